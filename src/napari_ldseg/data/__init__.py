@@ -1,0 +1,1 @@
+"""Files and arrays: readers, writers, sample data (numpy, tifffile, scikit-image; no torch)."""

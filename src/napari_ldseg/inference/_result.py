@@ -1,0 +1,68 @@
+"""What a run says while it goes on, and what it returns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The outcome of :func:`segment`, on the input's own grid.
+
+    Attributes
+    ----------
+    labels : uint8 array, shape ``(*frames, (Z), Y, X)``
+        Class indices, the argmax of ``mean``; 0 is the background.
+    mean : float32 array, shape ``(*frames, C, (Z), Y, X)``
+        Mean class probability over the samples.
+    sd : float32 array, shape ``(*frames, (Z), Y, X)``
+        Standard deviation of the probability over the samples, ``sqrt(sum_c Var_c / 2)``: for two classes
+        this is the standard deviation of the foreground's probability. Between 0 and 0.71.
+        0 everywhere where only one sample was drawn.
+    sizes : float64 array, shape ``(*frames, N, C)``
+        Area or volume of each class in each sample, in pixels of the input times the pixel size.
+    axes : str
+        One letter for each axis of ``labels``, for example ``"yx"`` or ``"tyx"``.
+    spacing : tuple of float or None
+        Pixel size ((Z), Y, X) in ``unit``.
+    unit : str
+    class_names, class_colors : tuple of str
+    samples : int
+        N, the number of samples that the maps stand on.
+    provenance : dict
+        Package version, model name and SHA-256, settings, seed, device, seconds: everything JSON.
+    """
+
+    labels: NDArray[np.uint8]
+    mean: NDArray[np.float32]
+    sd: NDArray[np.float32]
+    sizes: NDArray[np.float64]
+    axes: str
+    spacing: tuple[float, ...] | None
+    unit: str
+    class_names: tuple[str, ...]
+    class_colors: tuple[str, ...]
+    samples: int
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One sign of life: yielded at least once per sampling step.
+
+    Attributes
+    ----------
+    done, total : int
+        Steps done and expected; ``total`` may shrink when ``samples="auto"`` settles early.
+    stage : str
+        A few words for the user: "Embedding the image", "Sample 3 of 10", ...
+    preview : Segmentation or None
+        The result so far; set after every finished batch of samples.
+    """
+
+    done: int
+    total: int
+    stage: str
+    preview: Segmentation | None = None

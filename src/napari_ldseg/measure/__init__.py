@@ -1,0 +1,1 @@
+"""Numbers that judge masks (numpy and scikit-image; no torch)."""
