@@ -1,0 +1,24 @@
+"""The diffusion process: schedules, parameterisations and samplers over any callable (torch, no networks)."""
+
+from ._predictions import Denoise, denoiser_to_clean, to_clean, to_noise, training_target
+from ._samplers import SAMPLERS, Noise, Sampler, ddim, ddpm, dpm_solver_pp
+from ._schedules import alpha_bar, append_dims, log_snr, noisy, time_grid
+
+__all__ = [
+    "SAMPLERS",
+    "Denoise",
+    "Noise",
+    "Sampler",
+    "alpha_bar",
+    "append_dims",
+    "ddim",
+    "ddpm",
+    "denoiser_to_clean",
+    "dpm_solver_pp",
+    "log_snr",
+    "noisy",
+    "time_grid",
+    "to_clean",
+    "to_noise",
+    "training_target",
+]
