@@ -1,1 +1,9 @@
 """Files and arrays: readers, writers, sample data (numpy, tifffile, scikit-image; no torch)."""
+
+from ._files import find_images
+from ._image import Image
+from ._pairs import Pair, find_pairs
+from ._reader import read_image, read_labels
+from ._writer import write_tiff
+
+__all__ = ["Image", "Pair", "find_images", "find_pairs", "read_image", "read_labels", "write_tiff"]
