@@ -62,7 +62,8 @@ class NetworkConfig(Config):
     )
     mask_widths: tuple[int, ...] = Field((16, 32, 64, 64), description="Widths of the mask encoder's stages.")
     decoder_widths: tuple[int, ...] = Field(
-        (64, 64, 32, 32), description="Widths of the mask decoder's stages, the coarsest first."
+        (64, 64, 32, 32),
+        description="Widths of the mask decoder's stages, the coarsest first: one per up-sampling that is a stage.",
     )
     decoder_shuffle: Literal[0, 1, 2] = Field(
         0, description="How many of the last up-samplings are one pixel shuffle instead of a stage."
@@ -71,6 +72,7 @@ class NetworkConfig(Config):
     embedding_channels: int = Field(1, ge=1, le=512, description="Channels of the image embedding.")
     image_widths: tuple[int, ...] = Field((16, 32, 64, 32), description="Widths of the image encoder's stages.")
     image_blocks: int = Field(1, ge=1, le=8, description="Residual blocks in each stage of the image encoder.")
+    image_attention: bool = Field(False, description="Self-attention at the image encoder's coarsest stage.")
     image_refine: int = Field(
         0,
         ge=0,
@@ -101,14 +103,14 @@ class NetworkConfig(Config):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         depth = self.downsamplings
-        if not (depth == len(self.image_widths) == len(self.decoder_widths)):
-            raise ValueError("mask_widths, decoder_widths and image_widths need one width per down-sampling")
         if not 1 <= depth <= 6:
             raise ValueError("between 1 and 6 down-samplings are supported")
+        if len(self.image_widths) != depth:
+            raise ValueError("image_widths needs as many entries as mask_widths")
+        if self.decoder_shuffle >= depth or len(self.decoder_widths) != depth - self.decoder_shuffle:
+            raise ValueError("decoder_widths needs one entry per down-sampling, less decoder_shuffle")
         if len(self.denoiser_widths) != len(self.denoiser_attention) or not self.denoiser_widths:
             raise ValueError("denoiser_attention needs one entry per level of denoiser_widths")
-        if self.decoder_shuffle >= depth:
-            raise ValueError("decoder_shuffle must leave at least one stage of the mask decoder")
         if self.image_refine >= depth:
             raise ValueError("image_refine must be smaller than the number of down-samplings")
         if min(self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths) < 1:

@@ -1,0 +1,126 @@
+"""The parts that all networks are made of, written once for two and three dimensions."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def conv(ndim: int, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Conv2d | nn.Conv3d:
+    """Return a convolution with "same" padding; with ``stride`` 2 it halves an even grid."""
+    return CONVOLUTIONS[ndim](inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """Return a group-norm over up to eight groups (Wu & He 2018): independent of the batch."""
+    return nn.GroupNorm(math.gcd(8, channels), channels)
+
+
+def zero(module: nn.Conv2d | nn.Conv3d) -> nn.Conv2d | nn.Conv3d:
+    """Return the convolution with zero weights, so that its residual branch starts as the identity."""
+    nn.init.zeros_(module.weight)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+    return module
+
+
+def fold(x: Tensor, factor: int) -> Tensor:
+    """Move blocks of ``factor`` pixels a side into channels: (N, C, *S) to (N, C * factor**ndim, *S / factor)."""
+    ndim = x.ndim - 2
+    n, c, *shape = x.shape
+    split = [size for side in shape for size in (side // factor, factor)]
+    x = x.reshape(n, c, *split)  # (N, C, z, f, y, f, x, f)
+    cells, inner = range(2, 2 + 2 * ndim, 2), range(3, 3 + 2 * ndim, 2)
+    x = x.permute(0, 1, *inner, *cells)
+    return x.reshape(n, c * factor**ndim, *(side // factor for side in shape))
+
+
+def unfold(x: Tensor, factor: int) -> Tensor:
+    """Undo :func:`fold` (the pixel shuffle of Shi et al. 2016, in any dimension)."""
+    ndim = x.ndim - 2
+    n, c, *shape = x.shape
+    x = x.reshape(n, c // factor**ndim, *[factor] * ndim, *shape)  # (N, C, f, f, f, z, y, x)
+    order = [axis for d in range(ndim) for axis in (2 + ndim + d, 2 + d)]
+    return x.permute(0, 1, *order).reshape(n, c // factor**ndim, *(side * factor for side in shape))
+
+
+class ResidualBlock(nn.Module):
+    """Pre-activation residual block (He et al. 2016), optionally shifted by a time embedding."""
+
+    def __init__(self, ndim: int, inputs: int, outputs: int, *, time: int = 0, dropout: float = 0.0):
+        super().__init__()
+        self.first = nn.Sequential(norm(inputs), nn.SiLU(), conv(ndim, inputs, outputs))
+        self.time = nn.Linear(time, outputs) if time else None
+        self.second = nn.Sequential(
+            norm(outputs), nn.SiLU(), nn.Dropout(dropout), zero(conv(ndim, outputs, outputs))
+        )
+        self.shortcut = nn.Identity() if inputs == outputs else conv(ndim, inputs, outputs, kernel=1)
+
+    def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
+        """Map (N, inputs, *S) and the activated time embedding (N, time) to (N, outputs, *S)."""
+        h = self.first(x)
+        if self.time is not None and time is not None:
+            h = h + self.time(time).reshape(*h.shape[:2], *[1] * (h.ndim - 2))
+        out: Tensor = self.shortcut(x) + self.second(h)
+        return out
+
+
+class Attention(nn.Module):
+    """Self-attention over all cells with a residual (Vaswani et al. 2017), single head by default."""
+
+    def __init__(self, ndim: int, channels: int, heads: int = 1):
+        super().__init__()
+        self.heads = heads
+        self.norm = norm(channels)
+        self.qkv = conv(ndim, channels, 3 * channels, kernel=1)
+        self.project = zero(conv(ndim, channels, channels, kernel=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, *S) to the same shape."""
+        n, c = x.shape[:2]
+        qkv = self.qkv(self.norm(x)).reshape(n, 3, self.heads, c // self.heads, -1)
+        q, k, v = qkv.transpose(-1, -2).unbind(1)  # each (N, heads, cells, C / heads)
+        h = F.scaled_dot_product_attention(q, k, v)
+        h = h.transpose(-1, -2).reshape(x.shape)
+        out: Tensor = x + self.project(h)
+        return out
+
+
+class Upsample(nn.Module):
+    """Nearest-neighbour up-sampling to a given grid, then a convolution (no checkerboard; Odena et al. 2016).
+
+    With ``kernel`` 1 the convolution comes first, since it then commutes with the up-sampling.
+    """
+
+    def __init__(self, ndim: int, inputs: int, outputs: int, *, kernel: int = 3):
+        super().__init__()
+        self.conv = conv(ndim, inputs, outputs, kernel=kernel)
+
+    def forward(self, x: Tensor, shape: torch.Size | tuple[int, ...] | None = None) -> Tensor:
+        """Map (N, inputs, *S) to (N, outputs, *shape); twice the grid if no shape is given."""
+        shape = tuple(shape) if shape is not None else tuple(2 * side for side in x.shape[2:])
+        if self.conv.kernel_size[0] == 1:
+            return F.interpolate(self.conv(x), size=shape, mode="nearest")
+        out: Tensor = self.conv(F.interpolate(x, size=shape, mode="nearest"))
+        return out
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoidal features of the timestep (Ho et al. 2020, after Vaswani et al. 2017) and a small perceptron."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        half = channels // 2
+        self.register_buffer(
+            "frequencies", torch.exp(-math.log(1e4) * torch.arange(half) / max(half - 1, 1)), persistent=False
+        )
+        self.mlp = nn.Sequential(nn.Linear(2 * half, channels), nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Map timesteps (N,) on the scale 0 to 1000 to activated features (N, channels)."""
+        angles = t.float()[:, None] * self.get_buffer("frequencies")
+        out: Tensor = self.mlp(torch.cat([angles.sin(), angles.cos()], dim=1))
+        return out

@@ -1,0 +1,73 @@
+"""LDSeg: the four networks together."""
+
+import torch
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from ._denoiser import Denoiser
+from ._image_encoder import ImageEncoder
+from ._mask_autoencoder import MaskDecoder, MaskEncoder
+
+
+class LDSeg(nn.Module):
+    """A latent diffusion model of masks given an image (arXiv 2407.12952).
+
+    Shapes: images (N, image_channels, (Z), Y, X) with sides divisible by ``config.network.factor``; masks as class
+    probabilities (N, classes, (Z), Y, X); latents (N, latent_channels, (Z), Y, X) / factor.
+
+    Parameters
+    ----------
+    config : ModelConfig
+
+    Attributes
+    ----------
+    config : ModelConfig
+    card : str
+        The model card (Markdown); empty for a model that was never saved with one.
+    sha256 : str
+        Hash of the file that the weights came from; empty for a model that came from none.
+    """
+
+    card: str = ""
+    sha256: str = ""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.mask_encoder = MaskEncoder(config.network)
+        self.mask_decoder = MaskDecoder(config.network)
+        self.image_encoder = ImageEncoder(config.network)
+        self.denoiser = Denoiser(config.network)
+
+    def encode(self, masks: Tensor) -> Tensor:
+        """Return the latents m0 = enc(M) of class probabilities (one-hot masks)."""
+        latent: Tensor = self.mask_encoder(masks)
+        return latent
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return class logits: the mask is ``dec(m0).argmax(1)``, its probabilities the softmax."""
+        logits: Tensor = self.mask_decoder(latent)
+        return logits
+
+    def embed(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the embedding of normalised images (values about 0 to 1), and the logits of the first guess.
+
+        With ``network.guess`` the latent of the first guess is appended to the embedding's channels. It is
+        detached: the guess is trained by its own loss alone.
+        """
+        embedding, guess = self.image_encoder(2 * image - 1)
+        if guess is not None:
+            with torch.no_grad():
+                latent = self.mask_encoder(guess.softmax(dim=1))
+            embedding = torch.cat([embedding, latent], dim=1)
+        return embedding, guess
+
+    def condition(self, embedding: Tensor) -> Tensor:
+        """Return the denoiser's share of the embedding: once per image, not once per step."""
+        return self.denoiser.condition(embedding)
+
+    def predict(self, latent: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """Return what the denoiser predicts (``config.diffusion.prediction``) at timesteps ``t`` (N,) of T."""
+        scaled = t.to(latent.dtype) * (1000 / self.config.diffusion.timesteps)
+        out: Tensor = self.denoiser(latent, scaled, condition)
+        return out
