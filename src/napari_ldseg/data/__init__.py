@@ -4,6 +4,17 @@ from ._files import find_images
 from ._image import Image
 from ._pairs import Pair, find_pairs
 from ._reader import read_image, read_labels
+from ._samples import colon_gland, phantom
 from ._writer import write_tiff
 
-__all__ = ["Image", "Pair", "find_images", "find_pairs", "read_image", "read_labels", "write_tiff"]
+__all__ = [
+    "Image",
+    "Pair",
+    "colon_gland",
+    "find_images",
+    "find_pairs",
+    "phantom",
+    "read_image",
+    "read_labels",
+    "write_tiff",
+]

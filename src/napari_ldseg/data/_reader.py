@@ -121,12 +121,11 @@ def _read_tiff(path: Path, palette: bool) -> Image:
         if palette and page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
             array = np.moveaxis((page.colormap[:, array] >> 8).astype(np.uint8), 0, -1)
             letters += "S"
-        own = written_axes(tiff)
-        spacing, unit = tiff_spacing(tiff, depth="Z" in letters)
-    if own is not None and np.prod(own[1]) == array.size:
-        array, axes = array.reshape(own[1]), own[0]
-    else:
-        axes = _our_axes(path, letters)
+        own = written_axes(tiff, array.shape)
+        axes = own[0] if own is not None else _our_axes(path, letters)
+        spacing, unit = tiff_spacing(tiff, depth="z" in axes)
+    if own is not None:
+        array = array.reshape(own[1])
     order = sorted(range(len(axes)), key=lambda index: _place(axes[index]))
     array, axes = np.transpose(array, order), "".join(axes[index] for index in order)
     return Image(np.ascontiguousarray(array), axes, spacing, unit, stem(path))

@@ -1,6 +1,7 @@
 """Results into TIFF files that ImageJ and Fiji open with their pixel size."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,14 +93,28 @@ def write_tiff(
         raise InputError(f"{path} cannot be written ({reason}); choose another folder or make room.") from error
 
 
-def written_axes(tiff: tifffile.TiffFile) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape as :func:`write_tiff` noted them, or None in a file that it did not write."""
+def written_axes(tiff: tifffile.TiffFile, stored: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
+    """Axes and shape as :func:`write_tiff` noted them.
+
+    None in a file that it did not write, or whose pixels have another shape by now (cropped or turned in Fiji).
+    """
     info = (tiff.imagej_metadata or {}).get("Info") if tiff.is_imagej else None
     try:
         note = json.loads(info)[_KEY] if isinstance(info, str) else None
-        return (str(note["axes"]), tuple(int(n) for n in note["shape"])) if note else None
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        if not note:
+            return None
+        axes, shape = str(note["axes"]), tuple(int(n) for n in note["shape"])
+    except (KeyError, TypeError, ValueError):
         return None
+    # ImageJ drops axes of length 1.
+    same = [n for n in _folded(axes, shape) if n != 1] == [n for n in stored if n != 1]
+    return (axes, shape) if same else None
+
+
+def _folded(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape with all frame axes, which stand first, made one."""
+    frames = sum(axis in FRAMES for axis in axes)
+    return (math.prod(shape[:frames]), *shape[frames:]) if frames else shape
 
 
 def _ordered(image: Image) -> str:
@@ -107,15 +122,12 @@ def _ordered(image: Image) -> str:
     return image.frame_axes + "".join(axis for axis in "zcyx" if axis in image.axes)
 
 
-def _ordered_shape(image: Image) -> list[int]:
-    return [int(image.array.shape[image.axes.index(axis)]) for axis in _ordered(image)]
+def _ordered_shape(image: Image) -> tuple[int, ...]:
+    return tuple(int(image.array.shape[image.axes.index(axis)]) for axis in _ordered(image))
 
 
 def _imagej_stack(image: Image) -> tuple[NDArray[Any], str]:
     """Reorder the axes and fold all frame axes into one."""
     axes, shape = _ordered(image), _ordered_shape(image)
-    stack = np.transpose(image.array, [image.axes.index(axis) for axis in axes]).reshape(shape)
-    frames = sum(axis in FRAMES for axis in axes)
-    if frames:
-        stack = stack.reshape(-1, *shape[frames:])
-    return stack, "T" * bool(frames) + axes[frames:].upper()
+    stack = np.transpose(image.array, [image.axes.index(axis) for axis in axes]).reshape(_folded(axes, shape))
+    return stack, "T" * bool(image.frame_axes) + axes[len(image.frame_axes) :].upper()
