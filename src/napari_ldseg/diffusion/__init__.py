@@ -1,5 +1,6 @@
 """The diffusion process: schedules, parameterisations and samplers over any callable (torch, no networks)."""
 
+from ._posterior import returned_moments
 from ._predictions import Denoise, denoiser_to_clean, to_clean, to_noise, training_target
 from ._samplers import SAMPLERS, Noise, Sampler, ddim, ddpm, dpm_solver_pp
 from ._schedules import alpha_bar, append_dims, log_snr, noisy, time_grid
@@ -17,6 +18,7 @@ __all__ = [
     "dpm_solver_pp",
     "log_snr",
     "noisy",
+    "returned_moments",
     "time_grid",
     "to_clean",
     "to_noise",
