@@ -229,6 +229,7 @@ class TrainConfig(Config):
     """One training, both stages."""
 
     minutes: float | None = Field(None, gt=0, description="Time budget for both stages together, in minutes.")
+    foreground: bool = Field(False, description="Take every label above 0 as class 1 (instance ids, for example).")
     autoencoder_steps: int = Field(1500, ge=0, description="Optimiser steps of the mask autoencoder.")
     denoiser_steps: int = Field(6000, ge=1, description="Optimiser steps of image encoder and denoiser.")
     batch: int = Field(8, ge=1, le=512, description="Images in a batch.")
@@ -247,9 +248,6 @@ class TrainConfig(Config):
         0.1, ge=0, le=1, description="SD of the noise that the mask decoder learns to live with."
     )
     guess_weight: float = Field(1.0, ge=0, description="Weight of the loss on the first-guess mask.")
-    decoded_weight: float = Field(
-        0.1, ge=0, description="Weight of the mask loss on the decoded estimate of m0."
-    )
     augment: bool = Field(True, description="Flips, rotation, scale, shear, elastic, colour, blur and noise.")
     rotate: bool = Field(True, description="Whether any orientation is as likely as the upright one.")
     validation: float = Field(0.2, ge=0, lt=1, description="Share of the groups held out for validation.")

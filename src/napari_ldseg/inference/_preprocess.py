@@ -1,0 +1,201 @@
+"""From an :class:`Image` to what the networks see, ``(C, (Z), Y, X)`` on their own grid, and back.
+
+This is the only place where axes, number ranges and pixel sizes are converted.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from skimage.transform import resize
+from torch import Tensor
+
+from ..config import InputConfig, ModelConfig
+from ..data import Image
+from ..errors import InputError
+
+MIN_SIDE = 8
+MAX_GRID = 3_000_000
+LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How the pixels of one image lie on the grid of the networks.
+
+    Attributes
+    ----------
+    source : tuple of int
+        Shape ((Z), Y, X) of the image.
+    inner : tuple of int
+        The shape that the image is resized to.
+    outer : tuple of int
+        ``inner``, mirrored at the far ends up to a multiple of the networks' factor.
+    """
+
+    source: tuple[int, ...]
+    inner: tuple[int, ...]
+    outer: tuple[int, ...]
+
+    @property
+    def cells(self) -> float:
+        """Number of pixels that the networks see."""
+        return float(np.prod(self.outer))
+
+
+def plan_grid(shape: tuple[int, ...], spacing: tuple[float, ...] | None, config: ModelConfig) -> Grid:
+    """Choose the grid for an image of this shape and pixel size.
+
+    Mode ``fit`` resizes the whole image to the training shape, whatever its spacing (LDSeg, section IV).
+    Mode ``spacing`` resamples it to the pixel size that the networks were trained at.
+
+    Raises
+    ------
+    InputError
+        If the image is too small, or too large for one pass.
+    """
+    ndim, given = config.network.ndim, config.input
+    if len(shape) != ndim:
+        raise InputError(
+            f"The model {config.name!r} segments {ndim}D images, but this one has {len(shape)} spatial axes {shape}; "
+            f"choose a {len(shape)}D model, or give the other axes as frames."
+        )
+    if min(shape) < MIN_SIDE:
+        raise InputError(f"The image is only {_times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")
+    inner = given.shape if given.mode == "fit" else _resampled(shape, spacing, given)
+    factor = config.network.factor
+    outer = tuple(max(-(-side // factor), 2) * factor for side in inner)
+    if np.prod(outer) > MAX_GRID:
+        raise InputError(
+            f"At the model's pixel size this image is {_times(inner)} pixels, more than the {MAX_GRID:,} that fit in "
+            "one pass; crop the image, or check that its pixel size is right."
+        )
+    return Grid(tuple(shape), tuple(inner), outer)
+
+
+def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given: InputConfig) -> tuple[int, ...]:
+    if given.spacing is None:
+        raise InputError("The model asks for a pixel size but states none; its config is incomplete.")
+    spacing = spacing or given.source_spacing or given.spacing
+    return tuple(max(round(n * s / g), 1) for n, s, g in zip(shape, spacing, given.spacing, strict=True))
+
+
+def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+    """Yield ``(index, pixels)`` for each frame; pixels are (C, (Z), Y, X) in the image's own dtype.
+
+    Spatial axes that a 2D model does not see (the slices of a stack) count as frames.
+    """
+    ndim = config.network.ndim
+    spatial = image.spatial[-ndim:]
+    if len(spatial) < ndim:
+        raise InputError(
+            f"The model {config.name!r} segments volumes, but {image.name!r} is a flat image; choose a 2D model."
+        )
+    leading = [i for i, axis in enumerate(image.axes) if axis not in spatial and axis != "c"]
+    order = [*leading, *([image.axes.index("c")] if "c" in image.axes else []), *(image.axes.index(a) for a in spatial)]
+    moved = image.array.transpose(order)
+    for index in np.ndindex(*moved.shape[: len(leading)]):
+        frame = np.asarray(moved[index])
+        yield index, frame if "c" in image.axes else frame[None]
+
+
+def frame_shape(image: Image, config: ModelConfig) -> tuple[tuple[int, ...], str, tuple[float, ...] | None]:
+    """Return the shape of the frames, the axes of a result, and the spacing that a frame's axes have."""
+    ndim = config.network.ndim
+    spatial = image.spatial[-ndim:]
+    sizes = dict(zip(image.axes, np.shape(image.array), strict=True))
+    leading = "".join(axis for axis in image.axes if axis not in spatial and axis != "c")
+    spacing = None if image.spacing is None else image.spacing[-ndim:]
+    return tuple(sizes[axis] for axis in leading), leading + spatial, spacing
+
+
+def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the image") -> NDArray[Any]:
+    """Bring (C, ...) to the channels that the model wants, or say why that cannot be.
+
+    RGB models take gray (repeated) and RGBA (alpha dropped); gray models take RGB(A) as luminance.
+    """
+    found, wanted, kind = pixels.shape[0], config.network.image_channels, config.input.channels
+    if kind == "rgb" and found == 1:
+        return np.repeat(pixels, 3, axis=0)
+    if kind == "rgb" and found in (3, 4):
+        return pixels[:3]
+    if kind == "grayscale" and found in (3, 4):
+        rgb: NDArray[Any] = np.tensordot(LUMINANCE, pixels[:3].astype(np.float32), axes=1)[None]
+        return rgb
+    if found != wanted:
+        raise InputError(
+            f"{name} has {found} channels, but the model {config.name!r} was trained on {wanted}"
+            f"{' (red, green, blue)' if kind == 'rgb' else ''}; choose another model, or pick the channels to use."
+        )
+    return pixels
+
+
+def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDArray[np.float32]:
+    """Bring intensities to 0..1 as float32.
+
+    ``"range"`` divides by the range that the numbers come from: 255 for uint8, otherwise 1 or the smallest of 255,
+    1023, 4095, 16383, 65535 that holds the largest value. ``"minmax"``, and anything with negative values, is
+    stretched from its own minimum to its own maximum (a constant image becomes 0).
+    Not-a-number and infinite pixels take the median of the others.
+
+    Raises
+    ------
+    InputError
+        For complex or text arrays, and where no pixel is finite.
+    """
+    if pixels.dtype.kind not in "buif":
+        raise InputError(f"{name} holds {pixels.dtype} values; only integers, booleans and floats can be segmented.")
+    values = pixels.astype(np.float32)
+    if pixels.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.any():
+            raise InputError(f"{name} has no finite pixel; check how it was computed or loaded.")
+        if not finite.all():
+            values = np.where(finite, values, np.median(values[finite])).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if method == "range" and low >= 0:
+        full = 255.0 if pixels.dtype == np.uint8 else next((r for r in (1, 255, 1023, 4095, 16383, 65535) if high <= r), high)
+        return values / np.float32(full)
+    return (values - low) / np.float32(max(high - low, 1e-12))
+
+
+def normalize_frame(pixels: NDArray[Any], config: ModelConfig, name: str = "the image") -> NDArray[np.float32]:
+    """Bring one frame (C, (Z), Y, X) to the model's channels and to intensities of 0 to 1."""
+    return normalize(match_channels(pixels, config, name), config.input.normalization, name)
+
+
+def resize_frame(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Resize each channel of (C, (Z), Y, X) to ``shape``, linearly, smoothed first where it shrinks."""
+    if values.shape[1:] == shape:
+        return values
+    shrinks = any(a < b for a, b in zip(shape, values.shape[1:], strict=True))
+    return np.stack(
+        [
+            resize(channel, shape, order=1, mode="reflect", anti_aliasing=shrinks, preserve_range=True)
+            for channel in values
+        ]
+    ).astype(np.float32)
+
+
+def prepare(pixels: NDArray[Any], grid: Grid, config: ModelConfig, name: str = "the image") -> Tensor:
+    """Turn one frame (C, *source) into the float32 tensor (1, image_channels, *outer) that the networks see."""
+    values = resize_frame(normalize_frame(pixels, config, name), grid.inner)
+    margins = [(0, 0), *((0, o - i) for o, i in zip(grid.outer, grid.inner, strict=True))]
+    return torch.from_numpy(np.pad(values, margins, mode="symmetric"))[None]
+
+
+def restore(maps: Tensor, grid: Grid) -> Tensor:
+    """Bring maps (N, C, *outer) from the networks' grid back to the image's own, linearly, not in label space."""
+    inner = maps[(..., *(slice(side) for side in grid.inner))]
+    if grid.inner == grid.source:
+        return inner
+    mode = "bilinear" if len(grid.source) == 2 else "trilinear"
+    return F.interpolate(inner, size=grid.source, mode=mode, align_corners=False)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,60 @@
+"""Samples of one embedded frame: the only place where networks meet diffusion."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from ..networks import LDSeg
+from ..config import SamplerName
+
+
+def sample_generator(seed: int, sample: int) -> torch.Generator:
+    """Return the random numbers of one sample: the same on every device, for every batch size and number N."""
+    state = int(np.random.SeedSequence((seed, sample)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator().manual_seed(state)
+
+
+def sample_latents(
+    model: LDSeg, condition: Tensor, samples: range, *, seed: int, sampler: SamplerName, steps: int
+) -> Iterator[Tensor]:
+    """Draw latents for one image, yielding the whole batch after each step (LDSeg, algorithm 2).
+
+    Parameters
+    ----------
+    model : LDSeg
+    condition : tensor, shape (1, W, *cells)
+        ``model.condition(embedding)`` of the image.
+    samples : range
+        Indices of the samples; sample 7 is the same picture whatever else is drawn with it.
+    seed, sampler, steps
+        See :class:`SegmentConfig`.
+
+    Yields
+    ------
+    tensor, shape (len(samples), latent_channels, *cells)
+        The last one is the clean latent m0.
+    """
+    diffusion = model.config.diffusion
+    shape = (model.config.network.latent_channels, *condition.shape[2:])
+    generators = [sample_generator(seed, sample) for sample in samples]
+
+    def noise(step: int) -> Tensor:
+        del step  # each generator goes on where it stopped
+        return torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(condition)
+
+    @torch.no_grad()
+    def call(latent: Tensor, t: float) -> Tensor:
+        return model.predict(latent, torch.full((1,), t, device=latent.device), condition)
+
+    denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
+    times = time_grid(sampler, steps, diffusion.schedule, diffusion.timesteps)
+    yield from SAMPLERS[sampler](denoise, noise(-1), times, diffusion.schedule, diffusion.timesteps, noise=noise)
+
+
+@torch.no_grad()
+def decode_probabilities(model: LDSeg, latents: Tensor) -> Tensor:
+    """Return class probabilities (N, C, *grid) of latents; memory is bounded by the batch."""
+    return model.decode(latents).float().softmax(dim=1)

@@ -1,0 +1,113 @@
+"""Augmentation: random crops of moved, bent, recoloured and blurred images, with their masks (torch, 2D and 3D)."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._cases import Case
+
+
+def draw_batch(
+    cases: Sequence[Case], crop: tuple[int, ...], *, augment: bool, rotate: bool, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return a batch of crops: images (N, C, *crop) and masks (N, classes, *crop).
+
+    The crops are centred at random within each case; what lies beyond its border is mirrored.
+    """
+    crops = [_crop(case, crop, augment, rotate, generator) for case in cases]
+    images = torch.stack([image for image, _ in crops])
+    masks = torch.stack([mask for _, mask in crops])
+    return (recolor(images, generator) if augment else images), masks
+
+
+def _crop(
+    case: Case, crop: tuple[int, ...], augment: bool, rotate: bool, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Sample one crop through a random affine map and a smooth random displacement."""
+    shape = torch.tensor(case.image.shape[1:], dtype=torch.float32)
+    ndim = len(crop)
+    room = (shape - torch.tensor(crop, dtype=torch.float32)).clamp_min(0)
+    centre = (shape - 1) / 2 + (torch.rand(ndim, generator=generator) - 0.5) * room
+    axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in crop]
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)  # (*crop, ndim), in ((Z), Y, X) order
+    if augment:
+        points = points @ random_affine(ndim, rotate, generator).T + _bend(crop, generator)
+    points = points + centre
+    # grid_sample wants x first, and -1..1 from the outer edge of the first pixel to that of the last.
+    grid = ((2 * points + 1) / shape - 1).flip(-1)[None]
+    sampled = F.grid_sample(
+        torch.cat([case.image, case.masks])[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )[0]
+    image, mask = sampled.split([case.image.shape[0], case.masks.shape[0]])
+    return image, mask / mask.sum(dim=0, keepdim=True).clamp_min(1e-6)
+
+
+def random_affine(ndim: int, rotate: bool, generator: torch.Generator) -> Tensor:
+    """Return a random (ndim, ndim) map: flips, rotation in the (Y, X) plane, scale 0.7 to 1.4, stretch and shear."""
+
+    def uniform(low: float, high: float) -> float:
+        return low + (high - low) * float(torch.rand((), generator=generator))
+
+    angle = uniform(-math.pi, math.pi) if rotate else uniform(-0.25, 0.25)
+    matrix = torch.eye(ndim) * math.exp(uniform(-0.35, 0.35))
+    plane = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    stretch = torch.diag(torch.tensor([math.exp(uniform(-0.15, 0.15)) for _ in range(ndim)]))
+    shear = torch.eye(ndim)
+    shear[-1, -2] = uniform(-0.12, 0.12)
+    flips = torch.ones(ndim)
+    flips[-1] = -1.0 if uniform(0, 1) < 0.5 else 1.0
+    if rotate and ndim == 3:
+        flips[0] = -1.0 if uniform(0, 1) < 0.5 else 1.0
+    matrix[-2:, -2:] = matrix[-2:, -2:] @ plane
+    return matrix @ stretch @ shear @ torch.diag(flips)
+
+
+def _bend(crop: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return a smooth random displacement in pixels, (*crop, ndim), nothing for every second crop."""
+    ndim = len(crop)
+    if torch.rand((), generator=generator) < 0.5:
+        return torch.zeros(*crop, ndim)
+    coarse = torch.randn(1, ndim, *[5] * ndim, generator=generator) * min(crop) * 0.025
+    mode = "bicubic" if ndim == 2 else "trilinear"
+    return F.interpolate(coarse, size=crop, mode=mode, align_corners=True)[0].movedim(0, -1)
+
+
+def recolor(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Change stain, brightness, contrast, sharpness and noise of images (N, C, *S) in 0..1, each image its own way.
+
+    Colour is scaled per channel in optical density, -log(intensity), where stains are additive (Ruifrok & Johnston
+    2001); for one channel that is a random gamma.
+    """
+    n, channels = images.shape[:2]
+    ones = (1,) * (images.ndim - 2)
+
+    def normal(sd: float, *shape: int) -> Tensor:
+        return (torch.randn(*shape, generator=generator) * sd).reshape(*shape, *ones)
+
+    density = -torch.log(images.clamp(0.004, 1))
+    density = density * torch.exp(normal(0.15, n, channels) + normal(0.25, n, 1)) + normal(0.03, n, channels)
+    out = torch.exp(-density)
+    gray = out.mean(dim=1, keepdim=True)
+    saturation = torch.exp(normal(0.25, n, 1))
+    contrast, brightness = torch.exp(normal(0.15, n, 1)), normal(0.06, n, 1)
+    out = gray + (out - gray) * saturation
+    mean = out.mean(dim=tuple(range(1, out.ndim)), keepdim=True)
+    out = mean + (out - mean) * contrast + brightness
+    blurred = torch.rand(n, generator=generator) < 0.2
+    if blurred.any():
+        out[blurred] = _blur(out[blurred])
+    noise = torch.rand(n, 1, *ones, generator=generator) ** 4 * 0.1
+    return (out + noise * torch.randn(out.shape, generator=generator)).clamp(0, 1)
+
+
+def _blur(images: Tensor) -> Tensor:
+    """Smooth with the binomial kernel (1, 2, 1) / 4 along each axis, twice (sigma 1 pixel)."""
+    for _ in range(2):
+        for axis in range(2, images.ndim):
+            ahead = torch.cat([images.narrow(axis, 1, images.shape[axis] - 1), images.narrow(axis, images.shape[axis] - 1, 1)], dim=axis)
+            behind = torch.cat([images.narrow(axis, 0, 1), images.narrow(axis, 0, images.shape[axis] - 1)], dim=axis)
+            images = (ahead + 2 * images + behind) / 4
+    return images

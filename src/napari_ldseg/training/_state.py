@@ -1,0 +1,81 @@
+"""The state of an unfinished training in one file, so that a killed run goes on where it was."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from ._loop import Trainer
+
+STATE = "state.safetensors"
+
+
+def save_state(folder: Path, trainer: "Trainer") -> None:
+    """Write weights, averages, optimisers and random state beside, then rename."""
+    tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in trainer.average.state_dict().items()}
+    tensors["generator"] = trainer.generator.get_state()
+    for name, optimizer in trainer.optimizers.items():
+        for index, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{key}": torch.as_tensor(value) for key, value in moments.items()}
+    meta = {
+        "stages": json.dumps({s.name: [s.step, s.elapsed, s.best] for s in trainer.stages}),
+        "config": trainer.config.model_dump_json(),
+        "model": trainer.model.config.replace(score="").model_dump_json(),
+    }
+    partial = folder / f".{STATE}.partial"
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, metadata=meta)
+    os.replace(partial, folder / STATE)
+
+
+def load_state(folder: Path, trainer: "Trainer") -> bool:
+    """Resume from the folder's state if there is one; return whether there was."""
+    path = folder / STATE
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta: dict[str, str] = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"The unfinished training in {path} cannot be read ({error}); delete it to start again."
+        ) from error
+    _check_same(folder, meta, trainer)
+    trainer.model.load_state_dict(_below(tensors, "model."))
+    trainer.average.load_state_dict(_below(tensors, "average."))
+    trainer.generator.set_state(tensors["generator"])
+    for name, optimizer in trainer.optimizers.items():
+        state: dict[int, dict[str, Any]] = {}
+        for key, value in _below(tensors, f"optimizer.{name}.").items():
+            index, moment = key.split(".")
+            state.setdefault(int(index), {})[moment] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for stage in trainer.stages:
+        stage.step, stage.elapsed, stage.best = json.loads(meta["stages"])[stage.name]
+    return True
+
+
+def _check_same(folder: Path, meta: dict[str, str], trainer: "Trainer") -> None:
+    """Refuse to go on with another model or other settings (a longer budget is welcome)."""
+    budget = {"minutes", "autoencoder_steps", "denoiser_steps", "device", "validate_every", "precision"}
+    before, now = json.loads(meta["config"]), trainer.config.model_dump(mode="json")
+    changed = sorted(key for key in now if key not in budget and before.get(key) != now[key])
+    if meta["model"] != trainer.model.config.replace(score="").model_dump_json():
+        changed.append("the model's configuration")
+    if changed:
+        raise InputError(
+            f"{folder} holds an unfinished training with other settings ({', '.join(changed)}); "
+            "choose another folder, or delete its state.safetensors to start again."
+        )
+
+
+def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
