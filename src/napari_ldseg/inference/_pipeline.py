@@ -2,14 +2,13 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..checkpoints import resolve_device
@@ -17,50 +16,14 @@ from ..config import SamplerName, SegmentConfig
 from ..data import Image
 from ..errors import EngineError
 from ..networks import LDSeg
-from ._preprocess import Grid, frame_shape, frames, plan_grid, prepare, restore
+from ._maps import Maps
+from ._preprocess import frames, prepare
 from ._result import Progress, Segmentation
 from ._sampling import decode_probabilities, sample_latents
 from ._statistics import RunningStatistics
 
 MIN_AUTO = 8
 PIXELS_AT_ONCE = 2_500_000
-
-
-@dataclass
-class _Run:
-    """What a run knows of itself while it goes on."""
-
-    model: LDSeg
-    image: Image
-    config: SegmentConfig
-    device: torch.device
-    sampler: SamplerName
-    steps: int
-    frames: int
-    started: float
-    batch: int
-    done: int = 0
-
-    @property
-    def wanted(self) -> int:
-        """The largest number of samples that may be drawn for each frame."""
-        return self.config.max_samples if self.config.samples == "auto" else self.config.samples
-
-    @property
-    def total(self) -> int:
-        """Steps in all, if no frame settles early."""
-        return self.frames * (1 + self.steps * len(list(_chunks(self.wanted, self.batch))))
-
-
-@dataclass
-class _Maps:
-    """The maps of all frames, filled one frame after another."""
-
-    mean: NDArray[np.float32]
-    sd: NDArray[np.float32]
-    sizes: list[NDArray[np.float64]]
-    axes: str
-    spacing: tuple[float, ...] | None
 
 
 def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> Generator[Progress, None, Segmentation]:
@@ -79,7 +42,7 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     ------
     Progress
         After the embedding and after every sampling step; with a preview after every batch of samples.
-        Closing the generator cancels.
+        A preview shares its arrays with the run: copy what you keep. Closing the generator cancels.
 
     Returns
     -------
@@ -95,83 +58,111 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
 
     Examples
     --------
-    >>> from napari_ldseg import load_model, segment, SegmentConfig
+    >>> from napari_ldseg import SegmentConfig, load_model, segment
     >>> from napari_ldseg.data import colon_gland
     >>> *_, last = segment(load_model("glas"), colon_gland(), SegmentConfig(samples=4))  # doctest: +SKIP
+    >>> last.preview.sd.max()  # doctest: +SKIP
     """
     config = config or SegmentConfig()
-    leading, axes, spacing = frame_shape(image, model.config)
+    wanted = config.max_samples if config.samples == "auto" else config.samples
+    maps = Maps(image, model.config, wanted)
     device = resolve_device(config.device)
-    run = _Run(
-        model=model.to(device).eval(),
-        image=image,
-        config=config,
-        device=device,
-        sampler=config.sampler or model.config.sampler,
-        steps=config.steps or model.config.steps,
-        frames=math.prod(leading),
-        started=time.perf_counter(),
-        batch=config.batch,
-    )
-    sizes = dict(zip(image.axes, np.shape(image.array), strict=True))
-    shape = tuple(sizes[axis] for axis in axes[len(leading) :])
-    grid = plan_grid(shape, spacing, model.config)
-    classes = model.config.network.classes
-    maps = _Maps(
-        mean=np.zeros((*leading, classes, *shape), dtype=np.float32),
-        sd=np.zeros((*leading, *shape), dtype=np.float32),
-        sizes=[],
-        axes=axes,
-        spacing=spacing,
-    )
-    maps.mean[(*[slice(None)] * len(leading), 0)] = 1
+    run = _Run(model.to(device).eval(), image, config, device, maps, wanted)
     yield Progress(0, run.total, "Reading the image")
     for number, (index, pixels) in enumerate(frames(image, model.config)):
-        tensor = prepare(pixels, grid, model.config, image.name)
-        yield from _segment_frame(run, tensor, grid, maps, index, number)
-    return _result(run, maps, leading)
+        run.frame = number
+        tensor = prepare(pixels, maps.grid, model.config, image.name)
+        yield from _segment_frame(run, tensor, index)
+    return maps.freeze(run.provenance)
 
 
-def _segment_frame(
-    run: _Run, tensor: Tensor, grid: Grid, maps: _Maps, index: tuple[int, ...], number: int
-) -> Generator[Progress, None, None]:
-    """Embed one frame, draw its samples batch by batch, and write its maps after each."""
+@dataclass
+class _Run:
+    """What a run knows of itself while it goes on."""
+
+    model: LDSeg
+    image: Image
+    config: SegmentConfig
+    device: torch.device
+    maps: Maps
+    wanted: int
+    frame: int = 0
+    done: int = 0
+    batch: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        fitting = int(PIXELS_AT_ONCE // self.maps.grid.cells)
+        self.batch = max(1, min(self.config.batch, fitting))
+
+    @property
+    def sampler(self) -> SamplerName:
+        return self.config.sampler or self.model.config.sampler
+
+    @property
+    def steps(self) -> int:
+        return self.config.steps or self.model.config.steps
+
+    @property
+    def frames(self) -> int:
+        return math.prod(self.maps.leading)
+
+    @property
+    def steps_per_frame(self) -> int:
+        """Steps if the frame does not settle early: the embedding, one sample alone, then batches."""
+        return 1 + self.steps * (1 + math.ceil((self.wanted - 1) / self.batch))
+
+    @property
+    def total(self) -> int:
+        return max(self.frames * self.steps_per_frame, self.done)
+
+    def progress(self, text: str, preview: Segmentation | None = None) -> Progress:
+        text = f"Frame {self.frame + 1} of {self.frames}: {text}" if self.frames > 1 else text[0].upper() + text[1:]
+        return Progress(self.done, self.total, text, preview)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """All that is needed to compute the same again."""
+        return {
+            "software": "napari-ldseg",
+            "version": version("napari-ldseg"),
+            "model": self.model.config.name,
+            "model_sha256": self.model.sha256,
+            "image": self.image.name,
+            "sampler": self.sampler,
+            "steps": self.steps,
+            "seed": self.config.seed,
+            "settings": self.config.model_dump(mode="json"),
+            "device": str(self.device),
+            "seconds": round(time.perf_counter() - self.started, 3),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _segment_frame(run: _Run, tensor: Tensor, index: tuple[int, ...]) -> Generator[Progress, None, None]:
+    """Embed one frame, draw its samples batch by batch, and bring its maps up to date after each."""
     condition = _embed(run, tensor)
-    run.done += 1
-    yield Progress(run.done, run.total, _stage(run, number, "image embedded"))
-    statistics, sizes = RunningStatistics(), []
-    limit = max(1, int(PIXELS_AT_ONCE // grid.cells))
-    start = 0
-    while start < run.wanted:
-        samples = range(start, min(start + (min(run.batch, limit) if start else 1), run.wanted))
+    run.done = run.frame * run.steps_per_frame + 1
+    yield run.progress("image embedded")
+    statistics = RunningStatistics()
+    while statistics.count < run.wanted and not _settled(run, statistics):
+        start = statistics.count
+        # The first sample comes alone, so that something is on screen at once.
+        samples = range(start, min(start + run.batch, run.wanted) if start else 1)
         try:
-            latents = yield from _draw(run, condition, samples, number)
-            chunk = decode_probabilities(run.model, latents).cpu()
+            latents = yield from _draw(run, condition, samples)
+            probabilities = decode_probabilities(run.model, latents).cpu()
         except RuntimeError as error:
-            if not _out_of_memory(error):
-                raise EngineError(f"The computation failed on {run.device}: {error}") from error
-            if len(samples) == 1:
-                raise EngineError(
-                    f"Not enough memory on {run.device} for a single sample of this image; "
-                    "close other programs, choose the CPU, or crop the image."
-                ) from error
-            run.batch = max(1, len(samples) // 2)
+            run.batch = _smaller_batch(run, samples, error)
             continue
-        if not torch.isfinite(chunk).all():
+        if not torch.isfinite(probabilities).all():
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
-        statistics.add(chunk)
-        sizes.append(_class_sizes(chunk, grid, maps.spacing))
-        start = samples.stop
-        _write(maps, index, statistics, grid)
-        settled = _settled(run, statistics)
-        last = settled or start >= run.wanted
-        current = [*maps.sizes, np.concatenate(sizes)]
-        preview = _result(run, _Maps(maps.mean, maps.sd, current, maps.axes, maps.spacing), ())
-        yield Progress(run.done, run.total, _stage(run, number, f"{start} samples"), preview)
-        if last:
-            break
-    maps.sizes.append(np.concatenate(sizes))
-    run.done = (number + 1) * (run.total // run.frames)
+        statistics.add(probabilities)
+        run.maps.write(index, statistics)
+        run.maps.write_sizes(index, samples, probabilities)
+        text = f"{statistics.count} sample{'s' if statistics.count > 1 else ''}"
+        yield run.progress(text, run.maps.freeze(run.provenance))
+    run.done = (run.frame + 1) * run.steps_per_frame
 
 
 def _embed(run: _Run, tensor: Tensor) -> Tensor:
@@ -184,23 +175,15 @@ def _embed(run: _Run, tensor: Tensor) -> Tensor:
         raise EngineError(f"The image could not be embedded on {run.device}: {reason}.") from error
 
 
-def _draw(run: _Run, condition: Tensor, samples: range, number: int) -> Generator[Progress, None, Tensor]:
+def _draw(run: _Run, condition: Tensor, samples: range) -> Generator[Progress, None, Tensor]:
     """Draw one batch of samples, yielding at each step; return the clean latents."""
     latent = condition
-    drawn = sample_latents(
-        run.model, condition, samples, seed=run.config.seed, sampler=run.sampler, steps=run.steps
-    )
-    for step, latent in enumerate(drawn, start=1):
+    drawn = sample_latents(run.model, condition, samples, seed=run.config.seed, sampler=run.sampler, steps=run.steps)
+    for step, current in enumerate(drawn, start=1):
+        latent = current
         run.done += 1
-        yield Progress(run.done, max(run.total, run.done), _stage(run, number, f"step {step} of {run.steps}"))
+        yield run.progress(f"sampling, step {step} of {run.steps}")
     return latent
-
-
-def _chunks(wanted: int, batch: int) -> Iterator[int]:
-    """Sizes of the batches: the first sample alone, so that something is on screen at once."""
-    yield 1
-    for start in range(1, wanted, batch):
-        yield min(batch, wanted - start)
 
 
 def _settled(run: _Run, statistics: RunningStatistics) -> bool:
@@ -210,62 +193,16 @@ def _settled(run: _Run, statistics: RunningStatistics) -> bool:
     return statistics.standard_error() < run.config.tolerance
 
 
-def _class_sizes(chunk: Tensor, grid: Grid, spacing: tuple[float, ...] | None) -> NDArray[np.float64]:
-    """Area or volume of each class in each sample, (N, C), in pixels of the input times the pixel size."""
-    inner = chunk[(..., *(slice(side) for side in grid.inner))]
-    classes = inner.argmax(dim=1).flatten(1)
-    counts = torch.stack([(classes == c).sum(dim=1) for c in range(chunk.shape[1])], dim=1)
-    pixel = math.prod(spacing) if spacing is not None else 1.0
-    return counts.numpy() * (math.prod(grid.source) / math.prod(grid.inner) * pixel)
-
-
-def _write(maps: _Maps, index: tuple[int, ...], statistics: RunningStatistics, grid: Grid) -> None:
-    both = torch.cat([statistics.mean, statistics.sd[None]])[None]
-    restored = restore(both, grid)[0].numpy()
-    maps.mean[index] = restored[:-1]
-    maps.sd[index] = restored[-1]
-
-
-def _result(run: _Run, maps: _Maps, leading: tuple[int, ...]) -> Segmentation:
-    """Freeze the maps; a preview shares the arrays of means and SDs, which later samples refine."""
-    class_axis = maps.mean.ndim - 1 - len(maps.axes.replace("t", "").replace("p", "").replace("s", ""))
-    config = run.model.config
-    counts = [len(sizes) for sizes in maps.sizes]
-    samples = max(counts)
-    sizes = np.full((len(counts), samples, config.network.classes), np.nan)
-    for row, values in zip(sizes, maps.sizes, strict=True):
-        row[: len(values)] = values
-    return Segmentation(
-        labels=maps.mean.argmax(axis=class_axis).astype(np.uint8),
-        mean=maps.mean,
-        sd=maps.sd,
-        sizes=sizes.reshape(*leading, samples, -1) if leading else sizes[-1] if len(sizes) == 1 else sizes,
-        axes=maps.axes,
-        spacing=maps.spacing,
-        unit=run.image.unit,
-        class_names=config.class_names,
-        class_colors=config.class_colors,
-        samples=samples,
-        provenance={
-            "software": "napari-ldseg",
-            "version": version("napari-ldseg"),
-            "model": config.name,
-            "model_sha256": run.model.sha256,
-            "image": run.image.name,
-            "sampler": run.sampler,
-            "steps": run.steps,
-            "samples": samples,
-            "seed": run.config.seed,
-            "settings": run.config.model_dump(mode="json"),
-            "device": str(run.device),
-            "seconds": round(time.perf_counter() - run.started, 3),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
-    )
-
-
-def _stage(run: _Run, number: int, text: str) -> str:
-    return f"Frame {number + 1} of {run.frames}, {text}" if run.frames > 1 else text[0].upper() + text[1:]
+def _smaller_batch(run: _Run, samples: range, error: RuntimeError) -> int:
+    """Half the batch after an out-of-memory error; anything else, or a batch of one, ends the run in words."""
+    if not _out_of_memory(error):
+        raise EngineError(f"The computation failed on {run.device}: {error}") from error
+    if len(samples) == 1:
+        raise EngineError(
+            f"There is not enough memory on {run.device} for a single sample of this image; "
+            "close other programs, choose the CPU, or crop the image."
+        ) from error
+    return max(1, len(samples) // 2)
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -89,12 +89,7 @@ def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...],
 
     Spatial axes that a 2D model does not see (the slices of a stack) count as frames.
     """
-    ndim = config.network.ndim
-    spatial = image.spatial[-ndim:]
-    if len(spatial) < ndim:
-        raise InputError(
-            f"The model {config.name!r} segments volumes, but {image.name!r} is a flat image; choose a 2D model."
-        )
+    spatial = _frame_axes(image, config)
     leading = [i for i, axis in enumerate(image.axes) if axis not in spatial and axis != "c"]
     order = [*leading, *([image.axes.index("c")] if "c" in image.axes else []), *(image.axes.index(a) for a in spatial)]
     moved = image.array.transpose(order)
@@ -103,14 +98,33 @@ def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...],
         yield index, frame if "c" in image.axes else frame[None]
 
 
-def frame_shape(image: Image, config: ModelConfig) -> tuple[tuple[int, ...], str, tuple[float, ...] | None]:
-    """Return the shape of the frames, the axes of a result, and the spacing that a frame's axes have."""
-    ndim = config.network.ndim
-    spatial = image.spatial[-ndim:]
+def frame_shape(
+    image: Image, config: ModelConfig
+) -> tuple[tuple[int, ...], tuple[int, ...], str, tuple[float, ...] | None]:
+    """Return how many frames there are along each frame axis, the shape and spacing of a frame, and a result's axes.
+
+    Returns
+    -------
+    leading, shape : tuple of int
+    axes : str
+        The frame axes, then the spatial ones.
+    spacing : tuple of float or None
+    """
+    spatial = _frame_axes(image, config)
     sizes = dict(zip(image.axes, np.shape(image.array), strict=True))
     leading = "".join(axis for axis in image.axes if axis not in spatial and axis != "c")
-    spacing = None if image.spacing is None else image.spacing[-ndim:]
-    return tuple(sizes[axis] for axis in leading), leading + spatial, spacing
+    spacing = None if image.spacing is None else image.spacing[-len(spatial) :]
+    return tuple(sizes[a] for a in leading), tuple(sizes[a] for a in spatial), leading + spatial, spacing
+
+
+def _frame_axes(image: Image, config: ModelConfig) -> str:
+    """Return the spatial axes that the model sees."""
+    ndim = config.network.ndim
+    if len(image.spatial) < ndim:
+        raise InputError(
+            f"The model {config.name!r} segments volumes, but {image.name!r} is a flat image; choose a 2D model."
+        )
+    return image.spatial[-ndim:]
 
 
 def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the image") -> NDArray[Any]:
@@ -158,7 +172,11 @@ def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDA
             values = np.where(finite, values, np.median(values[finite])).astype(np.float32)
     low, high = float(values.min()), float(values.max())
     if method == "range" and low >= 0:
-        full = 255.0 if pixels.dtype == np.uint8 else next((r for r in (1, 255, 1023, 4095, 16383, 65535) if high <= r), high)
+        full = (
+            255.0
+            if pixels.dtype == np.uint8
+            else next((r for r in (1, 255, 1023, 4095, 16383, 65535) if high <= r), high)
+        )
         return values / np.float32(full)
     return (values - low) / np.float32(max(high - low, 1e-12))
 
@@ -188,9 +206,14 @@ def prepare(pixels: NDArray[Any], grid: Grid, config: ModelConfig, name: str = "
     return torch.from_numpy(np.pad(values, margins, mode="symmetric"))[None]
 
 
+def crop_to_inner(maps: Tensor, grid: Grid) -> Tensor:
+    """Cut the mirrored margin off maps (..., *outer)."""
+    return maps[(..., *(slice(side) for side in grid.inner))]
+
+
 def restore(maps: Tensor, grid: Grid) -> Tensor:
     """Bring maps (N, C, *outer) from the networks' grid back to the image's own, linearly, not in label space."""
-    inner = maps[(..., *(slice(side) for side in grid.inner))]
+    inner = crop_to_inner(maps, grid)
     if grid.inner == grid.source:
         return inner
     mode = "bilinear" if len(grid.source) == 2 else "trilinear"

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..config import SamplerName
 from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
 from ..networks import LDSeg
-from ..config import SamplerName
 
 
 def sample_generator(seed: int, sample: int) -> torch.Generator:

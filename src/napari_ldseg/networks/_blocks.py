@@ -54,16 +54,14 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Sequential(norm(inputs), nn.SiLU(), conv(ndim, inputs, outputs))
         self.time = nn.Linear(time, outputs) if time else None
-        self.second = nn.Sequential(
-            norm(outputs), nn.SiLU(), nn.Dropout(dropout), zero(conv(ndim, outputs, outputs))
-        )
+        self.second = nn.Sequential(norm(outputs), nn.SiLU(), nn.Dropout(dropout), zero(conv(ndim, outputs, outputs)))
         self.shortcut = nn.Identity() if inputs == outputs else conv(ndim, inputs, outputs, kernel=1)
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
-        """Map (N, inputs, *S) and the activated time embedding (N, time) to (N, outputs, *S)."""
+        """Map (N, inputs, *S) and the activated time embedding (N or 1, time) to (N, outputs, *S)."""
         h = self.first(x)
         if self.time is not None and time is not None:
-            h = h + self.time(time).reshape(*h.shape[:2], *[1] * (h.ndim - 2))
+            h = h + self.time(time).reshape(-1, h.shape[1], *[1] * (h.ndim - 2))
         out: Tensor = self.shortcut(x) + self.second(h)
         return out
 

@@ -1,5 +1,7 @@
 """The image encoder: what the denoiser knows of the image (LDSeg, section III-B)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -24,12 +26,11 @@ class ImageEncoder(nn.Module):
         ndim, widths, drop = config.ndim, config.image_widths, config.dropout
         inputs = (config.image_channels, *widths)
         self.stages = nn.ModuleList(
-            Stage(ndim, a, b, blocks=config.image_blocks, dropout=drop)
-            for a, b in zip(inputs, widths, strict=False)
+            Stage(ndim, a, b, blocks=config.image_blocks, dropout=drop) for a, b in zip(inputs, widths, strict=False)
         )
         self.attention = Attention(ndim, widths[-1]) if config.image_attention else nn.Identity()
         refined = widths[::-1][: config.image_refine + 1]
-        self.climbs = nn.ModuleList(Upsample(ndim, a, b, kernel=1) for a, b in zip(refined, refined[1:], strict=False))
+        self.climbs = nn.ModuleList(Upsample(ndim, a, b, kernel=1) for a, b in pairwise(refined))
         self.merges = nn.ModuleList(ResidualBlock(ndim, 2 * b, b, dropout=drop) for b in refined[1:])
         self.folded = 2**config.image_refine
         self.out = nn.Sequential(norm(refined[-1]), nn.SiLU())
@@ -62,4 +63,3 @@ class ImageEncoder(nn.Module):
         h = self.out(h)
         embedding: Tensor = self.head(fold(h, self.folded))
         return embedding, None if self.guess is None else unfold(self.guess(h), self.cell)
-

@@ -1,5 +1,7 @@
 """The mask autoencoder: a Res-UNet without skips (LDSeg, section III-A)."""
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -30,7 +32,7 @@ class MaskEncoder(nn.Module):
         ndim = config.ndim
         self.latent_norm = config.latent_norm
         widths = (config.classes, *config.mask_widths)
-        self.stages = nn.Sequential(*(Stage(ndim, a, b) for a, b in zip(widths, widths[1:], strict=False)))
+        self.stages = nn.Sequential(*(Stage(ndim, a, b) for a, b in pairwise(widths)))
         self.head = nn.Sequential(norm(widths[-1]), nn.SiLU(), conv(ndim, widths[-1], config.latent_channels, kernel=1))
 
     def forward(self, masks: Tensor) -> Tensor:

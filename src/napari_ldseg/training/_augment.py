@@ -107,7 +107,10 @@ def _blur(images: Tensor) -> Tensor:
     """Smooth with the binomial kernel (1, 2, 1) / 4 along each axis, twice (sigma 1 pixel)."""
     for _ in range(2):
         for axis in range(2, images.ndim):
-            ahead = torch.cat([images.narrow(axis, 1, images.shape[axis] - 1), images.narrow(axis, images.shape[axis] - 1, 1)], dim=axis)
+            ahead = torch.cat(
+                [images.narrow(axis, 1, images.shape[axis] - 1), images.narrow(axis, images.shape[axis] - 1, 1)],
+                dim=axis,
+            )
             behind = torch.cat([images.narrow(axis, 0, 1), images.narrow(axis, 0, images.shape[axis] - 1)], dim=axis)
             images = (ahead + 2 * images + behind) / 4
     return images

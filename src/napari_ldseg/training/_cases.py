@@ -72,7 +72,9 @@ def _load(pair: Pair, model: ModelConfig, config: TrainConfig) -> list[Case]:
             "(0 is the background). If these are ids of objects, train with 'foreground' (all objects are class 1)."
         )
     found = []
-    for (index, pixels), mask in zip(frames(image, model), labels.reshape(-1, *expected[-model.network.ndim :]), strict=True):
+    for (index, pixels), mask in zip(
+        frames(image, model), labels.reshape(-1, *expected[-model.network.ndim :]), strict=True
+    ):
         spacing = None if image.spacing is None else image.spacing[-model.network.ndim :]
         grid = plan_grid(pixels.shape[1:], spacing, model)
         values = resize_frame(normalize_frame(pixels, model, pair.image.name), grid.inner)
@@ -80,7 +82,14 @@ def _load(pair: Pair, model: ModelConfig, config: TrainConfig) -> list[Case]:
         axes = ("c" if len(pixels) > 1 else "") + "zyx"[-model.network.ndim :]
         source = Image(pixels if len(pixels) > 1 else pixels[0], axes, spacing, image.unit, name)
         found.append(
-            Case(torch.from_numpy(values), soft_masks(mask, model.network.classes, grid.inner), source, mask, name, pair.group)
+            Case(
+                torch.from_numpy(values),
+                soft_masks(mask, model.network.classes, grid.inner),
+                source,
+                mask,
+                name,
+                pair.group,
+            )
         )
     return found
 

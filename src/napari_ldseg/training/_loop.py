@@ -83,6 +83,8 @@ class Stage:
 class Trainer:
     """The state of one training: the model, its averaged copy, the cases, and where it stands."""
 
+    clock = staticmethod(time.perf_counter)
+
     def __init__(self, cases: Sequence[Case], model: LDSeg, config: TrainConfig, folder: Path):
         self.config, self.folder = config, folder
         self.device = resolve_device(config.device)
@@ -125,7 +127,10 @@ class Trainer:
         parameters = [p for name in stage.modules for p in self.model.get_submodule(name).parameters()]
         matrices = [p for p in parameters if p.ndim > 1]
         vectors = [p for p in parameters if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": self.config.weight_decay}, {"params": vectors, "weight_decay": 0}]
+        groups = [
+            {"params": matrices, "weight_decay": self.config.weight_decay},
+            {"params": vectors, "weight_decay": 0},
+        ]
         return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.99))
 
     def run(self, stage: Stage) -> Generator[Epoch, None, None]:
@@ -134,9 +139,9 @@ class Trainer:
             module.requires_grad_(name in stage.modules).train(name in stage.modules)
         saved = reported = time.perf_counter()
         while stage.progress < 1:
-            started = time.perf_counter()
+            started = self.clock()
             stage.losses.append(self.advance(stage))
-            stage.elapsed += time.perf_counter() - started
+            stage.elapsed += self.clock() - started
             now = time.perf_counter()
             finished = stage.progress >= 1
             score = self.validate(stage) if finished or stage.step % self.config.validate_every == 0 else None
@@ -178,7 +183,9 @@ class Trainer:
 
     def _autocast(self) -> torch.autocast | nullcontext[None]:
         precision = self.config.precision
-        native = self.device.type == "cuda" or (self.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512_BF16")
+        native = self.device.type == "cuda" or (
+            self.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512_BF16"
+        )
         if precision == "bfloat16" or (precision == "auto" and native):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()

@@ -1,0 +1,106 @@
+"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and CPU time.
+
+It is the image encoder of LDSeg with skips and a first-guess head, widened until it has as many parameters as all
+four networks of the model together. Run it as::
+
+    python benchmarks/res_unet.py models/glas --images DIR --labels DIR --groups CSV --minutes 98 --out runs/res_unet
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_ldseg.checkpoints import load_model, save_model
+from napari_ldseg.config import ModelConfig, TrainConfig
+from napari_ldseg.data import find_pairs
+from napari_ldseg.inference._preprocess import plan_grid, prepare, restore
+from napari_ldseg.measure import dice
+from napari_ldseg.networks import LDSeg
+from napari_ldseg.training._cases import Case, load_cases
+from napari_ldseg.training._loop import Stage, Trainer
+from napari_ldseg.training._losses import cross_entropy, dice_loss
+
+WIDTHS = (16, 64, 128, 256)
+
+
+def guess_loss(
+    model: LDSeg, images: torch.Tensor, masks: torch.Tensor, config: TrainConfig, generator: torch.Generator
+) -> torch.Tensor:
+    """Cross-entropy plus Dice of the deterministic masks."""
+    del config, generator
+    _, logits = model.image_encoder(2 * images - 1)
+    return cross_entropy(logits, masks) + dice_loss(logits, masks)
+
+
+@torch.no_grad()
+def deterministic_labels(model: LDSeg, case: Case) -> np.ndarray:
+    """Labels of one case at its own resolution."""
+    pixels = case.source.array if "c" in case.source.axes else case.source.array[None]
+    grid = plan_grid(case.source.shape, case.source.spacing, model.config)
+    tensor = prepare(pixels, grid, model.config)
+    _, logits = model.image_encoder(2 * tensor - 1)
+    return restore(logits.softmax(dim=1), grid)[0].argmax(dim=0).numpy()
+
+
+class ResUNetTrainer(Trainer):
+    """Train the image encoder and its head alone, on CPU time, so that other work on the machine does not count."""
+
+    clock = staticmethod(time.process_time)
+
+    def _plan(self) -> list[Stage]:
+        config = self.config
+        return [
+            Stage(
+                "res_unet", ("image_encoder",), guess_loss, config.denoiser_steps, config.minutes, config.learning_rate
+            )
+        ]
+
+    def validate(self, stage: Stage) -> float:
+        """Score the averaged weights and keep the best."""
+        scores = [
+            float(np.nanmean(dice(deterministic_labels(self.average, case), case.labels, 2)[1:]))
+            for case in self.validation
+        ]
+        score = float(np.mean(scores))
+        if score >= stage.best:
+            stage.best = score
+            save_model(self.average, self.folder / "model.safetensors")
+        return score
+
+
+def main() -> None:
+    """Train, then print the validation score."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="the released model to compare with: a folder or a name")
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--groups", type=Path)
+    parser.add_argument("--train-config", type=Path, required=True, help="the model's training settings (JSON)")
+    parser.add_argument("--minutes", type=float, required=True, help="CPU minutes")
+    parser.add_argument("--out", type=Path, default=Path("runs/res_unet"))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    released = load_model(args.model)
+    settings = TrainConfig.parse(json.loads(args.train_config.read_text())).replace(minutes=args.minutes)
+    run(released.config, settings, find_pairs(args.images, args.labels, groups=args.groups), args.out)
+
+
+def run(released: ModelConfig, settings: TrainConfig, pairs: list, out: Path) -> None:
+    """Train the baseline of a released configuration."""
+    network = released.network.replace(image_widths=WIDTHS, guess=True)
+    config = released.replace(network=network.model_dump(), name="res-unet")
+    torch.manual_seed(settings.seed)
+    trainer = ResUNetTrainer(load_cases(pairs, config, settings), LDSeg(config), settings, out)
+    for stage in trainer.stages:
+        for epoch in trainer.run(stage):
+            if epoch.validation is not None:
+                print(json.dumps(epoch.__dict__), flush=True)  # noqa: T201
+    print(f"best validation DSC {stage.best:.4f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
