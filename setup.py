@@ -13,6 +13,7 @@ class BuildWithModels(build_py):
     """Also copy ``models`` into the package that is being built."""
 
     def run(self) -> None:
+        """Build as usual, then copy."""
         super().run()
         if not self.editable_mode:
             self.copy_tree("models", str(Path(self.build_lib, "napari_ldseg", "_released")))

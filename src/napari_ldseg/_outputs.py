@@ -1,0 +1,66 @@
+"""Which files a segmentation is written to, and writing them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from .data import write_tiff
+from .data._files import stem
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .inference import Segmentation
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image and the files that are made of it."""
+
+    image: Path
+    outputs: dict[str, Path]
+
+
+def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], overwrite: bool) -> list[Task]:
+    """Name all outputs, and refuse before anything is computed whatever would be lost or mixed up."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give a folder as --out.")
+    tasks = [Task(image, {kind: out / f"{stem(image)}_{kind}.tif" for kind in kinds}) for image in images]
+    taken: dict[str, Path] = {}
+    inputs = {image.resolve() for image in images}
+    for task in tasks:
+        # Two names that differ only in case are one file on Windows and macOS.
+        twin = taken.setdefault(stem(task.image).casefold(), task.image)
+        if twin != task.image:
+            raise InputError(
+                f"{twin} and {task.image} would both be written to {task.outputs['labels']}; "
+                "rename one of them, or run them into two folders."
+            )
+        for output in task.outputs.values():
+            if output.resolve() in inputs:
+                raise InputError(f"{output} is one of the images to segment; give another folder as --out.")
+            if output.exists() and not overwrite:
+                raise InputError(
+                    f"{output} exists already; give --overwrite to replace it, or another folder as --out."
+                )
+    return tasks
+
+
+def write_outputs(result: "Segmentation", task: Task) -> None:
+    """Write the maps of one image on its own grid."""
+    frames, spatial = ("".join(axis for axis in result.axes if (axis in "zyx") is wanted) for wanted in (False, True))
+    maps: dict[str, tuple[NDArray[Any], str]] = {
+        "labels": (result.labels, result.axes),
+        "sd": (result.sd, result.axes),
+        "mean": (result.mean, f"{frames}c{spatial}"),
+    }
+    metadata = {
+        **result.provenance,
+        "image": task.image.name,
+        "samples": result.samples,
+        "class_names": list(result.class_names),
+    }
+    for kind, path in task.outputs.items():
+        array, axes = maps[kind]
+        write_tiff(path, array, axes, spacing=result.spacing, unit=result.unit, metadata=metadata)
