@@ -45,7 +45,9 @@ class Image:
                 "give one letter for each axis, for example 'yxc' for a colour image."
             )
         if len(set(self.axes)) != len(self.axes) or set(self.axes) - set(SPATIAL + FRAMES + "c"):
-            raise InputError(f"Axes {self.axes!r} of {self.name!r} must be different letters out of t, p, s, z, y, x, c.")
+            raise InputError(
+                f"Axes {self.axes!r} of {self.name!r} must be different letters out of t, p, s, z, y, x, c."
+            )
         if self.spatial not in ("yx", "zyx"):
             raise InputError(f"Axes {self.axes!r} of {self.name!r} need y before x, and z before both.")
         if self.spacing is not None and (

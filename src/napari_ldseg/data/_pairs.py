@@ -49,10 +49,7 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
     for path in (images, labels):
         if not path.exists():
             raise InputError(f"{path} does not exist; check the path.")
-    if images.is_file() and labels.is_file():
-        matched = [(images, labels)]
-    else:
-        matched = _match(images, labels)
+    matched = [(images, labels)] if images.is_file() and labels.is_file() else _match(images, labels)
     group_of = _read_groups(groups, [stem(image) for image, _ in matched]) if groups is not None else {}
     return [Pair(image, label, group_of.get(stem(image), stem(image))) for image, label in matched]
 

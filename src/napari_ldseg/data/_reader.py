@@ -11,6 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ._damage import check_complete, refuse_damage
 from ._files import PICTURE_SUFFIXES, READABLE, SUFFIXES, TIFF_SUFFIXES, stem
 from ._image import FRAMES, Image
 from ._spacing import tiff_spacing
@@ -19,7 +20,7 @@ from ._writer import written_axes
 # What the two libraries raise on damaged files. MemoryError: a damaged header may promise terabytes.
 _DAMAGE = (
     OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, SyntaxError, ZeroDivisionError,
-    OverflowError, MemoryError, struct.error, zlib.error, tifffile.TiffFileError, PIL.Image.DecompressionBombError,
+    OverflowError, AssertionError, MemoryError, struct.error, zlib.error, tifffile.TiffFileError,
 )  # fmt: skip
 
 
@@ -84,6 +85,8 @@ def _read(path: Path, *, palette: bool) -> Image:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes); copy or export it again.")
         image = (_read_tiff if suffix in TIFF_SUFFIXES else _read_picture)(path, palette)
+    except PIL.Image.DecompressionBombError as error:
+        raise InputError(f"{path} is too large for its kind of file; save it as TIFF.") from error
     except _DAMAGE as error:
         if "imagecodecs" in str(error):
             remedy = "install the package imagecodecs, or save it without compression"
@@ -97,20 +100,19 @@ def _read(path: Path, *, palette: bool) -> Image:
 
 def _read_picture(path: Path, palette: bool) -> Image:
     with PIL.Image.open(path, formats=[s[1:].upper() for s in PICTURE_SUFFIXES if s != ".jpg"]) as picture:
-        if picture.mode == "P" and not palette:
-            array = np.array(picture)
-        elif picture.mode in ("1", "L", "I", "F", "RGB", "RGBA") or picture.mode.startswith("I;16"):
-            array = np.array(picture)
-        else:
+        plain = picture.mode in ("1", "L", "I", "F", "RGB", "RGBA") or picture.mode.startswith("I;16")
+        if not plain and (palette or picture.mode != "P"):
             array = np.array(picture.convert("L" if picture.mode == "LA" else "RGB"))
+        else:
+            array = np.array(picture)
     return Image(array, "yxc" if array.ndim == 3 else "yx", name=stem(path))
 
 
 def _read_tiff(path: Path, palette: bool) -> Image:
-    with tifffile.TiffFile(path) as tiff:
+    with refuse_damage(), tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         page = series.keyframe
-        _check_complete(tiff, series)
+        check_complete(tiff, series)
         try:
             array = series.asarray()
         except ValueError as error:
@@ -129,18 +131,6 @@ def _read_tiff(path: Path, palette: bool) -> Image:
     order = sorted(range(len(axes)), key=lambda index: _place(axes[index]))
     array, axes = np.transpose(array, order), "".join(axes[index] for index in order)
     return Image(np.ascontiguousarray(array), axes, spacing, unit, stem(path))
-
-
-def _check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Refuse a file whose pixels end early (tifffile itself may fill up with zeros)."""
-    size = tiff.filehandle.size
-    end = (series.dataoffset or 0) + series.nbytes if series.dataoffset is not None else 0
-    for page in series.pages:
-        if page is None:
-            raise ValueError("a page is missing")
-        end = max([end, *(a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=False))])
-    if end > size:
-        raise ValueError(f"truncated: {size} bytes, but the pixels reach to byte {end}")
 
 
 def _decode_with_pillow(path: Path, series: tifffile.TiffPageSeries, reason: ValueError) -> NDArray[Any]:

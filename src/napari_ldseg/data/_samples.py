@@ -12,8 +12,9 @@ _STAIN = (0.7, 1.0, 0.5)
 
 
 def colon_gland() -> Image:
-    """Colon glands, immunohistochemistry with haematoxylin and DAB, ``(512, 512, 3)`` uint8 (ships with scikit-image)."""
-    return Image(skimage.data.immunohistochemistry(), "yxc", name="colon gland (IHC)")
+    """Colon glands in haematoxylin and DAB, ``(512, 512, 3)`` uint8; the picture ships with scikit-image."""
+    picture = skimage.data.immunohistochemistry()  # type: ignore[no-untyped-call]
+    return Image(picture, "yxc", name="colon gland (IHC)")
 
 
 def phantom(
@@ -56,7 +57,7 @@ def phantom(
     labels = np.minimum(shell, classes - 1).astype(np.uint8)
 
     brightness = np.concatenate([[0.6], np.linspace(0.2, 0.95, shells)])[shell]
-    brightness = skimage.filters.gaussian(brightness, 0.7) * (1 + 0.15 * _smooth_noise(shape, rng))
+    brightness = _blurred(brightness, 0.7) * (1 + 0.15 * _smooth_noise(shape, rng))
     brightness += rng.normal(0, 0.04, shape)
     if colour if colour is not None else len(shape) == 2:
         brightness = 1 - (1 - brightness[..., np.newaxis]) * np.array(_STAIN)
@@ -81,6 +82,10 @@ def _distance_to_glands(shape: tuple[int, ...], rng: np.random.Generator) -> NDA
 
 def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     """Slow random waves of mean 0 between -1 and 1."""
-    waves = skimage.filters.gaussian(rng.normal(size=shape), min(shape) / 8, mode="reflect")
+    waves = _blurred(rng.normal(size=shape), min(shape) / 8)
     waves -= waves.mean()
     return np.asarray(waves / np.abs(waves).max())
+
+
+def _blurred(array: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    return np.asarray(skimage.filters.gaussian(array, sigma, mode="reflect"))  # type: ignore[no-untyped-call]

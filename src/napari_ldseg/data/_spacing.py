@@ -24,6 +24,11 @@ Spacing = tuple[tuple[float, ...] | None, str]
 UNKNOWN: Spacing = (None, "pixel")
 
 
+def unit_name(unit: str) -> str:
+    """One name for each unit, for example "micrometer" for "µm"; "pixel" for what is no length."""
+    return _UNIT_OF.get(unit.strip().lower(), "pixel")
+
+
 def tiff_spacing(tiff: tifffile.TiffFile, *, depth: bool) -> Spacing:
     """Pixel size ((Z), Y, X) and its unit; (None, "pixel") where the file states none.
 
@@ -85,4 +90,4 @@ def _resolution(tiff: tifffile.TiffFile) -> tuple[float, float] | None:
 def _checked(sizes: list[float], unit: str) -> Spacing:
     if not all(math.isfinite(size) and size > 0 for size in sizes):
         return UNKNOWN
-    return tuple(sizes), _UNIT_OF.get(unit.strip().lower(), "pixel")
+    return tuple(sizes), unit_name(unit)

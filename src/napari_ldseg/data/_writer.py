@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ._image import FRAMES, Image
+from ._spacing import unit_name
 
 _IMAGEJ_UNITS = {
     "micrometer": "micron",
@@ -65,10 +66,11 @@ def write_tiff(
         raise InputError(f"{path.name} cannot hold {image.array.dtype} values; convert to uint8, uint16 or float32.")
     stack, letters = _imagej_stack(image)
     options: dict[str, Any] = {"axes": letters}
-    options["Info"] = json.dumps({**metadata, _KEY: {"axes": _ordered(image), "shape": _ordered_shape(image)}}, indent=1)
+    note = {**metadata, _KEY: {"axes": _ordered(image), "shape": _ordered_shape(image)}}
+    options["Info"] = json.dumps(note, indent=1, default=str)
     resolution = None
     if spacing is not None:
-        options["unit"] = _IMAGEJ_UNITS.get(unit, unit)
+        options["unit"] = _IMAGEJ_UNITS.get(unit_name(unit), unit_name(unit))
         resolution = (1 / spacing[-1], 1 / spacing[-2])
         if len(spacing) == 3:
             options["spacing"] = spacing[0]
