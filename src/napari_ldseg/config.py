@@ -37,9 +37,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or cls.__name__}: {e['msg']}" for e in error.errors()
-            )
+            faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or cls.__name__}: {e['msg']}" for e in error.errors())
             raise InputError(f"These settings do not fit {cls.__name__}: {faults}.") from error
 
     def replace(self, **changes: object) -> Self:
@@ -98,7 +96,7 @@ class NetworkConfig(Config):
     @property
     def factor(self) -> int:
         """Pixels along one side of a latent cell."""
-        return 2**self.downsamplings
+        return 1 << self.downsamplings
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -204,9 +202,7 @@ class SegmentConfig(Config):
     sampler: SamplerName | None = Field(
         None, title="Sampler", description="Sampler; empty takes the model's own default."
     )
-    seed: int = Field(
-        0, title="Seed", ge=0, le=2**31 - 1, description="The same seed gives the same samples again."
-    )
+    seed: int = Field(0, title="Seed", ge=0, le=2**31 - 1, description="The same seed gives the same samples again.")
     device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")
     batch: int = Field(16, title="Batch", ge=1, le=256, description="Samples that are computed together.")
     max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")

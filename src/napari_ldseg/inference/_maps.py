@@ -24,15 +24,11 @@ class Maps:
         self.grid: Grid = plan_grid(self.shape, self.spacing, config)
         classes = config.network.classes
         self.mean = np.zeros((*self.leading, classes, *self.shape), dtype=np.float32)
-        self.mean[(*self._all_frames, 0)] = 1
+        np.moveaxis(self.mean, len(self.leading), 0)[0] = 1  # nothing but background yet
         self.sd = np.zeros((*self.leading, *self.shape), dtype=np.float32)
         self.labels = np.zeros((*self.leading, *self.shape), dtype=np.uint8)
         self.sizes = np.full((*self.leading, wanted, classes), np.nan)
         self.samples = 0
-
-    @property
-    def _all_frames(self) -> tuple[slice, ...]:
-        return (slice(None),) * len(self.leading)
 
     def write(self, index: tuple[int, ...], statistics: RunningStatistics) -> None:
         """Bring the maps of one frame up to date."""
@@ -58,7 +54,7 @@ class Maps:
             labels=self.labels,
             mean=self.mean,
             sd=self.sd,
-            sizes=self.sizes[(*self._all_frames, slice(self.samples))],
+            sizes=self.sizes[..., : self.samples, :],
             axes=self.axes,
             spacing=self.spacing,
             unit=self.unit,

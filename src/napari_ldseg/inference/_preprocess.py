@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from skimage.transform import resize
+from skimage import transform
 from torch import Tensor
 
 from ..config import InputConfig, ModelConfig
@@ -193,7 +193,7 @@ def resize_frame(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray
     shrinks = any(a < b for a, b in zip(shape, values.shape[1:], strict=True))
     return np.stack(
         [
-            resize(channel, shape, order=1, mode="reflect", anti_aliasing=shrinks, preserve_range=True)
+            transform.resize(channel, shape, order=1, mode="reflect", anti_aliasing=shrinks, preserve_range=True)
             for channel in values
         ]
     ).astype(np.float32)
@@ -208,7 +208,9 @@ def prepare(pixels: NDArray[Any], grid: Grid, config: ModelConfig, name: str = "
 
 def crop_to_inner(maps: Tensor, grid: Grid) -> Tensor:
     """Cut the mirrored margin off maps (..., *outer)."""
-    return maps[(..., *(slice(side) for side in grid.inner))]
+    for axis, side in enumerate(grid.inner, start=maps.ndim - len(grid.inner)):
+        maps = maps.narrow(axis, 0, side)
+    return maps
 
 
 def restore(maps: Tensor, grid: Grid) -> Tensor:

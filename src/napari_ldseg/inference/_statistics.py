@@ -1,5 +1,7 @@
 """Running mean and standard deviation of probability maps, in memory that does not grow with the samples."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -52,4 +54,4 @@ class RunningStatistics:
             return float("inf")
         values = self.sd.flatten()
         rank = max(int(quantile * values.numel()), 1)
-        return float(torch.kthvalue(values, rank).values) / self.count**0.5
+        return float(torch.kthvalue(values, rank).values) / math.sqrt(self.count)

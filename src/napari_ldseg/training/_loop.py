@@ -8,12 +8,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..checkpoints import resolve_device, save_model
+from ..checkpoints import load_model, resolve_device, save_model
 from ..config import ModelConfig, SegmentConfig, TrainConfig
 from ..data import Pair
 from ..errors import EngineError, InputError
@@ -213,8 +215,9 @@ class Trainer:
             else segmentation_dice(self.average, case, self.config)
             for case in self.validation
         ]
-        score = float(np.nanmean(scores))
-        if score >= stage.best:
+        known = [score for score in scores if not math.isnan(score)]
+        score = math.fsum(known) / len(known) if known else math.nan
+        if not score < stage.best:
             stage.best = score
             self._keep(stage, score)
         return score
@@ -267,8 +270,6 @@ def train(
     EngineError
         If the loss stops being a number.
     """
-    from ..checkpoints import load_model
-
     torch.manual_seed(config.seed)
     cases = load_cases(pairs, model_config, config)
     trainer = Trainer(cases, LDSeg(model_config), config, Path(folder))
@@ -285,7 +286,7 @@ def train(
                 weights = trainer.average.get_submodule(name).state_dict()
                 trainer.model.get_submodule(name).load_state_dict(weights)
         yield from trainer.run(stage)
-    return load_model(trainer.folder / "model.safetensors", str(trainer.device.type))
+    return load_model(trainer.folder / "model.safetensors", config.device)
 
 
 def learning_rate_factor(progress: float, step: int, warmup: int) -> float:
@@ -297,13 +298,11 @@ def learning_rate_factor(progress: float, step: int, warmup: int) -> float:
 def reconstruction_dice(model: LDSeg, case: Case) -> float:
     """Mean foreground DSC of a mask that went through the latent and back, on the networks' grid."""
     factor = model.config.network.factor
-    shape = [max(side // factor, 1) * factor for side in case.masks.shape[1:]]
-    masks = case.masks[(slice(None), *(slice(side) for side in shape))][None]
-    if masks.shape[2:] != torch.Size(shape):
-        return math.nan
+    margins = [(0, 0), *((0, -side % factor) for side in case.masks.shape[1:])]
+    masks = torch.from_numpy(np.pad(case.masks.numpy(), margins, mode="symmetric"))[None]
     device = next(model.parameters()).device
     rebuilt = model.decode(model.encode(masks.to(device))).argmax(dim=1).cpu().numpy()
-    return float(np.nanmean(dice(rebuilt, masks.argmax(dim=1).numpy(), masks.shape[1])[1:]))
+    return mean_dice(rebuilt, masks.argmax(dim=1).numpy(), masks.shape[1])
 
 
 def segmentation_dice(model: LDSeg, case: Case, config: TrainConfig) -> float:
@@ -314,5 +313,15 @@ def segmentation_dice(model: LDSeg, case: Case, config: TrainConfig) -> float:
         try:
             next(run)
         except StopIteration as stop:
-            scores = dice(stop.value.labels, case.labels, model.config.network.classes)
-            return float(np.nanmean(scores[1:]))
+            return mean_dice(stop.value.labels, case.labels, model.config.network.classes)
+
+
+def mean_dice(prediction: NDArray[Any], reference: NDArray[Any], classes: int) -> float:
+    """Mean DSC over the foreground classes that are in either mask; nan if none is."""
+    present = [c for c in range(1, classes) if (prediction == c).any() or (reference == c).any()]
+    scores = (
+        dice(prediction, reference, classes)[present]
+        if len(present) == classes - 1
+        else [float(dice(prediction == c, reference == c, 2)[1]) for c in present]
+    )
+    return float(np.mean(scores)) if present else math.nan
