@@ -1,0 +1,33 @@
+"""Fixtures for all rooms; `make_napari_viewer` comes from napari's own pytest plugin."""
+
+from pathlib import Path
+
+import pytest
+
+from napari_ldseg.networks import LDSeg
+
+from .builders import make_tiny_model
+
+
+@pytest.fixture(autouse=True)
+def user_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of the user's own models, so that no test reads or writes those."""
+    folder = tmp_path_factory.mktemp("user_models")
+    monkeypatch.setenv("NAPARI_LDSEG_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def tiny_model_2d() -> LDSeg:
+    return make_tiny_model(2)
+
+
+@pytest.fixture
+def tiny_model_3d() -> LDSeg:
+    return make_tiny_model(3)
+
+
+@pytest.fixture(params=[2, 3], ids=["2d", "3d"])
+def tiny_model(request: pytest.FixtureRequest) -> LDSeg:
+    """The tiny model in two and in three dimensions: the test runs with each."""
+    return make_tiny_model(request.param)

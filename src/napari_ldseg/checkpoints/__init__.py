@@ -1,0 +1,33 @@
+"""Files and models: save, load, list. Listing needs no torch; what does is imported when it is first asked for."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._header import Header, read_header
+from ._registry import ModelEntry, find_model, list_models, released_folder, user_folder
+
+if TYPE_CHECKING:
+    from ._device import resolve_device
+    from ._weights import load_model, save_model
+
+__all__ = [
+    "Header",
+    "ModelEntry",
+    "find_model",
+    "list_models",
+    "load_model",
+    "read_header",
+    "released_folder",
+    "resolve_device",
+    "save_model",
+    "user_folder",
+]
+
+_LAZY = {"load_model": "._weights", "save_model": "._weights", "resolve_device": "._device"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the parts that need torch (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)
