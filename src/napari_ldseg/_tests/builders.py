@@ -1,5 +1,6 @@
 """Small arrays, files and models with names, for all tests."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,15 @@ def make_tiny_model(ndim: int = 2, **network_changes: object) -> LDSeg:
             if not parameter.any():
                 torch.nn.init.normal_(parameter, std=0.1)
     return model.eval().requires_grad_(False)
+
+
+def split_safetensors(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and tensors of a safetensors file."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
+
+
+def join_safetensors(header: object, body: bytes) -> bytes:
+    """The opposite of :func:`split_safetensors`."""
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + body

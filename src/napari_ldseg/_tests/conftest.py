@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_ldseg.checkpoints import save_model
 from napari_ldseg.networks import LDSeg
 
 from .builders import make_tiny_model
@@ -31,3 +32,9 @@ def tiny_model_3d() -> LDSeg:
 def tiny_model(request: pytest.FixtureRequest) -> LDSeg:
     """The tiny model in two and in three dimensions: the test runs with each."""
     return make_tiny_model(request.param)
+
+
+@pytest.fixture
+def saved(tmp_path: Path, tiny_model_2d: LDSeg) -> Path:
+    """The file of the tiny 2D model, with a card."""
+    return save_model(tiny_model_2d, tmp_path / "tiny.safetensors", "# Tiny\n")
