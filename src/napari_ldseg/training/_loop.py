@@ -172,7 +172,7 @@ class Trainer:
             loss = stage.loss(self.model, images.to(self.device), masks.to(self.device), self.config, self.generator)
         if not torch.isfinite(loss):
             raise EngineError(
-                f"The loss became {float(loss)} at step {stage.step} of the {stage.name}; "
+                f"The loss became {float(loss.detach())} at step {stage.step} of the {stage.name}; "
                 "lower the learning rate, or check the images for extreme values."
             )
         optimizer.zero_grad(set_to_none=True)
