@@ -6,8 +6,6 @@ torch and the viewer are imported by the commands that need them, so that ``--he
 
 import importlib.util
 import json
-import os
-import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from .inference import Progress as Step
     from .networks import LDSeg
     from .training import Epoch
+
+QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 
 Update = TypeVar("Update")
 Result = TypeVar("Result")
@@ -72,6 +72,11 @@ def _setting(config: type[Config], name: str, *flags: str) -> Any:
 def _given(**values: object) -> dict[str, object]:
     """Return the flags that were given."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _number(samples: str | None) -> int | str | None:
+    """Return ``--samples`` as a number where it is one; what else is allowed, the settings decide."""
+    return int(samples) if samples is not None and samples.isdecimal() else samples
 
 
 def _follow(run: Generator[Update, None, Result], report: Callable[[Update], None]) -> Result:
@@ -153,9 +158,8 @@ def segment(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid."""
-    number = int(samples) if samples is not None and samples.isdecimal() else samples
     config = SegmentConfig.parse(
-        _given(samples=number, steps=steps, sampler=sampler, seed=seed, device=device, batch=batch)
+        _given(samples=_number(samples), steps=steps, sampler=sampler, seed=seed, device=device, batch=batch)
     )
     from ._outputs import plan_outputs
     from .data import find_images
@@ -251,27 +255,21 @@ def models() -> None:
     _say(f"Your own models belong in {user_folder()}.")
 
 
-def _require_window() -> None:
-    """Refuse where Qt is missing, or would abort the process for want of a display."""
-    if not any(importlib.util.find_spec(name) for name in ("PySide6", "PyQt6", "PyQt5")):
-        raise InputError("No Qt binding is installed, so napari cannot open; run: pip install 'napari-ldseg[all]'")
-    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in screens):
-        raise InputError(
-            "There is no display, so napari cannot open. On a machine without a screen install xvfb and run: "
-            "xvfb-run -a napari-ldseg demo --screenshot demo.png"
-        )
-
-
 @app.command()
 @_border("Interrupted.")
 def demo(
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", help="Press Segment, save a picture of the window, and exit.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the first released one.")
+    ] = None,
+    samples: Annotated[str | None, _setting(SegmentConfig, "samples", "--samples", "-n")] = None,
 ) -> None:
     """Open napari with a histology image and the LDSeg widget."""
-    _require_window()
+    config = SegmentConfig.parse(_given(samples=_number(samples)))
+    if not any(importlib.util.find_spec(name) for name in QT_BINDINGS):
+        raise InputError("No Qt binding is installed, so napari cannot open; run: pip install 'napari-ldseg[all]'")
     from ._qt import demo as run
 
-    run(screenshot)
+    run(screenshot, config.samples, model)
