@@ -8,6 +8,7 @@ four networks of the model together. Run it as::
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from napari_ldseg.networks import LDSeg
 from napari_ldseg.training._cases import Case, load_cases
 from napari_ldseg.training._loop import Stage, Trainer
 from napari_ldseg.training._losses import cross_entropy, dice_loss
+from napari_ldseg.training._state import load_state
 
 WIDTHS = (16, 64, 128, 256)
 
@@ -65,7 +67,7 @@ class ResUNetTrainer(Trainer):
             float(np.nanmean(dice(deterministic_labels(self.average, case), case.labels, 2)[1:]))
             for case in self.validation
         ]
-        score = float(np.mean(scores))
+        score = math.fsum(scores) / len(scores)
         if score >= stage.best:
             stage.best = score
             save_model(self.average, self.folder / "model.safetensors")
@@ -95,6 +97,7 @@ def run(released: ModelConfig, settings: TrainConfig, pairs: list, out: Path) ->
     config = released.replace(network=network.model_dump(), name="res-unet")
     torch.manual_seed(settings.seed)
     trainer = ResUNetTrainer(load_cases(pairs, config, settings), LDSeg(config), settings, out)
+    load_state(out, trainer)
     for stage in trainer.stages:
         for epoch in trainer.run(stage):
             if epoch.validation is not None:

@@ -5,6 +5,7 @@ so a default, a limit or a tooltip is never written twice.
 Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
 
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -107,8 +108,8 @@ class NetworkConfig(Config):
             raise ValueError("image_widths needs as many entries as mask_widths")
         if self.decoder_shuffle >= depth or len(self.decoder_widths) != depth - self.decoder_shuffle:
             raise ValueError("decoder_widths needs one entry per down-sampling, less decoder_shuffle")
-        if len(self.denoiser_widths) != len(self.denoiser_attention) or not self.denoiser_widths:
-            raise ValueError("denoiser_attention needs one entry per level of denoiser_widths")
+        if len(self.denoiser_widths) != len(self.denoiser_attention) or not 1 <= len(self.denoiser_widths) <= 6:
+            raise ValueError("denoiser_widths needs one to six levels, and denoiser_attention one entry for each")
         if self.image_refine >= depth:
             raise ValueError("image_refine must be smaller than the number of down-samplings")
         if min(self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths) < 1:
@@ -173,7 +174,7 @@ class ModelConfig(Config):
         ndim = self.network.ndim
         for name in ("shape", "spacing", "source_spacing"):
             value = getattr(self.input, name)
-            if value is not None and (len(value) != ndim or min(value) <= 0):
+            if value is not None and (len(value) != ndim or not all(0 < v < math.inf for v in value)):
                 raise ValueError(f"input.{name} needs {ndim} positive numbers")
         if self.input.mode == "spacing" and self.input.spacing is None:
             raise ValueError("input mode 'spacing' needs a spacing")

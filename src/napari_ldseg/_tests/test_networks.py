@@ -125,7 +125,7 @@ def test_paper_preset_has_one_channel_and_four_downsamplings() -> None:
     [
         ({"image_widths": (8,)}, "image_widths needs as many"),
         ({"decoder_widths": (8,)}, "decoder_widths needs one entry per down-sampling"),
-        ({"denoiser_attention": (True,)}, "denoiser_attention needs one entry"),
+        ({"denoiser_attention": (True,)}, "denoiser_attention one entry for each"),
         ({"latent_norm": "channel"}, "at least two latent channels"),
         ({"latent_channels": 0}, "latent_channels"),
         ({"no_such_setting": 1}, "no_such_setting"),

@@ -1,0 +1,94 @@
+"""Score a model on the validation images of its split: single samples, the mean of many, and the first guess.
+
+    python benchmarks/score.py models/glas --images DIR --labels DIR --split models/glas/split.json --foreground
+
+prints one line per image and the means, and with ``--out FILE`` writes them as JSON.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_ldseg import __version__
+from napari_ldseg.checkpoints import load_model
+from napari_ldseg.config import SegmentConfig
+from napari_ldseg.data import Image, find_pairs, read_image, read_labels
+from napari_ldseg.inference import frames, plan_grid, segment
+from napari_ldseg.inference._preprocess import prepare, restore
+from napari_ldseg.measure import dice, iou
+from napari_ldseg.networks import LDSeg
+
+
+def segmentation(model: LDSeg, image: Image, samples: int, seed: int) -> np.ndarray:
+    """Labels of the mean of ``samples`` samples."""
+    run = segment(model, image, SegmentConfig(samples=samples, seed=seed))
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            return stop.value.labels
+
+
+@torch.no_grad()
+def first_guess(model: LDSeg, image: Image) -> np.ndarray:
+    """Labels of the deterministic first guess, without any diffusion."""
+    ((_, pixels),) = frames(image, model.config)
+    grid = plan_grid(image.shape, image.spacing, model.config)
+    _, logits = model.embed(prepare(pixels, grid, model.config))
+    return restore(logits.softmax(dim=1), grid)[0].argmax(dim=0).numpy()
+
+
+def main() -> None:
+    """Score every image, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--split", type=Path, help="split.json of the training; default: all images")
+    parser.add_argument("--part", default="validation", choices=("validation", "training"))
+    parser.add_argument("--foreground", action="store_true", help="every label above 0 is class 1")
+    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    model = load_model(args.model)
+    names = json.loads(args.split.read_text())[args.part] if args.split else None
+    rows = []
+    for pair in find_pairs(args.images, args.labels):
+        if names is not None and pair.image.stem not in names:
+            continue
+        image, reference = read_image(pair.image), read_labels(pair.labels).array
+        reference = (reference > 0).astype(np.uint8) if args.foreground else reference
+        singles = [segmentation(model, image, 1, args.seed + 1 + i) for i in range(args.samples)]
+        found = {"mean": segmentation(model, image, args.samples, args.seed)}
+        if model.config.network.guess:
+            found["guess"] = first_guess(model, image)
+        classes = model.config.network.classes
+        row = {"image": pair.image.stem}
+        row["dsc_single"] = float(np.mean([np.nanmean(dice(s, reference, classes)[1:]) for s in singles]))
+        for key, labels in found.items():
+            row[f"dsc_{key}"] = float(np.nanmean(dice(labels, reference, classes)[1:]))
+            row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
+        rows.append(row)
+        print(json.dumps(row), flush=True)  # noqa: T201
+    keys = [key for key in rows[0] if key != "image"]
+    means = {key: round(float(np.mean([row[key] for row in rows])), 4) for key in keys}
+    print(f"mean of {len(rows)} images: {means}")  # noqa: T201
+    if args.out:
+        report = {
+            "version": __version__,
+            "model": model.config.name,
+            "sha256": model.sha256,
+            "samples": args.samples,
+            "seed": args.seed,
+            "means": means,
+            "images": rows,
+        }
+        args.out.write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
