@@ -185,10 +185,7 @@ class Trainer:
 
     def _autocast(self) -> torch.autocast | nullcontext[None]:
         precision = self.config.precision
-        native = self.device.type == "cuda" or (
-            self.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512_BF16"
-        )
-        if precision == "bfloat16" or (precision == "auto" and native):
+        if precision == "bfloat16" or (precision == "auto" and native_bfloat16(self.device)):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
@@ -287,6 +284,15 @@ def train(
                 trainer.model.get_submodule(name).load_state_dict(weights)
         yield from trainer.run(stage)
     return load_model(trainer.folder / "model.safetensors", config.device)
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 itself; emulated, it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch >= 2.9
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return False
 
 
 def learning_rate_factor(progress: float, step: int, warmup: int) -> float:
