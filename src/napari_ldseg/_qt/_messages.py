@@ -1,0 +1,47 @@
+"""Words for the user inside a widget: a small area that appears when there is something to say."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+STYLE = """
+QFrame#message {{ background: {back}; border: none; border-left: 3px solid {edge}; border-radius: 2px; }}
+QFrame#message QLabel {{ background: transparent; }}
+QFrame#message QToolButton {{ background: transparent; border: none; padding: 0px; }}
+"""
+
+
+class Message(QFrame):
+    """A non-modal message that stays until it is closed or cleared."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("message")
+        self.setStyleSheet(STYLE.format(back="rgba(217, 83, 79, 45)", edge="#d9534f"))
+        self._label = QLabel()
+        self._label.setWordWrap(True)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
+        close = QToolButton()
+        close.setText("✕")
+        close.setToolTip("Dismiss")
+        close.clicked.connect(self.clear)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 8, 6, 8)
+        layout.setSpacing(6)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self.hide()
+
+    def text(self) -> str:
+        """Return what it says; empty while hidden."""
+        return str(self._label.text())
+
+    def show_error(self, text: str) -> None:
+        """Say this."""
+        self._label.setText(text)
+        self.show()
+
+    def clear(self) -> None:
+        """Say nothing and take no room."""
+        self._label.setText("")
+        self.hide()

@@ -1,0 +1,124 @@
+"""Choosing a model: released, the user's own, or any file; with its card in short."""
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+
+from ..checkpoints import ModelEntry, list_models, read_header, user_folder
+from ..config import ModelConfig
+from ..errors import CheckpointError
+from ._forms import narrow
+
+OPEN = "Open…"
+NO_MODEL = "No model found"
+FILTER = "LDSeg models (*.safetensors);;All files (*)"
+
+
+class ModelPicker(QWidget):
+    """A combo box of models over the card of the chosen one; ``failed`` carries why a file is no model."""
+
+    changed = Signal()
+    failed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._entries: list[ModelEntry] = []
+        self._chosen: ModelEntry | None = None
+        self.combo = QComboBox()
+        self.combo.setObjectName("model")
+        self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
+        narrow(self.combo)
+        self.card = QLabel()
+        self.card.setWordWrap(True)
+        self.card.setObjectName("card")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.combo)
+        layout.addWidget(self.card)
+        self.combo.activated.connect(self._on_activated)
+        self.refresh()
+
+    def value(self) -> ModelEntry | None:
+        """Return the chosen model."""
+        return self._chosen
+
+    def setValue(self, name_or_path: str | Path) -> None:
+        """Choose a listed model by its name, or open a file.
+
+        Raises
+        ------
+        CheckpointError
+            The file is not a model, or there is no model of that name.
+        """
+        entry = next((entry for entry in self._entries if entry.name == name_or_path), None)
+        if entry is None:
+            header = read_header(name_or_path)
+            path, config = header.path.resolve(), header.config
+            entry = next((entry for entry in self._entries if entry.path.resolve() == path), None)
+            if entry is None:
+                entry = ModelEntry(config.name, path, config.title, config.score, config, bundled=False)
+                self._entries.append(entry)
+        self._choose(entry)
+
+    def refresh(self) -> None:
+        """Read the list of models again; keep the choice, and files that were opened."""
+        listed = list_models()
+        known = {entry.path for entry in listed}
+        self._entries = [
+            *listed,
+            *(entry for entry in self._entries if entry.path not in known and entry.path.exists()),
+        ]
+        keep = next((entry for entry in self._entries if self._chosen and entry.path == self._chosen.path), None)
+        self._choose(keep or next(iter(self._entries), None))
+
+    def _choose(self, entry: ModelEntry | None) -> None:
+        before, self._chosen = self._chosen, entry
+        self.combo.clear()
+        bundled = [entry for entry in self._entries if entry.bundled]
+        others = [entry for entry in self._entries if not entry.bundled]
+        for group in (bundled, others):
+            for one in group:
+                self.combo.addItem(one.name, one)
+                self.combo.setItemData(self.combo.count() - 1, str(one.path), 3)  # Qt.ToolTipRole
+            if group:
+                self.combo.insertSeparator(self.combo.count())
+        if not self._entries:
+            self.combo.addItem(NO_MODEL)
+        self.combo.addItem(OPEN)
+        self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
+        self.card.setText(describe(entry) if entry else f"Put a model into\n{user_folder()}\nor choose {OPEN}")
+        if before != entry:
+            self.changed.emit()
+
+    def _on_activated(self, index: int) -> None:
+        entry = self.combo.itemData(index)
+        if isinstance(entry, ModelEntry):
+            self._choose(entry)
+            return
+        asked = self.combo.itemText(index) == OPEN
+        path = QFileDialog.getOpenFileName(self, "Open a model", str(Path.home()), FILTER)[0] if asked else ""
+        self._choose(self._chosen)
+        if path:
+            try:
+                self.setValue(Path(path))
+            except CheckpointError as error:
+                self.failed.emit(error)
+
+
+def describe(entry: ModelEntry) -> str:
+    """Return the card in short: what the model segments, its score, and how it sees images."""
+    config = entry.config
+    lines = [entry.title, entry.score and f"Score: {entry.score}", f"Input: {_input(config)}"]
+    lines.append(f"Default: {config.sampler}, {config.steps} steps")
+    return "\n".join(line for line in lines if line)
+
+
+def _input(config: ModelConfig) -> str:
+    given = config.input
+    kind = {"rgb": "RGB", "grayscale": "grayscale", "any": f"{config.network.image_channels}-channel"}[given.channels]
+    if given.mode == "spacing" and given.spacing:
+        size = " x ".join(f"{step:g}" for step in given.spacing)
+        return f"{kind}, {config.network.ndim}D, {size} {given.unit} pixels"
+    return f"{kind}, {config.network.ndim}D, whole image fitted to {' x '.join(map(str, given.shape))}"

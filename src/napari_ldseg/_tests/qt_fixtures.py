@@ -1,0 +1,93 @@
+"""A stand-in engine, and the widget in a real viewer, for the tests of `_qt`."""
+
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from pytestqt.qtbot import QtBot
+
+from napari_ldseg._qt import SegmentWidget
+from napari_ldseg._qt._worker import Engine, Job, Outcome
+from napari_ldseg.checkpoints import save_model
+from napari_ldseg.inference import Progress, Segmentation
+
+from .builders import make_tiny_model
+
+NAMES, COLORS = ("background", "gland"), ("#000000", "#e69f00")
+Segmenting = Generator[Progress, None, Segmentation]
+
+
+def make_result(image_axes: str, array: NDArray[Any], samples: int, seed: int = 0, ndim: int = 2) -> Segmentation:
+    """Foreground wherever the picture is darker than its mean; the SD is 1 / (number of samples + 1)."""
+    gray = np.nan_to_num(np.asarray(array, dtype=np.float64))
+    if "c" in image_axes:
+        gray = gray[(slice(None),) * image_axes.index("c") + (0,)]
+    axes = image_axes.replace("c", "")
+    dark = gray < gray.mean()
+    mean = np.stack([1 - dark, dark], axis=len(axes) - ndim).astype(np.float32)
+    area = float(dark.sum())
+    return Segmentation(
+        labels=dark.astype(np.uint8),
+        mean=mean,
+        sd=np.full(dark.shape, 1 / (samples + 1), np.float32),
+        sizes=np.tile([dark.size - area, area], (samples, 1)),
+        axes=axes,
+        spacing=None,
+        unit="pixel",
+        class_names=NAMES,
+        class_colors=COLORS,
+        samples=samples,
+        provenance={"model": "fake", "device": "cpu", "seconds": 0.5, "seed": seed, "samples": samples},
+    )
+
+
+def fake_engine(job: Job, *, steps: int = 3, pause: float = 0.0, error: Exception | None = None) -> Segmenting:
+    """Three steps for each sample, a preview after each; or an error after the first sample."""
+    wanted = 4 if job.config.samples == "auto" else int(job.config.samples)
+    array = np.asarray(job.image.array)
+    for sample in range(1, wanted + 1):
+        for step in range(steps):
+            time.sleep(pause)
+            yield Progress((sample - 1) * steps + step + 1, wanted * steps, f"Sample {sample} of {wanted}")
+        result = make_result(job.image.axes, array, sample, job.config.seed)
+        yield Progress(sample * steps, wanted * steps, f"{sample} samples", result)
+        if error is not None:
+            raise error
+    return make_result(job.image.axes, array, wanted, job.config.seed)
+
+
+def save_tiny(folder: Path) -> Path:
+    return save_model(make_tiny_model(2), folder / "tiny.safetensors", "# Tiny")
+
+
+def open_widget(qtbot: QtBot, folder: Path, run_engine: Engine = fake_engine) -> tuple[ViewerModel, SegmentWidget]:
+    """Make the widget for a viewer without a window, which is quick; the tiny 2D RGB model is chosen."""
+    viewer = ViewerModel()
+    widget = SegmentWidget(viewer, run_engine)
+    qtbot.addWidget(widget)
+    widget.model.setValue(save_tiny(folder))
+    return viewer, widget
+
+
+def dock_widget(
+    make_napari_viewer: Callable[..., Viewer], folder: Path, run_engine: Engine = fake_engine, **options: Any
+) -> tuple[Viewer, SegmentWidget]:
+    """Open a real viewer with the docked widget, the tiny 2D RGB model chosen."""
+    viewer = make_napari_viewer(**options)
+    widget = SegmentWidget(viewer, run_engine)
+    viewer.window.add_dock_widget(widget, name="Segment (LDSeg)", area="right")
+    widget.model.setValue(save_tiny(folder))
+    return viewer, widget
+
+
+def run_to_end(qtbot: QtBot, widget: SegmentWidget) -> Outcome:
+    """Press Segment and wait for the end."""
+    with qtbot.waitSignal(widget.run_finished, timeout=20_000) as finished:
+        widget.segment_button.click()
+    outcome: Outcome = finished.args[0]
+    return outcome
