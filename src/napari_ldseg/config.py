@@ -163,6 +163,9 @@ class ModelConfig(Config):
     input: InputConfig = Field(default_factory=InputConfig)
     sampler: SamplerName = Field("dpm-solver++", description="Sampler used unless another is asked for.")
     steps: int = Field(10, ge=1, le=TIMESTEPS, description="K, the sampling steps used by default.")
+    views: Literal[1, 2, 4, 8] = Field(
+        1, description="Mirror images that the samples take turns with by default (test-time augmentation)."
+    )
     score: str = Field("", description="Validation score in a few words, with its split.")
 
     @model_validator(mode="after")
@@ -176,6 +179,8 @@ class ModelConfig(Config):
             value = getattr(self.input, name)
             if value is not None and (len(value) != ndim or not all(0 < v < math.inf for v in value)):
                 raise ValueError(f"input.{name} needs {ndim} positive numbers")
+        if self.views > 2**ndim:
+            raise ValueError(f"{ndim} axes have only {2**ndim} mirror images, so views cannot be {self.views}")
         if self.input.mode == "spacing" and self.input.spacing is None:
             raise ValueError("input mode 'spacing' needs a spacing")
         if self.input.channels == "rgb" and self.network.image_channels != 3:
@@ -202,6 +207,12 @@ class SegmentConfig(Config):
     )
     sampler: SamplerName | None = Field(
         None, title="Sampler", description="Sampler; empty takes the model's own default."
+    )
+    views: Literal[1, 2, 4, 8] | None = Field(
+        None,
+        title="Views",
+        description="Mirror images of the input that the samples take turns with: 1 is the image alone, 4 also mirrors "
+        "x, y and both; empty takes the model's own default.",
     )
     seed: int = Field(0, title="Seed", ge=0, le=2**31 - 1, description="The same seed gives the same samples again.")
     device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")

@@ -16,7 +16,7 @@ from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.inference import Progress, Segmentation, segment
 from napari_ldseg.inference import _pipeline as pipeline
 from napari_ldseg.inference._preprocess import frames, match_channels, normalize, plan_grid, prepare, restore
-from napari_ldseg.inference._sampling import sample_generator
+from napari_ldseg.inference._sampling import mirror, sample_generator
 from napari_ldseg.inference._statistics import RunningStatistics
 from napari_ldseg.networks import LDSeg
 
@@ -201,6 +201,30 @@ def test_a_sample_depends_only_on_seed_and_index() -> None:
     assert np.allclose(few.mean, batched.mean, atol=1e-5)
     _, other = run(model, image, SegmentConfig(samples=3, steps=3, batch=3, sampler="ddpm", seed=1))
     assert not np.allclose(few.mean, other.mean, atol=1e-3)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_samples_take_turns_with_mirror_images(ndim: int) -> None:
+    model, image = make_tiny_model(ndim), picture(ndim)
+    config = SegmentConfig(samples=2**ndim + 1, steps=2, batch=3)
+    seen, plain = run(model, image, config)
+    more, viewed = run(model, image, config.replace(views=2**ndim))
+    assert len(more) == len(seen) + 2**ndim - 1  # one embedding for each view
+    assert more[-1].done == more[-1].total
+    # samples 0 and 2^ndim see the image as it is, the others a mirror image
+    same = [bool(np.array_equal(a, b)) for a, b in zip(plain.sizes, viewed.sizes, strict=True)]
+    assert same[0]
+    assert same[-1]
+    assert not all(same)
+
+
+@pytest.mark.parametrize("view", range(8))
+def test_mirror_is_its_own_inverse_and_flips_the_axes_of_its_bits(view: int) -> None:
+    x = torch.arange(8.0).reshape(1, 2, 2, 2)
+    out = mirror(x, view, 3)
+    assert torch.equal(mirror(out, view, 3), x)
+    # the first pixel now shows the one whose number has the view's bits
+    assert out.flatten()[0] == view
 
 
 def test_generators_of_different_samples_differ() -> None:

@@ -19,7 +19,7 @@ from ..networks import LDSeg
 from ._maps import Maps
 from ._preprocess import frames, prepare
 from ._result import Progress, Segmentation
-from ._sampling import decode_probabilities, sample_latents
+from ._sampling import decode_probabilities, mirror, sample_latents
 from ._statistics import RunningStatistics
 
 MIN_AUTO = 8
@@ -41,7 +41,7 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     Yields
     ------
     Progress
-        After the embedding and after every sampling step; with a preview after every batch of samples.
+        After each embedding and after every sampling step; with a preview after every batch of samples.
         A preview shares its arrays with the run: copy what you keep. Closing the generator cancels.
 
     Returns
@@ -100,6 +100,14 @@ class _Run:
         return self.config.sampler or self.model.config.sampler
 
     @property
+    def views(self) -> int:
+        return min(self.config.views or self.model.config.views, 2**self.ndim)
+
+    @property
+    def ndim(self) -> int:
+        return self.model.config.network.ndim
+
+    @property
     def steps(self) -> int:
         return self.config.steps or self.model.config.steps
 
@@ -109,8 +117,8 @@ class _Run:
 
     @property
     def steps_per_frame(self) -> int:
-        """Steps if the frame does not settle early: the embedding, one sample alone, then batches."""
-        return 1 + self.steps * (1 + math.ceil((self.wanted - 1) / self.batch))
+        """Steps if the frame does not settle early: the embeddings, one sample alone, then batches."""
+        return min(self.views, self.wanted) + self.steps * (1 + math.ceil((self.wanted - 1) / self.batch))
 
     @property
     def total(self) -> int:
@@ -131,6 +139,7 @@ class _Run:
             "image": self.image.name,
             "sampler": self.sampler,
             "steps": self.steps,
+            "views": self.views,
             "seed": self.config.seed,
             "settings": self.config.model_dump(mode="json"),
             "device": str(self.device),
@@ -141,22 +150,29 @@ class _Run:
 
 def _segment_frame(run: _Run, tensor: Tensor, index: tuple[int, ...]) -> Generator[Progress, None, None]:
     """Embed one frame, draw its samples batch by batch, and bring its maps up to date after each."""
-    condition = _embed(run, tensor)
-    run.done = run.frame * run.steps_per_frame + 1
-    yield run.progress("image embedded")
+    run.done = run.frame * run.steps_per_frame
+    conditions: dict[int, Tensor] = {}
     statistics = RunningStatistics()
     while statistics.count < run.wanted and not _settled(run, statistics):
         start = statistics.count
         # The first sample comes alone, so that something is on screen at once.
         samples = range(start, min(start + run.batch, run.wanted) if start else 1)
+        views = [sample % run.views for sample in samples]
+        for view in sorted(set(views) - set(conditions)):
+            conditions[view] = _embed(run, mirror(tensor, view, run.ndim))
+            run.done += 1
+            yield run.progress("image embedded")
         try:
-            latents = yield from _draw(run, condition, samples)
+            latents = yield from _draw(run, torch.cat([conditions[view] for view in views]), samples)
             probabilities = decode_probabilities(run.model, latents).cpu()
         except RuntimeError as error:
             run.batch = _smaller_batch(run, samples, error)
             continue
         if not torch.isfinite(probabilities).all():
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
+        probabilities = torch.stack(
+            [mirror(sample, view, run.ndim) for sample, view in zip(probabilities, views, strict=True)]
+        )
         statistics.add(probabilities)
         run.maps.write(index, statistics)
         run.maps.write_sizes(index, samples, probabilities)

@@ -25,8 +25,8 @@ def sample_latents(
     Parameters
     ----------
     model : LDSeg
-    condition : tensor, shape (1, W, *cells)
-        ``model.condition(embedding)`` of the image.
+    condition : tensor, shape (len(samples) or 1, W, *cells)
+        ``model.condition(embedding)`` of the image, or of the view of it that each sample takes.
     samples : range
         Indices of the samples; sample 7 is the same picture whatever else is drawn with it.
     seed, sampler, steps
@@ -52,6 +52,15 @@ def sample_latents(
     denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
     times = time_grid(sampler, steps, diffusion.schedule, diffusion.timesteps)
     yield from SAMPLERS[sampler](denoise, noise(-1), times, diffusion.schedule, diffusion.timesteps, noise=noise)
+
+
+def mirror(x: Tensor, view: int, ndim: int) -> Tensor:
+    """Return the mirror image number ``view`` of the last ``ndim`` axes: bit 0 flips x, bit 1 y, bit 2 z.
+
+    Each is its own inverse. Number 0 is the image itself.
+    """
+    axes = [-1 - bit for bit in range(ndim) if view >> bit & 1]
+    return x.flip(axes) if axes else x
 
 
 @torch.no_grad()
