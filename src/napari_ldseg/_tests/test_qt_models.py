@@ -1,0 +1,81 @@
+"""Choosing a model, and what its card says in short."""
+
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QFileDialog
+
+from napari_ldseg._qt._models import NO_MODEL, OPEN, ModelPicker, describe
+from napari_ldseg.checkpoints import ModelEntry
+from napari_ldseg.config import InputConfig, ModelConfig
+from napari_ldseg.errors import CheckpointError
+
+from .qt_fixtures import save_tiny
+
+
+@pytest.fixture
+def picker(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModelPicker:
+    """A picker that finds only the user's models."""
+    monkeypatch.setattr("napari_ldseg.checkpoints._registry.released_folder", lambda: tmp_path / "none")
+    widget = ModelPicker()
+    qtbot.addWidget(widget)
+    return widget
+
+
+def texts(picker: ModelPicker) -> list[str]:
+    return [text for i in range(picker.combo.count()) if (text := picker.combo.itemText(i))]
+
+
+def test_without_models_the_card_says_where_they_belong(picker: ModelPicker, user_models: Path) -> None:
+    assert texts(picker) == [NO_MODEL, OPEN]
+    assert picker.value() is None
+    assert str(user_models) in picker.card.text()
+
+
+def test_new_models_appear_and_the_choice_stays(picker: ModelPicker, user_models: Path, tmp_path: Path) -> None:
+    picker.setValue(save_tiny(tmp_path))
+    chosen = picker.value()
+    save_tiny(user_models)
+    picker.refresh()
+    assert texts(picker) == ["tiny", "tiny-2d", OPEN]
+    assert picker.value() == chosen
+
+
+def test_a_file_is_opened(qtbot: QtBot, picker: ModelPicker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_tiny(tmp_path)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    with qtbot.waitSignal(picker.changed):
+        picker.combo.activated.emit(picker.combo.findText(OPEN))
+    entry = picker.value()
+    assert entry is not None
+    assert entry.path == path.resolve()
+    assert picker.combo.currentText() == "tiny-2d"
+
+
+def test_a_file_that_is_no_model_is_refused(
+    qtbot: QtBot, picker: ModelPicker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no model")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    with qtbot.waitSignal(picker.failed) as failed:
+        picker.combo.activated.emit(picker.combo.findText(OPEN))
+    assert isinstance(failed.args[0], CheckpointError)
+    assert picker.combo.currentText() == NO_MODEL
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (InputConfig(shape=(256, 320)), "Input: RGB, 2D, whole image fitted to 256 x 320"),
+        (
+            InputConfig(mode="spacing", spacing=(0.5, 0.5)),
+            "Input: RGB, 2D, 0.5 x 0.5 micrometer pixels",
+        ),
+    ],
+)
+def test_card_in_short(given: InputConfig, line: str) -> None:
+    config = ModelConfig(name="glas", title="Glands", score="DSC 0.91", input=given)
+    entry = ModelEntry("glas", Path("model.safetensors"), config.title, config.score, config, bundled=True)
+    assert describe(entry).splitlines() == ["Glands", "Score: DSC 0.91", line, "Default: dpm-solver++, 10 steps"]
