@@ -87,7 +87,7 @@ def recolor(images: Tensor, generator: torch.Generator) -> Tensor:
     def normal(sd: float, *shape: int) -> Tensor:
         return (torch.randn(*shape, generator=generator) * sd).reshape(*shape, *ones)
 
-    density = -torch.log(images.clamp(0.004, 1))
+    density = restain(-torch.log(images.clamp(0.004, 1)), generator)
     density = density * torch.exp(normal(0.15, n, channels) + normal(0.25, n, 1)) + normal(0.03, n, channels)
     out = torch.exp(-density)
     gray = out.mean(dim=1, keepdim=True)
@@ -101,6 +101,16 @@ def recolor(images: Tensor, generator: torch.Generator) -> Tensor:
         out[blurred] = _blur(out[blurred])
     noise = torch.rand(n, 1, *ones, generator=generator) ** 4 * 0.1
     return (out + noise * torch.randn(out.shape, generator=generator)).clamp(0, 1)
+
+
+def restain(density: Tensor, generator: torch.Generator) -> Tensor:
+    """Mix the channels of some images (N, C, *S), as if they were stained in other colours."""
+    n, channels = density.shape[:2]
+    amount = torch.rand(n, 1, 1, generator=generator) * (torch.rand(n, 1, 1, generator=generator) < 0.3)
+    shares = -torch.log(torch.rand(n, channels, channels, generator=generator).clamp_min(1e-6))
+    shares = shares / shares.sum(dim=2, keepdim=True)  # each new channel is a weighted mean of the old ones
+    mixing = torch.eye(channels) * (1 - amount) + shares * amount
+    return torch.einsum("ncd,nd...->nc...", mixing, density)
 
 
 def _blur(images: Tensor) -> Tensor:
