@@ -22,9 +22,9 @@ from napari_ldseg.measure import dice, iou
 from napari_ldseg.networks import LDSeg
 
 
-def segmentation(model: LDSeg, image: Image, samples: int, seed: int) -> np.ndarray:
+def segmentation(model: LDSeg, image: Image, samples: int, seed: int, views: int | None = None) -> np.ndarray:
     """Labels of the mean of ``samples`` samples."""
-    run = segment(model, image, SegmentConfig(samples=samples, seed=seed))
+    run = segment(model, image, SegmentConfig(samples=samples, seed=seed, views=views))
     while True:
         try:
             next(run)
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--foreground", action="store_true", help="every label above 0 is class 1")
     parser.add_argument("--samples", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--views", type=int, help="mirror images that the samples take turns with; default: the model's")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     model = load_model(args.model)
@@ -62,8 +63,8 @@ def main() -> None:
             continue
         image, reference = read_image(pair.image), read_labels(pair.labels).array
         reference = (reference > 0).astype(np.uint8) if args.foreground else reference
-        singles = [segmentation(model, image, 1, args.seed + 1 + i) for i in range(args.samples)]
-        found = {"mean": segmentation(model, image, args.samples, args.seed)}
+        singles = [segmentation(model, image, 1, args.seed + 1 + i, 1) for i in range(args.samples)]
+        found = {"mean": segmentation(model, image, args.samples, args.seed, args.views)}
         if model.config.network.guess:
             found["guess"] = first_guess(model, image)
         classes = model.config.network.classes
