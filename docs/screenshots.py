@@ -35,7 +35,7 @@ def main() -> None:
     viewer.layers[1].visible = True
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
-    viewer.add_image(noise, name="five channels", axis_labels=("c", "y", "x"), visible=False)
+    viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
     press_segment(widget)
     save_picture(viewer, arguments.out / "error.png")
     viewer.close()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KEY = "napari-ldseg"
 SD_RANGE = (0.0, 0.5)
+SD_OPACITY = 0.8
 # Colour-blind safe (Okabe & Ito 2008), for models that state no colours.
 PALETTE = ("#009e73", "#56b4e9", "#e69f00", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 UNKNOWN = "#bbbbbb"
@@ -29,7 +30,7 @@ SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0
 
 @dataclass(frozen=True)
 class _Stamp:
-    """What a layer was when it was last written."""
+    """What a layer was when it was last written; labels, which can be painted in place, as a copy."""
 
     name: str
     data: Any
@@ -116,7 +117,9 @@ class ResultLayers:
         if isinstance(layer, Labels):
             layer.features = _features(result)
         self._layers[kind] = layer
-        _WRITTEN[layer] = _Stamp(layer.name, layer.data, data.copy(), self._source.place)
+        _WRITTEN[layer] = _Stamp(
+            layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place
+        )
 
     def _former(self, kind: str) -> Layer | None:
         """Return the layer of an earlier run that may be written over."""
@@ -139,6 +142,7 @@ class ResultLayers:
         style = {"colormap": "gray", "contrast_limits": (0.0, 1.0), "visible": False}
         if kind == "SD":
             style = {"colormap": sd_colormap(), "contrast_limits": SD_RANGE, "blending": "translucent"}
+            style["opacity"] = SD_OPACITY
         layer = Image(data, rgb=False, **style, **common)
         layer.contrast_limits_range = (0.0, 1.0)
         # The legend is in the widget: napari's colorbar on the canvas takes 0.3 s to appear.
@@ -181,7 +185,7 @@ def _untouched(layer: Layer) -> bool:
         layer.name == stamp.name
         and layer.data is stamp.data
         and _same({key: np.asarray(getattr(layer, key)) for key in ("scale", "translate")}, stamp.place)
-        and np.array_equal(layer.data, stamp.copy)
+        and (stamp.copy is layer.data or np.array_equal(layer.data, stamp.copy))
     )
 
 

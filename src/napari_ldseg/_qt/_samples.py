@@ -11,4 +11,5 @@ if TYPE_CHECKING:
 def colon_gland() -> "list[LayerData]":
     """Colon glands in haematoxylin and DAB, real tissue; the picture ships with scikit-image."""
     image = picture()
-    return [(image.array, {"name": image.name, "rgb": True}, "image")]
+    place = {} if image.spacing is None else {"scale": image.spacing, "units": (image.unit,) * len(image.spacing)}
+    return [(image.array, {"name": image.name, "rgb": True, **place}, "image")]

@@ -55,7 +55,7 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: "napari.Viewer", run_engine: Engine = engine) -> None:
         super().__init__()
-        # napari hands plugins a proxy that wraps each layer anew at each access; layers are told apart by identity here.
+        # napari hands plugins a proxy that wraps each layer anew at each access; here their identity counts.
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._viewer = napari_viewer
         self._engine = run_engine

@@ -1,5 +1,6 @@
 """The engine in a thread: its generator becomes signals, and no error is lost on the way."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SIGN_OF_LIFE = 0.05
 PREVIEW = 0.3
+LARGE = 2**20
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Run(QObject):
     """One run in its thread; ``progressed`` carries a Progress or Loading, ``finished`` an Outcome.
 
     Both arrive in the thread that made the run. At most some 20 signs of life and 3 previews a second come through,
-    however fast the engine is.
+    however fast the engine is; of pictures of more than a million pixels, which take longer to draw, fewer previews.
 
     This is a plain thread and not a worker of napari (superqt 0.9), which drops every RuntimeError without a signal
     (and most of torch's errors are RuntimeErrors), does not close the engine when it is stopped, and swaps the
@@ -130,14 +132,14 @@ def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progr
     """Run the engine to its end; hand on what is due, and turn any error into an outcome."""
     steps = _steps(engine, job)
     latest: Segmentation | None = None
-    life = shown = -1.0
+    life = shown = -math.inf
     try:
         while not stop.is_set():
             progress = next(steps)
             now = time.monotonic()
             if not isinstance(progress, Loading) and progress.preview is not None:
                 latest = progress.preview
-                if now - shown >= PREVIEW:
+                if now - shown >= PREVIEW * max(1, latest.labels.size / LARGE):
                     life = shown = now
                     tell(replace(progress, preview=_own(latest)))
             elif now - life >= SIGN_OF_LIFE:

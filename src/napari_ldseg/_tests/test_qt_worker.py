@@ -1,5 +1,7 @@
 """The thread: whatever happens in it reaches the user, and a stop keeps what there is."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -119,3 +121,12 @@ def test_lazy_arrays_are_read_in_the_thread(qtbot: QtBot) -> None:
     outcome = finish(qtbot, Run(fake_engine, Job(lazy, MODEL, SegmentConfig(samples=1))))
     assert outcome.result is not None
     assert np.array_equal(outcome.result.labels, make_ramp((16, 20)) < make_ramp((16, 20)).mean())
+
+
+def test_torch_is_imported_with_the_garbage_collector_back_on() -> None:
+    code = (
+        "import gc, sys; from napari_ldseg._qt._torch import import_torch; assert 'torch' not in sys.modules; "
+        "import_torch(); import_torch(); print('torch' in sys.modules, gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["True", "True"]
