@@ -52,7 +52,9 @@ def main() -> None:
     parser.add_argument("--foreground", action="store_true", help="every label above 0 is class 1")
     parser.add_argument("--samples", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--views", type=int, help="mirror images that the samples take turns with; default: the model's")
+    parser.add_argument(
+        "--views", type=int, help="mirror images that the samples take turns with; default: the model's"
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     model = load_model(args.model)

@@ -103,9 +103,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path, tiny_model_2d
     assert os.listdir(tmp_path) == []
 
 
-def test_failed_write_keeps_the_old_file(
-    saved: Path, tiny_model_2d: LDSeg, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_keeps_the_old_file(saved: Path, tiny_model_2d: LDSeg, monkeypatch: pytest.MonkeyPatch) -> None:
     before = saved.read_bytes()
 
     def full(*_: object) -> None:
@@ -171,8 +169,7 @@ def test_released_models_are_sound() -> None:
 
 def test_listing_loads_no_torch() -> None:
     code = (
-        "import sys; from napari_ldseg.checkpoints import list_models; list_models();"
-        "sys.exit('torch' in sys.modules)"
+        "import sys; from napari_ldseg.checkpoints import list_models; list_models();sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

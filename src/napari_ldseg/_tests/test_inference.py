@@ -14,8 +14,16 @@ from napari_ldseg.config import InputConfig, ModelConfig, SegmentConfig
 from napari_ldseg.data import Image
 from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.inference import Progress, Segmentation, segment
-from napari_ldseg.inference import _pipeline as pipeline
-from napari_ldseg.inference._preprocess import frames, match_channels, normalize, plan_grid, prepare, restore
+from napari_ldseg.inference import _sampling as sampling
+from napari_ldseg.inference._preprocess import (
+    convert_spacing,
+    frames,
+    match_channels,
+    normalize,
+    plan_grid,
+    prepare,
+    restore,
+)
 from napari_ldseg.inference._sampling import mirror, sample_generator
 from napari_ldseg.inference._statistics import RunningStatistics
 from napari_ldseg.networks import LDSeg
@@ -81,6 +89,21 @@ def test_spacing_resamples_and_pads_to_whole_cells() -> None:
     grid = plan_grid((50, 30), (1.0, 2.0), config)
     assert (grid.inner, grid.outer) == ((25, 60), (28, 60))
     assert plan_grid((50, 30), None, config).inner == (25, 30)  # source_spacing is assumed
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("micrometer", (2.0, 1.0)),
+        ("nanometer", (0.002, 0.001)),
+        ("mm", (2000.0, 1000.0)),
+        ("pixel", None),
+        ("parsec", None),
+    ],
+)
+def test_pixel_sizes_are_converted_to_the_model_s_unit(unit: str, expected: tuple[float, ...] | None) -> None:
+    found = convert_spacing((2.0, 1.0), unit, "micrometer")
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 def test_linear_pictures_survive_the_way_to_the_grid_and_back() -> None:
@@ -170,7 +193,9 @@ def test_result_lies_on_the_input_s_grid(tiny_model: LDSeg, sampler: str) -> Non
     seen, result = run(tiny_model, image, FAST.replace(sampler=sampler))
     assert result.labels.shape == result.sd.shape == image.shape
     assert result.mean.shape == (2, *image.shape)
-    assert (result.labels.dtype, result.sd.dtype, result.axes) == (np.uint8, np.float32, "zyx"[-ndim:])
+    assert result.labels.dtype == np.uint8
+    assert result.sd.dtype == np.float32
+    assert result.axes == "zyx"[-ndim:]
     assert np.allclose(result.mean.sum(axis=0), 1, atol=1e-4)
     assert np.array_equal(result.labels, result.mean.argmax(axis=0))
     assert 0 < result.sd.max() <= math.sqrt(0.5)
@@ -267,7 +292,8 @@ def test_closing_the_generator_cancels() -> None:
 
 def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     model, image = make_tiny_model(2), picture(2)
-    decode, batches = pipeline.decode_probabilities, []
+    decode = sampling.decode_probabilities
+    batches: list[int] = []
 
     def greedy(model: LDSeg, latents: torch.Tensor) -> torch.Tensor:
         batches.append(len(latents))
@@ -276,7 +302,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
         return decode(model, latents)
 
     _, plain = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
-    monkeypatch.setattr(pipeline, "decode_probabilities", greedy)
+    monkeypatch.setattr("napari_ldseg.inference._pipeline.decode_probabilities", greedy)
     _, result = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
     assert batches == [1, 5, 2, 2, 1]
     assert np.allclose(result.mean, plain.mean, atol=1e-5)
@@ -295,14 +321,15 @@ def test_failures_of_the_engine_are_said_in_words(
     def broken(model: LDSeg, latents: torch.Tensor) -> torch.Tensor:
         raise fault
 
-    monkeypatch.setattr(pipeline, "decode_probabilities", broken)
+    monkeypatch.setattr("napari_ldseg.inference._pipeline.decode_probabilities", broken)
     with pytest.raises(EngineError, match=words):
         run(make_tiny_model(2), picture(2))
 
 
 def test_a_model_that_returns_no_numbers_is_noticed() -> None:
     model = make_tiny_model(2)
-    model.mask_decoder.head[-1].bias.data.fill_(float("nan"))
+    for parameter in model.mask_decoder.head.parameters():
+        parameter.data.fill_(float("nan"))
     with pytest.raises(EngineError, match="not numbers"):
         run(model, picture(2))
 

@@ -13,7 +13,7 @@ _STAIN = (0.7, 1.0, 0.5)
 
 def colon_gland() -> Image:
     """Colon glands in haematoxylin and DAB, ``(512, 512, 3)`` uint8; the picture ships with scikit-image."""
-    picture = skimage.data.immunohistochemistry()  # type: ignore[no-untyped-call]
+    picture = skimage.data.immunohistochemistry()
     return Image(picture, "yxc", name="colon gland (IHC)")
 
 
@@ -88,4 +88,4 @@ def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[n
 
 
 def _blurred(array: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    return np.asarray(skimage.filters.gaussian(array, sigma, mode="reflect"))  # type: ignore[no-untyped-call]
+    return np.asarray(skimage.filters.gaussian(array, sigma, mode="reflect"))

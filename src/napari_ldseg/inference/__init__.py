@@ -1,7 +1,16 @@
 """From an image to masks with uncertainty: preprocess, embed, sample, decode, sum up."""
 
 from ._pipeline import segment
-from ._preprocess import frames, normalize_frame, plan_grid, resize_frame
+from ._preprocess import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
 from ._result import Progress, Segmentation
 
-__all__ = ["Progress", "Segmentation", "frames", "normalize_frame", "plan_grid", "resize_frame", "segment"]
+__all__ = [
+    "Progress",
+    "Segmentation",
+    "convert_spacing",
+    "frames",
+    "normalize_frame",
+    "plan_grid",
+    "resize_frame",
+    "segment",
+]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..config import ModelConfig
 from ..data import Image
-from ._preprocess import Grid, crop_to_inner, frame_shape, plan_grid, restore
+from ._preprocess import Grid, convert_spacing, crop_to_inner, frame_shape, plan_grid, restore
 from ._result import Segmentation
 from ._statistics import RunningStatistics
 
@@ -21,7 +21,8 @@ class Maps:
     def __init__(self, image: Image, config: ModelConfig, wanted: int):
         self.leading, self.shape, self.axes, self.spacing = frame_shape(image, config)
         self.unit, self.config = image.unit, config
-        self.grid: Grid = plan_grid(self.shape, self.spacing, config)
+        seen = convert_spacing(self.spacing, image.unit, config.input.unit)
+        self.grid: Grid = plan_grid(self.shape, seen, config)
         classes = config.network.classes
         self.mean = np.zeros((*self.leading, classes, *self.shape), dtype=np.float32)
         np.moveaxis(self.mean, len(self.leading), 0)[0] = 1  # nothing but background yet

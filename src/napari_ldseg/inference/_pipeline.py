@@ -101,7 +101,7 @@ class _Run:
 
     @property
     def views(self) -> int:
-        return min(self.config.views or self.model.config.views, 2**self.ndim)
+        return min(self.config.views or self.model.config.views, 1 << self.ndim)
 
     @property
     def ndim(self) -> int:

@@ -18,6 +18,15 @@ from ..config import InputConfig, ModelConfig
 from ..data import Image
 from ..errors import InputError
 
+METERS = {"nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3, "centimeter": 1e-2, "meter": 1.0} | {
+    "nm": 1e-9,
+    "um": 1e-6,
+    "\N{MICRO SIGN}m": 1e-6,
+    "micron": 1e-6,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "m": 1.0,
+}
 MIN_SIDE = 8
 MAX_GRID = 3_000_000
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
@@ -82,6 +91,13 @@ def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given:
         raise InputError("The model asks for a pixel size but states none; its config is incomplete.")
     spacing = spacing or given.source_spacing or given.spacing
     return tuple(max(round(n * s / g), 1) for n, s, g in zip(shape, spacing, given.spacing, strict=True))
+
+
+def convert_spacing(spacing: tuple[float, ...] | None, unit: str, wanted: str) -> tuple[float, ...] | None:
+    """Return a pixel size in another unit of length; None where it is unknown (no size, pixels, an unknown unit)."""
+    if spacing is None or unit not in METERS or wanted not in METERS:
+        return None
+    return tuple(size * METERS[unit] / METERS[wanted] for size in spacing)
 
 
 def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..config import ModelConfig, TrainConfig
 from ..data import Image, Pair, read_image, read_labels
 from ..errors import InputError
-from ..inference import frames, normalize_frame, plan_grid, resize_frame
+from ..inference import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def _load(pair: Pair, model: ModelConfig, config: TrainConfig) -> list[Case]:
         frames(image, model), labels.reshape(-1, *expected[-model.network.ndim :]), strict=True
     ):
         spacing = None if image.spacing is None else image.spacing[-model.network.ndim :]
-        grid = plan_grid(pixels.shape[1:], spacing, model)
+        seen = convert_spacing(spacing, image.unit, model.input.unit)
+        grid = plan_grid(pixels.shape[1:], seen, model)
         values = resize_frame(normalize_frame(pixels, model, pair.image.name), grid.inner)
         name = pair.image.stem + "".join(f"-{i}" for i in index)
         axes = ("c" if len(pixels) > 1 else "") + "zyx"[-model.network.ndim :]
