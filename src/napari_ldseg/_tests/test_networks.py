@@ -25,8 +25,10 @@ def test_fold_moves_blocks_into_channels_and_unfold_brings_them_back(ndim: int) 
     folded = fold(image, 2)
     assert folded.shape == (2, 3 * 2**ndim, *[2] * ndim)
     # the first cell of the first channel holds the first block of pixels, in reading order
-    block = image.numpy()[(0, 0, *[slice(2)] * ndim)].flatten()
-    assert np.array_equal(folded.numpy()[(0, slice(2**ndim), *[0] * ndim)], block)
+    block = image[0, 0]
+    for axis in range(ndim):
+        block = block.narrow(axis, 0, 2)
+    assert torch.equal(folded[0, : 2**ndim].flatten(1)[:, 0], block.flatten())
     assert torch.equal(unfold(folded, 2), image)
 
 
