@@ -449,7 +449,7 @@ def test_colon_gland_is_a_colour_picture() -> None:
         "yxc",
         (512, 512, 3),
         "uint8",
-        None,
+        (0.36, 0.36),
     )
 
 

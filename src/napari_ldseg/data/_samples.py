@@ -12,9 +12,13 @@ _STAIN = (0.7, 1.0, 0.5)
 
 
 def colon_gland() -> Image:
-    """Colon glands in haematoxylin and DAB, ``(512, 512, 3)`` uint8; the picture ships with scikit-image."""
+    """Colon glands in haematoxylin and DAB, ``(512, 512, 3)`` uint8; the picture ships with scikit-image.
+
+    The source states no pixel size. The 0.36 micrometer here are an estimate from the nuclei: about 25 pixels long,
+    where epithelial nuclei of the colon measure about 9 micrometer.
+    """
     picture = skimage.data.immunohistochemistry()
-    return Image(picture, "yxc", name="colon gland (IHC)")
+    return Image(picture, "yxc", (0.36, 0.36), "micrometer", "colon gland (IHC)")
 
 
 def phantom(
