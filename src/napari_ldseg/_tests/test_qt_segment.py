@@ -304,11 +304,12 @@ def test_the_viewer_never_freezes(
     viewer.add_image(picture, rgb=True, name="cells")
     qtbot.wait(300)
     endless = Job(Picture(picture, "yxc"), save_tiny(tmp_path), SegmentConfig(samples=10_000))
-    allowed = max(100, 1.5 * napari_beside(qtbot, viewer, Run(run_engine, endless)))
+    allowed = max(100, 2.5 * napari_beside(qtbot, viewer, Run(run_engine, endless)))
     widget.settings.setValue(SegmentConfig(samples=40))
     with Heartbeat() as heart:
         run_to_end(qtbot, widget)
         qtbot.wait(100)
     assert len(viewer.layers) == 3
     assert len(heart.gaps) > 20
+    assert np.percentile(heart.gaps, 95) < 100
     assert heart.gaps.max() < allowed
