@@ -1,9 +1,10 @@
-"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and CPU time.
+r"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and CPU time.
 
 It is the image encoder of LDSeg with skips and a first-guess head, widened until it has as many parameters as all
 four networks of the model together. Run it as::
 
-    python benchmarks/res_unet.py models/glas --images DIR --labels DIR --groups CSV --minutes 98 --out runs/res_unet
+    python benchmarks/res_unet.py models/glas --train-config models/glas/training.json --minutes 65 \
+        --images DIR --labels DIR --groups CSV --out runs/res_unet
 """
 
 import argparse
@@ -12,17 +13,15 @@ import math
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
+from score import first_guess
 
 from napari_ldseg.checkpoints import load_model, save_model
 from napari_ldseg.config import ModelConfig, TrainConfig
 from napari_ldseg.data import find_pairs
-from napari_ldseg.inference._preprocess import plan_grid, prepare, restore
-from napari_ldseg.measure import dice
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.training._cases import Case, load_cases
-from napari_ldseg.training._loop import Stage, Trainer
+from napari_ldseg.training._cases import load_cases
+from napari_ldseg.training._loop import Stage, Trainer, mean_dice
 from napari_ldseg.training._losses import cross_entropy, dice_loss
 from napari_ldseg.training._state import load_state
 
@@ -36,16 +35,6 @@ def guess_loss(
     del config, generator
     _, logits = model.image_encoder(2 * images - 1)
     return cross_entropy(logits, masks) + dice_loss(logits, masks)
-
-
-@torch.no_grad()
-def deterministic_labels(model: LDSeg, case: Case) -> np.ndarray:
-    """Labels of one case at its own resolution."""
-    pixels = case.source.array if "c" in case.source.axes else case.source.array[None]
-    grid = plan_grid(case.source.shape, case.source.spacing, model.config)
-    tensor = prepare(pixels, grid, model.config)
-    _, logits = model.image_encoder(2 * tensor - 1)
-    return restore(logits.softmax(dim=1), grid)[0].argmax(dim=0).numpy()
 
 
 class ResUNetTrainer(Trainer):
@@ -63,10 +52,8 @@ class ResUNetTrainer(Trainer):
 
     def validate(self, stage: Stage) -> float:
         """Score the averaged weights and keep the best."""
-        scores = [
-            float(np.nanmean(dice(deterministic_labels(self.average, case), case.labels, 2)[1:]))
-            for case in self.validation
-        ]
+        classes = self.average.config.network.classes
+        scores = [mean_dice(first_guess(self.average, case.source), case.labels, classes) for case in self.validation]
         score = math.fsum(scores) / len(scores)
         if score >= stage.best:
             stage.best = score
@@ -87,7 +74,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     released = load_model(args.model)
-    settings = TrainConfig.parse(json.loads(args.train_config.read_text())).replace(minutes=args.minutes)
+    settings = TrainConfig.parse(json.loads(args.train_config.read_text())["train"]).replace(minutes=args.minutes)
     run(released.config, settings, find_pairs(args.images, args.labels, groups=args.groups), args.out)
 
 

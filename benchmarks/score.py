@@ -16,7 +16,7 @@ from napari_ldseg import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import Image, find_pairs, read_image, read_labels
-from napari_ldseg.inference import frames, plan_grid, segment
+from napari_ldseg.inference import convert_spacing, frames, plan_grid, segment
 from napari_ldseg.inference._preprocess import prepare, restore
 from napari_ldseg.measure import dice, iou
 from napari_ldseg.networks import LDSeg
@@ -36,7 +36,8 @@ def segmentation(model: LDSeg, image: Image, samples: int, seed: int, views: int
 def first_guess(model: LDSeg, image: Image) -> np.ndarray:
     """Labels of the deterministic first guess, without any diffusion."""
     ((_, pixels),) = frames(image, model.config)
-    grid = plan_grid(image.shape, image.spacing, model.config)
+    spacing = convert_spacing(image.spacing, image.unit, model.config.input.unit)
+    grid = plan_grid(image.shape, spacing, model.config)
     _, logits = model.embed(prepare(pixels, grid, model.config))
     return restore(logits.softmax(dim=1), grid)[0].argmax(dim=0).numpy()
 
