@@ -59,6 +59,10 @@ class Loading:
     stage: str
 
 
+# A QObject must end in its own thread: were the run's thread the last to hold it, Qt would deliver the run's signals
+# to an object that is just being freed (a crash when the dock was closed during a run).
+_GOING: "set[Run]" = set()
+
 Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation]"]
 
 
@@ -110,7 +114,8 @@ class Run(QObject):
             app.aboutToQuit.connect(self.stop)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; from here to its end the run lives, whoever lets go of it."""
+        _GOING.add(self)
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,7 +130,9 @@ class Run(QObject):
             self.progressed.emit(progress)
 
     def _on_ended(self, outcome: Outcome) -> None:
+        self._thread.join()  # it has only to return; whatever it still holds is let go here and not there
         self.finished.emit(outcome)
+        _GOING.discard(self)
 
 
 def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progress | Loading], object]") -> Outcome:

@@ -1,5 +1,6 @@
 """The thread: whatever happens in it reaches the user, and a stop keeps what there is."""
 
+import gc
 import subprocess
 import sys
 import time
@@ -48,6 +49,20 @@ def test_error_before_the_first_step_arrives(qtbot: QtBot) -> None:
         raise RuntimeError("at once")
 
     assert str(finish(qtbot, Run(broken, make_job())).error) == "at once"
+
+
+def test_a_run_that_nobody_holds_lives_to_its_end(qtbot: QtBot) -> None:
+    """Freed by its own thread (as when the dock closes during a run), its signals would end the process."""
+    outcomes: list[Outcome] = []
+    for _ in range(50):
+        for _ in range(4):
+            run = Run(lambda job: fake_engine(job, pause=0.0005), make_job(3))
+            run.finished.connect(outcomes.append)
+            run.start()
+        del run
+        gc.collect()
+        qtbot.wait(5)
+    qtbot.waitUntil(lambda: len(outcomes) == 200)
 
 
 def test_result_arrives_once_and_is_the_viewers_own(qtbot: QtBot) -> None:
