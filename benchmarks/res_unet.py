@@ -33,7 +33,7 @@ def guess_loss(
 ) -> torch.Tensor:
     """Cross-entropy plus Dice of the deterministic masks."""
     del config, generator
-    _, logits = model.image_encoder(2 * images - 1)
+    _, logits = model.image_encoder(images)
     return cross_entropy(logits, masks) + dice_loss(logits, masks)
 
 

@@ -8,12 +8,14 @@ from ._registry import ModelEntry, find_model, list_models, released_folder, use
 
 if TYPE_CHECKING:
     from ._device import resolve_device
+    from ._keras import import_keras
     from ._weights import load_model, save_model
 
 __all__ = [
     "Header",
     "ModelEntry",
     "find_model",
+    "import_keras",
     "list_models",
     "load_model",
     "read_header",
@@ -23,7 +25,12 @@ __all__ = [
     "user_folder",
 ]
 
-_LAZY = {"load_model": "._weights", "save_model": "._weights", "resolve_device": "._device"}
+_LAZY = {
+    "import_keras": "._keras",
+    "load_model": "._weights",
+    "resolve_device": "._device",
+    "save_model": "._weights",
+}
 
 
 def __getattr__(name: str) -> Any:

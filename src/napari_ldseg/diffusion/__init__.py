@@ -2,7 +2,7 @@
 
 from ._posterior import returned_moments
 from ._predictions import Denoise, denoiser_to_clean, to_clean, to_noise, training_target
-from ._samplers import SAMPLERS, Noise, Sampler, ddim, ddpm, dpm_solver_pp
+from ._samplers import SAMPLERS, Noise, Sampler, ddim, ddpm, dpm_solver_pp, release, release_ddpm
 from ._schedules import alpha_bar, append_dims, log_snr, noisy, time_grid
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "dpm_solver_pp",
     "log_snr",
     "noisy",
+    "release",
+    "release_ddpm",
     "returned_moments",
     "time_grid",
     "to_clean",

@@ -20,11 +20,12 @@ def returned_moments(
     """Sample a posterior N(1, sd^2) with its exact denoiser (Karras et al. 2022 eq. 57, one Gaussian).
 
     Whatever is missing from the spread is the sampler's fault alone: 1 means that a standard-deviation map
-    is as wide as it should be, 0.5 that it is half as wide.
+    is as wide as it should be, 0.5 that it is half as wide. Every second draw stands for a cell with N(-1, sd^2), and
+    is mirrored: like a latent the batch has mean 0, as the release's samplers make it.
 
     Parameters
     ----------
-    sampler : {"ddpm", "ddim", "dpm-solver++"}
+    sampler : {"ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-release-ddpm"}
     steps : int
         K.
     sd : float
@@ -44,14 +45,16 @@ def returned_moments(
     half = torch.randn(draws // 2, generator=generator, dtype=torch.float64)
     latent = torch.cat([half, -half])
     latent = latent / latent.std()
+    sign = 1 - 2 * (torch.arange(draws) % 2).to(latent)
 
     def denoise(noisy: Tensor, t: float) -> Tensor:
         abar = alpha_bar(torch.tensor(t), schedule, timesteps)
-        return 1 + abar.sqrt() * sd**2 / (abar * sd**2 + 1 - abar) * (noisy - abar.sqrt())
+        return sign + abar.sqrt() * sd**2 / (abar * sd**2 + 1 - abar) * (noisy - abar.sqrt() * sign)
 
     def noise(step: int) -> Tensor:
         return torch.randn(latent.shape, generator=generator, dtype=latent.dtype)
 
     times = time_grid(sampler, steps, schedule, timesteps)
     *_, last = SAMPLERS[sampler](denoise, latent, times, schedule, timesteps, noise=noise)
+    last = sign * last
     return float(last.mean()), float(last.std()) / sd

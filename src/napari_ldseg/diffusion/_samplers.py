@@ -18,7 +18,7 @@ class Sampler(Protocol):
 
     ``denoise(latent, t)`` estimates the clean latent, ``latent`` (N, C, (Z), Y, X) is standard normal,
     ``times`` (K,) comes from :func:`time_grid`, ``noise(step)`` gives standard normal noise of the latent's shape
-    for step 0 to K - 2 and is called only by samplers that need it.
+    for step 0 to K - 1 and is called only by samplers that need it.
     """
 
     def __call__(
@@ -81,4 +81,57 @@ def dpm_solver_pp(
         yield latent
 
 
-SAMPLERS: dict[SamplerName, Sampler] = {"ddpm": ddpm, "ddim": ddim, "dpm-solver++": dpm_solver_pp}
+def release(
+    denoise: Denoise,
+    latent: Tensor,
+    times: Tensor,
+    schedule: Schedule,
+    timesteps: int,
+    *,
+    noise: Noise,
+    eta: float = 0.0,
+) -> Iterator[Tensor]:
+    """Step as the LDSeg authors' release does: Song et al. 2021 eq. 12, re-normalised over the batch every time.
+
+    Two things differ from :func:`ddim` (``eta`` 0, the release's default) and :func:`ddpm` (``eta`` 1). After each
+    step the latent is re-normalised, (z - mean) / (SD + 1e-5), with one mean and one SD of the whole batch: what a
+    sample becomes depends on the samples that are computed together with it. And the last call, at t = 0, adds noise
+    of the schedule's first beta; with the cosine schedule that beta is 0, so the call changes nothing.
+    """
+    abars = alpha_bar(times, schedule, timesteps).tolist()
+    for step, t in enumerate(times.tolist()):
+        a = abars[step]
+        clean = denoise(latent, t)
+        if step == len(times) - 1:
+            sigma = math.sqrt(1 - a)
+            latent = clean
+        else:
+            a_next = abars[step + 1]
+            eps = (latent - math.sqrt(a) * clean) / math.sqrt(1 - a)
+            sigma = eta * math.sqrt((1 - a_next) / (1 - a) * (1 - a / a_next))
+            latent = math.sqrt(a_next) * clean + math.sqrt(1 - a_next - sigma**2) * eps
+        if sigma > 0:
+            latent = latent + sigma * noise(step)
+        latent = _renormalized(latent)
+        yield latent
+
+
+def release_ddpm(
+    denoise: Denoise, latent: Tensor, times: Tensor, schedule: Schedule, timesteps: int, *, noise: Noise
+) -> Iterator[Tensor]:
+    """LDSeg Algorithm 2 as the authors' release computes it: :func:`release` with ``eta`` 1."""
+    yield from release(denoise, latent, times, schedule, timesteps, noise=noise, eta=1.0)
+
+
+def _renormalized(latent: Tensor) -> Tensor:
+    """Return (z - mean) / (SD + 1e-5) over the whole batch at once."""
+    return (latent - latent.mean()) / (latent.std(correction=0) + 1e-5)
+
+
+SAMPLERS: dict[SamplerName, Sampler] = {
+    "ddpm": ddpm,
+    "ddim": ddim,
+    "dpm-solver++": dpm_solver_pp,
+    "ldseg-release": release,
+    "ldseg-release-ddpm": release_ddpm,
+}

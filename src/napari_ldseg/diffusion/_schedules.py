@@ -79,9 +79,10 @@ def time_grid(sampler: SamplerName, steps: int, schedule: Schedule, timesteps: i
 
     Parameters
     ----------
-    sampler : {"ddpm", "ddim", "dpm-solver++"}
+    sampler : {"ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-release-ddpm"}
         DDPM and DDIM take K evenly spaced timesteps, rounded, from T - 1 down to one interval above 0.
-        The LDSeg release puts its last call at t = 0, where nothing is left to remove; its K is our K - 1.
+        The LDSeg release takes K from T - 1 down to 0, not rounded. At t = 0 nothing is left to remove, so its K
+        is our K - 1.
         DPM-Solver++ takes K points evenly spaced in log-SNR, from 0.985 T down to a small, real timestep.
     steps : int
         K, between 1 and ``timesteps``.
@@ -102,6 +103,8 @@ def time_grid(sampler: SamplerName, steps: int, schedule: Schedule, timesteps: i
         raise InputError(
             f"{steps} sampling steps do not fit a model of {timesteps} timesteps; take between 1 and {timesteps}."
         )
+    if sampler in ("ldseg-release", "ldseg-release-ddpm"):
+        return torch.linspace(0, timesteps - 1, steps, dtype=torch.float64).flip(0)
     if sampler != "dpm-solver++":
         grid = torch.linspace(timesteps - 1, 0, steps + 1, dtype=torch.float64)[:-1]
         # With K = T the T integers above 0 would not be distinct.

@@ -1,6 +1,7 @@
 """The parts that all networks are made of, written once for two and three dimensions."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,9 @@ def conv(ndim: int, inputs: int, outputs: int, *, kernel: int = 3, stride: int =
 def norm(channels: int) -> nn.GroupNorm:
     """Return a group-norm over up to eight groups (Wu & He 2018): independent of the batch."""
     return nn.GroupNorm(math.gcd(8, channels), channels)
+
+
+Norm = Callable[[int], nn.Module]
 
 
 def zero(module: nn.Conv2d | nn.Conv3d) -> nn.Conv2d | nn.Conv3d:
@@ -50,7 +54,7 @@ def unfold(x: Tensor, factor: int) -> Tensor:
 class ResidualBlock(nn.Module):
     """Pre-activation residual block (He et al. 2016), optionally shifted by a time embedding."""
 
-    def __init__(self, ndim: int, inputs: int, outputs: int, *, time: int = 0, dropout: float = 0.0):
+    def __init__(self, ndim: int, inputs: int, outputs: int, *, time: int = 0, dropout: float = 0.0, norm: Norm = norm):
         super().__init__()
         self.first = nn.Sequential(norm(inputs), nn.SiLU(), conv(ndim, inputs, outputs))
         self.time = nn.Linear(time, outputs) if time else None
@@ -67,11 +71,15 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all cells with a residual (Vaswani et al. 2017), single head by default."""
+    """Self-attention over all cells with a residual (Vaswani et al. 2017), single head by default.
 
-    def __init__(self, ndim: int, channels: int, heads: int = 1):
+    With ``normed_residual`` it is the normalised input, not the raw one, that the result is added to.
+    """
+
+    def __init__(self, ndim: int, channels: int, heads: int = 1, *, norm: Norm = norm, normed_residual: bool = False):
         super().__init__()
         self.heads = heads
+        self.normed_residual = normed_residual
         self.norm = norm(channels)
         self.qkv = conv(ndim, channels, 3 * channels, kernel=1)
         self.project = zero(conv(ndim, channels, channels, kernel=1))
@@ -79,11 +87,12 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, *S) to the same shape."""
         n, c = x.shape[:2]
-        qkv = self.qkv(self.norm(x)).reshape(n, 3, self.heads, c // self.heads, -1)
+        normed = self.norm(x)
+        qkv = self.qkv(normed).reshape(n, 3, self.heads, c // self.heads, -1)
         q, k, v = qkv.transpose(-1, -2).unbind(1)  # each (N, heads, cells, C / heads)
         h = F.scaled_dot_product_attention(q, k, v)
         h = h.transpose(-1, -2).reshape(x.shape)
-        out: Tensor = x + self.project(h)
+        out: Tensor = (normed if self.normed_residual else x) + self.project(h)
         return out
 
 

@@ -4,16 +4,27 @@ import torch
 from torch import Tensor, nn
 
 from ..config import NetworkConfig
-from ._blocks import Attention, ResidualBlock, TimeEmbedding, Upsample, conv, norm, zero
+from ._blocks import Attention, Norm, ResidualBlock, TimeEmbedding, Upsample, conv, norm, zero
 
 
 class Level(nn.Module):
     """A residual block under the time embedding, with self-attention where asked for."""
 
-    def __init__(self, ndim: int, inputs: int, outputs: int, *, time: int, attention: bool):
+    def __init__(
+        self,
+        ndim: int,
+        inputs: int,
+        outputs: int,
+        *,
+        time: int,
+        attention: bool,
+        norm: Norm = norm,
+        normed_residual: bool = False,
+    ):
         super().__init__()
-        self.block = ResidualBlock(ndim, inputs, outputs, time=time)
-        self.attention = Attention(ndim, outputs) if attention else nn.Identity()
+        self.block = ResidualBlock(ndim, inputs, outputs, time=time, norm=norm)
+        attend = Attention(ndim, outputs, norm=norm, normed_residual=normed_residual) if attention else nn.Identity()
+        self.attention = attend
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map (N, inputs, *S) to (N, outputs, *S)."""

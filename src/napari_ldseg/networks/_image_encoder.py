@@ -49,10 +49,11 @@ class ImageEncoder(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Map (N, image_channels, *S) to the embedding (N, embedding_channels, *S / factor) and guess logits.
 
-        The logits of the first guess are (N, classes, *S), or None where the config has no ``guess``.
+        The image's values are about 0 to 1. The logits of the first guess are (N, classes, *S), or None where the
+        config has no ``guess``.
         """
         skips: list[Tensor] = []
-        h = image
+        h = 2 * image - 1
         for stage in self.stages:
             h = stage(h)
             skips.append(h)

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelConfig
+from ..config import ModelConfig, ReleaseConfig
 from ._denoiser import Denoiser
 from ._image_encoder import ImageEncoder
 from ._mask_autoencoder import MaskDecoder, MaskEncoder
+from ._release import ReleaseDenoiser, ReleaseImageEncoder, ReleaseMaskDecoder, ReleaseMaskEncoder
 
 
 class LDSeg(nn.Module):
@@ -30,14 +31,21 @@ class LDSeg(nn.Module):
 
     card: str = ""
     sha256: str = ""
+    mask_encoder: MaskEncoder | ReleaseMaskEncoder
+    mask_decoder: MaskDecoder | ReleaseMaskDecoder
+    image_encoder: ImageEncoder | ReleaseImageEncoder
+    denoiser: Denoiser | ReleaseDenoiser
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.mask_encoder = MaskEncoder(config.network)
-        self.mask_decoder = MaskDecoder(config.network)
-        self.image_encoder = ImageEncoder(config.network)
-        self.denoiser = Denoiser(config.network)
+        network = config.network
+        if isinstance(network, ReleaseConfig):
+            self.mask_encoder, self.mask_decoder = ReleaseMaskEncoder(network), ReleaseMaskDecoder(network)
+            self.image_encoder, self.denoiser = ReleaseImageEncoder(network), ReleaseDenoiser(network)
+        else:
+            self.mask_encoder, self.mask_decoder = MaskEncoder(network), MaskDecoder(network)
+            self.image_encoder, self.denoiser = ImageEncoder(network), Denoiser(network)
 
     def encode(self, masks: Tensor) -> Tensor:
         """Return the latents m0 = enc(M) of class probabilities (one-hot masks)."""
@@ -55,7 +63,7 @@ class LDSeg(nn.Module):
         With ``network.guess`` the latent of the first guess is appended to the embedding's channels. It is
         detached: the guess is trained by its own loss alone.
         """
-        embedding, guess = self.image_encoder(2 * image - 1)
+        embedding, guess = self.image_encoder(image)
         if guess is not None:
             with torch.no_grad():
                 latent = self.mask_encoder(guess.softmax(dim=1))
