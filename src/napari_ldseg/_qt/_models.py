@@ -5,14 +5,17 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
-from ..checkpoints import ModelEntry, list_models, read_header, user_folder
+from ..checkpoints import ModelEntry, keras_files, list_models, read_header, user_folder
 from ..config import ModelConfig
 from ..errors import CheckpointError
 from ._forms import narrow
+from ._imports import KerasImport
 
 OPEN = "Open…"
+OPEN_KERAS = "Open a Keras folder…"
 NO_MODEL = "No model found"
-FILTER = "LDSeg models (*.safetensors);;All files (*)"
+KERAS = (".hdf5", ".h5")
+FILTER = "LDSeg models (*.safetensors);;Keras files of the LDSeg release (*.hdf5 *.h5);;All files (*)"
 
 
 class ModelPicker(QWidget):
@@ -25,6 +28,7 @@ class ModelPicker(QWidget):
         super().__init__(parent)
         self._entries: list[ModelEntry] = []
         self._chosen: ModelEntry | None = None
+        self._importing: KerasImport | None = None
         self.combo = QComboBox()
         self.combo.setObjectName("model")
         self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
@@ -86,7 +90,7 @@ class ModelPicker(QWidget):
                 self.combo.insertSeparator(self.combo.count())
         if not self._entries:
             self.combo.addItem(NO_MODEL)
-        self.combo.addItem(OPEN)
+        self.combo.addItems([OPEN, OPEN_KERAS])
         self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
         self.card.setText(describe(entry) if entry else f"Put a model into\n{user_folder()}\nor choose {OPEN}")
         if before != entry:
@@ -97,14 +101,43 @@ class ModelPicker(QWidget):
         if isinstance(entry, ModelEntry):
             self._choose(entry)
             return
-        asked = self.combo.itemText(index) == OPEN
-        path = QFileDialog.getOpenFileName(self, "Open a model", str(Path.home()), FILTER)[0] if asked else ""
+        path = ""
+        if self.combo.itemText(index) == OPEN:
+            path = QFileDialog.getOpenFileName(self, "Open a model", str(Path.home()), FILTER)[0]
+        elif self.combo.itemText(index) == OPEN_KERAS:
+            path = QFileDialog.getExistingDirectory(self, "Open a folder of Keras files", str(Path.home()))
         self._choose(self._chosen)
         if path:
-            try:
-                self.setValue(Path(path))
-            except CheckpointError as error:
-                self.failed.emit(error)
+            self.open_path(Path(path))
+
+    def open_path(self, path: Path) -> None:
+        """Choose the model in a file or folder; what lies there as Keras files is imported first, in a thread."""
+        if path.suffix.lower() in KERAS:
+            path = path.parent
+        try:
+            if path.is_dir() and any(file.suffix.lower() in KERAS for file in path.iterdir()):
+                self._import(keras_folder=path)
+            else:
+                self.setValue(path)
+        except (CheckpointError, OSError) as error:
+            self.failed.emit(error)
+
+    def _import(self, keras_folder: Path) -> None:
+        keras_files(keras_folder)  # what is missing is said at once
+        self.combo.setEnabled(False)
+        self.card.setText(f"Importing {keras_folder.name}…")
+        self._importing = KerasImport(keras_folder)
+        self._importing.finished.connect(self._on_imported)
+        self._importing.start()
+
+    def _on_imported(self, outcome: Path | Exception) -> None:
+        self._importing = None
+        self.combo.setEnabled(True)
+        self.refresh()
+        if isinstance(outcome, Exception):
+            self.failed.emit(outcome)
+        else:
+            self.setValue(outcome)
 
 
 def describe(entry: ModelEntry) -> str:

@@ -35,6 +35,10 @@ def test_the_default_of_models_is_calibrated_with_room_to_spare() -> None:
         ("ddim", 10, 0.489, 0.789),
         ("ddim", 15, 0.615, 0.855),
         ("ddim", 200, 0.962, 0.988),
+        ("ldseg-release", 10, 0.451, 0.735),
+        ("ldseg-release", 15, 0.591, 0.794),
+        ("ldseg-release-ddpm", 10, 0.440, 0.668),
+        ("ldseg-release-ddpm", 15, 0.561, 0.736),
     ],
 )
 def test_published_samplers_return_this_much(sampler: SamplerName, steps: int, narrow: float, wide: float) -> None:

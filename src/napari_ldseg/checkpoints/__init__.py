@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._header import Header, read_header
-from ._registry import ModelEntry, find_model, list_models, released_folder, user_folder
+from ._registry import ModelEntry, find_model, keras_files, list_models, released_folder, user_folder
 
 if TYPE_CHECKING:
     from ._device import resolve_device
     from ._keras import import_keras
+    from ._torch_file import import_torch
     from ._weights import load_model, save_model
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "ModelEntry",
     "find_model",
     "import_keras",
+    "import_torch",
+    "keras_files",
     "list_models",
     "load_model",
     "read_header",
@@ -27,6 +30,7 @@ __all__ = [
 
 _LAZY = {
     "import_keras": "._keras",
+    "import_torch": "._torch_file",
     "load_model": "._weights",
     "resolve_device": "._device",
     "save_model": "._weights",

@@ -24,8 +24,8 @@ AGAIN = "Copy or download it again."
 
 # Kinds of file that are taken for a model, by their first bytes. They are named, never opened.
 _KINDS = (
-    (b"PK\x03\x04", "a ZIP archive, as PyTorch's .pt and Keras' .keras files are"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras' .h5 files are"),
+    (b"PK\x03\x04", "a ZIP archive, as PyTorch's .pt and Keras' .keras files are (see napari-ldseg import torch)"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras' .h5 files are (see napari-ldseg import keras)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself (run 'git lfs pull')"),
     (b"<", "a web page or XML file, not the download itself"),
@@ -111,6 +111,8 @@ def model_file(path: Path) -> Path:
         return path / MODEL_FILE
     others = sorted(file.name for file in path.glob("*.safetensors"))
     hint = f"give one of the files in it: {', '.join(others[:5])}" if others else "choose a model's own folder or file"
+    if not others and any(path.glob("*.hdf5")):
+        hint = f"its Keras files become a model by: napari-ldseg import keras {path} --out MODEL"
     raise CheckpointError(f"The folder {str(path)!r} holds no {MODEL_FILE}; {hint}.")
 
 
@@ -120,7 +122,7 @@ def _wrong_kind(path: Path, start: bytes) -> str:
     kind = next((kind for magic, kind in _KINDS if start.startswith(magic)), "something else, or damaged")
     return (
         f"{str(path)!r} is not a safetensors file: it is {kind}. napari-ldseg loads only .safetensors files that "
-        "it saved itself, and never runs code out of a file; choose such a file or train the model anew."
+        "it saved itself, and never runs code out of a file; choose such a file, import it, or train the model anew."
     )
 
 

@@ -113,9 +113,9 @@ def _card(config: ModelConfig, files: dict[str, Path]) -> str:
         [
             f"# {config.name}: imported from Keras",
             "",
-            "Weights in the HDF5 layout of the LDSeg authors' TensorFlow release, imported by napari-ldseg. Their terms "
-            "are those of whoever trained them. What the model segments, on which data it was trained and how well it "
-            "does, the files do not say.",
+            "Weights in the HDF5 layout of the LDSeg authors' TensorFlow release, imported by napari-ldseg. Their "
+            "terms are those of whoever trained them. What the model segments, on which data it was trained and how "
+            "well it does, the files do not say.",
             "",
             "| network | file | SHA-256 |",
             "|---|---|---|",

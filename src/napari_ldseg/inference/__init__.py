@@ -1,13 +1,16 @@
 """From an image to masks with uncertainty: preprocess, embed, sample, decode, sum up."""
 
+from ._export import Exported, export_model
 from ._pipeline import segment
 from ._preprocess import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
 from ._result import Progress, Segmentation
 
 __all__ = [
+    "Exported",
     "Progress",
     "Segmentation",
     "convert_spacing",
+    "export_model",
     "frames",
     "normalize_frame",
     "plan_grid",
