@@ -47,7 +47,9 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     Returns
     -------
     Segmentation
-        On the grid of the input. Sample ``i`` depends only on the seed and on ``i``.
+        On the grid of the input. Sample ``i`` depends only on the seed and on ``i``; with the samplers of the LDSeg
+        release (``"ldseg-release"``), which re-normalise all samples that are computed together, also on those:
+        on ``config.batch`` and the number of samples. The same settings still give the same result.
 
     Raises
     ------
@@ -140,6 +142,7 @@ class _Run:
             "sampler": self.sampler,
             "steps": self.steps,
             "views": self.views,
+            "batch": self.batch,
             "seed": self.config.seed,
             "settings": self.config.model_dump(mode="json"),
             "device": str(self.device),

@@ -28,7 +28,8 @@ def sample_latents(
     condition : tensor, shape (len(samples) or 1, W, *cells)
         ``model.condition(embedding)`` of the image, or of the view of it that each sample takes.
     samples : range
-        Indices of the samples; sample 7 is the same picture whatever else is drawn with it.
+        Indices of the samples; sample 7 is the same picture whatever else is drawn with it, except by the samplers
+        of the LDSeg release, which re-normalise the batch.
     seed, sampler, steps
         See :class:`SegmentConfig`.
 
