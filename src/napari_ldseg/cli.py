@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import __version__
-from .config import Config, Device, ModelConfig, SamplerName, SegmentConfig, TrainConfig
+from .config import Config, Device, ModelConfig, Precision, SamplerName, SegmentConfig, TrainConfig
 from .errors import InputError, LDSegError
 
 if TYPE_CHECKING:
@@ -153,13 +153,22 @@ def segment(
     sampler: Annotated[SamplerName | None, _setting(SegmentConfig, "sampler", "--sampler")] = None,
     seed: Annotated[int | None, _setting(SegmentConfig, "seed", "--seed")] = None,
     device: Annotated[Device | None, _setting(SegmentConfig, "device", "--device")] = None,
+    precision: Annotated[Precision | None, _setting(SegmentConfig, "precision", "--precision")] = None,
     batch: Annotated[int | None, _setting(SegmentConfig, "batch", "--batch")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid."""
     config = SegmentConfig.parse(
-        _given(samples=_number(samples), steps=steps, sampler=sampler, seed=seed, device=device, batch=batch)
+        _given(
+            samples=_number(samples),
+            steps=steps,
+            sampler=sampler,
+            seed=seed,
+            device=device,
+            precision=precision,
+            batch=batch,
+        )
     )
     from ._outputs import plan_outputs
     from .data import find_images

@@ -7,12 +7,13 @@ from ._header import Header, read_header
 from ._registry import ModelEntry, find_model, list_models, released_folder, user_folder
 
 if TYPE_CHECKING:
-    from ._device import resolve_device
+    from ._device import autocast, resolve_device
     from ._weights import load_model, save_model
 
 __all__ = [
     "Header",
     "ModelEntry",
+    "autocast",
     "find_model",
     "list_models",
     "load_model",
@@ -23,7 +24,7 @@ __all__ = [
     "user_folder",
 ]
 
-_LAZY = {"load_model": "._weights", "save_model": "._weights", "resolve_device": "._device"}
+_LAZY = {"load_model": "._weights", "save_model": "._weights", "resolve_device": "._device", "autocast": "._device"}
 
 
 def __getattr__(name: str) -> Any:

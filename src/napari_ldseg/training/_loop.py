@@ -5,7 +5,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..checkpoints import load_model, resolve_device, save_model
+from ..checkpoints import autocast, load_model, resolve_device, save_model
 from ..config import ModelConfig, SegmentConfig, TrainConfig
 from ..data import Pair
 from ..errors import EngineError, InputError
@@ -168,7 +167,7 @@ class Trainer:
             rotate=self.config.rotate,
             generator=self.generator,
         )
-        with self._autocast():
+        with autocast(self.device, self.config.precision):
             loss = stage.loss(self.model, images.to(self.device), masks.to(self.device), self.config, self.generator)
         if not torch.isfinite(loss):
             raise EngineError(
@@ -182,12 +181,6 @@ class Trainer:
         stage.step += 1
         self._update_average(stage)
         return float(loss.detach())
-
-    def _autocast(self) -> torch.autocast | nullcontext[None]:
-        precision = self.config.precision
-        if precision == "bfloat16" or (precision == "auto" and native_bfloat16(self.device)):
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
 
     @torch.no_grad()
     def _update_average(self, stage: Stage) -> None:
@@ -284,15 +277,6 @@ def train(
                 trainer.model.get_submodule(name).load_state_dict(weights)
         yield from trainer.run(stage)
     return load_model(trainer.folder / "model.safetensors", config.device)
-
-
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 itself; emulated, it is slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch >= 2.9
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-    return False
 
 
 def learning_rate_factor(progress: float, step: int, warmup: int) -> float:
