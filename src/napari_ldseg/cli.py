@@ -1,4 +1,4 @@
-"""The command line: segment files, train, list the models, open the demo.
+"""The command line: segment files, evaluate masks, train, list the models, open the demo.
 
 Exit codes: 0 done, 1 some files failed, 2 wrong use, 130 interrupted.
 torch and the viewer are imported by the commands that need them, so that ``--help`` is instant.
@@ -184,6 +184,53 @@ def segment(
         _say(f"Failed: {image}: {reason}", "bold red")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+@_border("Interrupted; nothing was written.")
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks, or one file.")],
+    references: Annotated[Path, typer.Argument(metavar="GT", help="Folder of reference masks, or one file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for cases.csv and summary.json; without it, only print.")
+    ] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Take every value above 0 as class 1, in both masks.")
+    ] = False,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Also object F1, Dice and Hausdorff distance (GlaS challenge).")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that exist.")] = False,
+) -> None:
+    """Compare masks with references: overlap, distances, objects, and whether the SD map finds the errors."""
+    from ._evaluation import evaluate as run
+    from ._evaluation import write_evaluation
+    from .data import match_masks
+
+    pairs = match_masks(predictions, references)
+    for name in ("cases.csv", "summary.json") if out is not None and not overwrite else ():
+        if out is not None and (out / name).exists():
+            raise InputError(
+                f"{out / name} exists already; give --overwrite to replace it, or another folder as --out."
+            )
+    with _progress(MofNCompleteColumn()) as progress:
+        bar = progress.add_task("", total=len(pairs))
+        found = run(
+            pairs,
+            foreground=foreground,
+            objects=objects,
+            report=lambda index, path: progress.update(bar, completed=index, description=path.name),
+        )
+        progress.update(bar, completed=len(pairs), description="Done")
+    table = Table("Score", "Mean", "95 % interval", "Cases")
+    for key, value in found.summary.items():
+        table.add_row(key, f"{value.mean:.4f}", f"{value.low:.4f} to {value.high:.4f}", str(value.cases))
+    Console().print(table)
+    if out is not None:
+        settings = {"foreground": foreground, "objects": objects}
+        provenance = {"version": __version__, "predictions": str(predictions), "references": str(references)}
+        write_evaluation(found, out, provenance | settings)
+        _say(f"Written: {out / 'cases.csv'} and {out / 'summary.json'}.")
 
 
 def _settings_file(path: Path | None) -> dict[str, dict[str, Any]]:

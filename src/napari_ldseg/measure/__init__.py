@@ -11,6 +11,7 @@ from ._calibration import (
     soft_dice_confidence,
     sparsification_error,
 )
+from ._cases import Summary, score_case, summarize
 from ._glas import ObjectScores, label_objects, object_scores
 from ._overlap import confusion, dice, foreground_dice, iou
 from ._raters import disagreement_correlation, energy_distance
@@ -19,6 +20,7 @@ from ._surface import average_surface_distance, hausdorff, hd95, surface_distanc
 __all__ = [
     "ObjectScores",
     "Reliability",
+    "Summary",
     "auprc",
     "aurc",
     "auroc",
@@ -36,7 +38,9 @@ __all__ = [
     "object_scores",
     "pairwise_dice",
     "reliability",
+    "score_case",
     "soft_dice_confidence",
     "sparsification_error",
+    "summarize",
     "surface_distances",
 ]
