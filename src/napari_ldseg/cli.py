@@ -277,6 +277,46 @@ def train(
 
     from .training import train as run
 
+    _train(run(pairs, model_config, config, out), out)
+
+
+@app.command()
+@_border("Interrupted; run the same command again to go on from the last state.")
+def fine_tune(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model to start from, or its file.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of images.")],
+    labels: Annotated[Path, typer.Option("--labels", help="Folder of label masks, with the model's classes.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of this run; one with a state is resumed.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the new model.", show_default="MODEL-tuned")
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option("--groups", help="CSV with image and group (patient); a group is never split.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--config", help='JSON file {"train": {...}}; flags go first.')
+    ] = None,
+    minutes: Annotated[float | None, _setting(TrainConfig, "minutes", "--minutes")] = None,
+    foreground: Annotated[bool | None, _setting(TrainConfig, "foreground", "--foreground")] = None,
+    validation: Annotated[float | None, _setting(TrainConfig, "validation", "--validation")] = None,
+    seed: Annotated[int | None, _setting(TrainConfig, "seed", "--seed")] = None,
+    device: Annotated[Device | None, _setting(TrainConfig, "device", "--device")] = None,
+) -> None:
+    """Train a model further on other images; its mask autoencoder stays as it is."""
+    flags = _given(minutes=minutes, foreground=foreground, validation=validation, seed=seed, device=device)
+    config = TrainConfig.for_fine_tuning(**(_settings_file(settings)["train"] | flags))
+    from .data import find_pairs
+
+    pairs = find_pairs(images, labels, groups=groups)
+
+    from .checkpoints import load_model
+    from .training import fine_tune as run
+
+    _train(run(load_model(model, config.device), pairs, config, out, name=name), out)
+
+
+def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
+    """Show a training by a bar for each stage."""
     with _progress(TextColumn("{task.fields[numbers]}", markup=False)) as progress:
         bars: dict[str, Any] = {}
         score = ""
@@ -289,7 +329,7 @@ def train(
                 score = f", validation DSC {epoch.validation:.3f}"
             progress.update(bars[epoch.stage], completed=epoch.step, numbers=f"loss {epoch.loss:.4f}{score}")
 
-        _follow(run(pairs, model_config, config, out), report)
+        _follow(run, report)
     _say(f"The model is {out / 'model.safetensors'}; use it with `napari-ldseg segment IN... --model {out}`.")
 
 

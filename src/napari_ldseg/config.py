@@ -271,3 +271,11 @@ class TrainConfig(Config):
     seed: int = Field(0, ge=0, le=2**31 - 1)
     device: Device = Field("auto")
     precision: Precision = Field("auto", description="'auto' takes bfloat16 where the device computes it natively.")
+
+    @classmethod
+    def for_fine_tuning(cls, **changes: object) -> Self:
+        """Return the settings that suit :func:`fine_tune`: the denoiser stage alone, shorter and at a lower rate."""
+        return cls.parse(
+            {"autoencoder_steps": 0, "denoiser_steps": 1000, "learning_rate": 3e-4, "warmup": 50, "validate_every": 100}
+            | changes
+        )

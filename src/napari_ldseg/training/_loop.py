@@ -103,26 +103,28 @@ class Trainer:
 
     def _plan(self) -> list[Stage]:
         config, minutes = self.config, self.config.minutes
-        first = None if minutes is None else AUTOENCODER_SHARE * minutes
-        second = None if minutes is None else (1 - AUTOENCODER_SHARE) * minutes
-        return [
-            Stage(
-                "autoencoder",
-                ("mask_encoder", "mask_decoder"),
-                autoencoder_loss,
-                config.autoencoder_steps,
-                first,
-                config.autoencoder_learning_rate,
-            ),
-            Stage(
-                "denoiser",
-                ("image_encoder", "denoiser"),
-                denoiser_loss,
-                config.denoiser_steps,
-                second,
-                config.learning_rate,
-            ),
-        ]
+        share = AUTOENCODER_SHARE if config.autoencoder_steps else 0.0
+        first = None if minutes is None else share * minutes
+        second = None if minutes is None else (1 - share) * minutes
+        denoiser = Stage(
+            "denoiser",
+            ("image_encoder", "denoiser"),
+            denoiser_loss,
+            config.denoiser_steps,
+            second,
+            config.learning_rate,
+        )
+        if not config.autoencoder_steps:
+            return [denoiser]
+        autoencoder = Stage(
+            "autoencoder",
+            ("mask_encoder", "mask_decoder"),
+            autoencoder_loss,
+            config.autoencoder_steps,
+            first,
+            config.autoencoder_learning_rate,
+        )
+        return [autoencoder, denoiser]
 
     def _optimizer(self, stage: Stage) -> torch.optim.AdamW:
         parameters = [p for name in stage.modules for p in self.model.get_submodule(name).parameters()]
@@ -260,16 +262,31 @@ def train(
     EngineError
         If the loss stops being a number.
     """
+    if not config.autoencoder_steps:
+        raise InputError(
+            "autoencoder_steps is 0, but without a mask autoencoder there is nothing to train the denoiser on; "
+            "set it to 1500, say, or start from a model that has one (fine-tune)."
+        )
     torch.manual_seed(config.seed)
-    cases = load_cases(pairs, model_config, config)
-    trainer = Trainer(cases, LDSeg(model_config), config, Path(folder))
-    load_state(trainer.folder, trainer)
+    return (yield from run_trainer(pairs, LDSeg(model_config), config, Path(folder), fresh=True))
+
+
+def run_trainer(
+    pairs: Sequence[Pair], model: LDSeg, config: TrainConfig, folder: Path, *, fresh: bool
+) -> Generator[Epoch, None, LDSeg]:
+    """Train from these weights, or go on with the run in the folder; unless ``fresh``, they are the best so far."""
+    cases = load_cases(pairs, model.config, config)
+    trainer = Trainer(cases, model, config, folder)
+    resumed = load_state(trainer.folder, trainer)
     split = {
         "seed": config.seed,
         "training": [case.name for case in trainer.training],
         "validation": [case.name for case in trainer.validation],
     }
     (trainer.folder / "split.json").write_text(json.dumps(split, indent=1), encoding="utf-8")
+    if not fresh and not resumed:
+        stage = trainer.stages[-1]
+        yield trainer.report(stage, trainer.validate(stage))
     for stage in trainer.stages:
         if stage.name == "denoiser" and stage.step == 0:
             for name in ("mask_encoder", "mask_decoder"):
