@@ -1,9 +1,10 @@
-r"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and CPU time.
+r"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and budget.
 
 It is the image encoder of LDSeg with skips and a first-guess head, widened until it has as many parameters as all
-four networks of the model together. Run it as::
+four networks of the model together. The budget is that of the model's settings: as many steps of as many crops, or
+minutes of processor time. Run it as::
 
-    python benchmarks/res_unet.py models/glas --train-config models/glas/training.json --minutes 65 \
+    python benchmarks/res_unet.py models/glas --train-config models/glas/training.json \
         --images DIR --labels DIR --groups CSV --out runs/res_unet
 """
 
@@ -69,12 +70,12 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--groups", type=Path)
     parser.add_argument("--train-config", type=Path, required=True, help="the model's training settings (JSON)")
-    parser.add_argument("--minutes", type=float, required=True, help="CPU minutes")
+    parser.add_argument("--minutes", type=float, help="processor minutes; by default those of the settings, if any")
     parser.add_argument("--out", type=Path, default=Path("runs/res_unet"))
     args = parser.parse_args()
-    torch.set_num_threads(1)
     released = load_model(args.model)
-    settings = TrainConfig.parse(json.loads(args.train_config.read_text())["train"]).replace(minutes=args.minutes)
+    settings = TrainConfig.parse(json.loads(args.train_config.read_text())["train"])
+    settings = settings.replace(minutes=args.minutes) if args.minutes else settings
     run(released.config, settings, find_pairs(args.images, args.labels, groups=args.groups), args.out)
 
 

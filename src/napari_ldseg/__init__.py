@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .data import Image, find_pairs, read_image
     from .errors import CheckpointError, EngineError, InputError, LDSegError
     from .inference import Progress, Segmentation, segment
-    from .training import Epoch, train
+    from .training import Epoch, fine_tune, train
 
 __version__ = "0.1.0"
 
@@ -34,6 +34,7 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "find_pairs",
+    "fine_tune",
     "list_models",
     "load_model",
     "read_image",
@@ -48,7 +49,7 @@ _ROOMS = {
     "data": ("Image", "find_pairs", "read_image"),
     "errors": ("CheckpointError", "EngineError", "InputError", "LDSegError"),
     "inference": ("Progress", "Segmentation", "segment"),
-    "training": ("Epoch", "train"),
+    "training": ("Epoch", "fine_tune", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

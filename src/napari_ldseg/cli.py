@@ -1,36 +1,33 @@
-"""The command line: segment files, train, list the models, open the demo.
+"""The command line: segment files, evaluate masks, train, import and export models, open the demo.
 
 Exit codes: 0 done, 1 some files failed, 2 wrong use, 130 interrupted.
 torch and the viewer are imported by the commands that need them, so that ``--help`` is instant.
 """
 
 import importlib.util
-import json
 import warnings
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from . import __version__
-from .config import Config, Device, ModelConfig, SamplerName, SegmentConfig, TrainConfig
+from ._commands._common import border, follow, given, number, progress_bar, say, setting
+from ._commands._evaluate import evaluate
+from ._commands._exchange import export, imports
+from ._commands._train import fine_tune, train
+from .config import Device, Precision, SamplerName, SegmentConfig
 from .errors import InputError, LDSegError
 
 if TYPE_CHECKING:
     from ._outputs import Task
     from .inference import Progress as Step
     from .networks import LDSeg
-    from .training import Epoch
 
 QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
-
-Update = TypeVar("Update")
-Result = TypeVar("Result")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,75 +35,10 @@ app = typer.Typer(
     help="Latent diffusion segmentation with uncertainty (LDSeg).",
 )
 
-imports = typer.Typer(no_args_is_help=True, help="Turn files of other programs into a model.")
-app.add_typer(imports, name="import")
-
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where the model goes: a folder, or a .safetensors file.")]
-Name = Annotated[str | None, typer.Option("--name", help="Name of the model.", show_default=False)]
-
 
 def main() -> None:
     """Run the command line (the entry point ``napari-ldseg``)."""
     app()
-
-
-def _say(text: str, style: str | None = None) -> None:
-    """Print one line on the error stream, as it is: paths and ``[all]`` are no markup."""
-    Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _border(interrupted: str) -> Iterator[None]:
-    """Turn our own errors and Ctrl-C into one line and an exit code."""
-    try:
-        yield
-    except LDSegError as error:
-        _say(str(error), "bold red")
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        _say(interrupted, "bold red")
-        raise typer.Exit(130) from error
-
-
-def _setting(config: type[Config], name: str, *flags: str) -> Any:
-    """Return the option for one field: help and default are written once, in ``config.py``."""
-    field = config.model_fields[name]
-    default = "" if field.default is None else f" Default: {field.default}."
-    return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)
-
-
-def _given(**values: object) -> dict[str, object]:
-    """Return the flags that were given."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _number(samples: str | None) -> int | str | None:
-    """Return ``--samples`` as a number where it is one; what else is allowed, the settings decide."""
-    return int(samples) if samples is not None and samples.isdecimal() else samples
-
-
-def _follow(run: Generator[Update, None, Result], report: Callable[[Update], None]) -> Result:
-    """Report every update of an engine generator; return its result."""
-    try:
-        while True:
-            report(next(run))
-    except StopIteration as end:
-        result: Result = end.value
-        return result
-    finally:
-        run.close()
-
-
-def _progress(*columns: TextColumn | MofNCompleteColumn) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        *columns,
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _version(wanted: bool) -> None:
@@ -131,7 +63,7 @@ def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> 
     from .inference import segment as run
 
     failed: dict[Path, str] = {}
-    with _progress(MofNCompleteColumn()) as progress:
+    with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(tasks))
         for index, task in enumerate(tasks):
 
@@ -141,7 +73,7 @@ def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> 
 
             progress.update(bar, completed=index, description=task.image.name)
             try:
-                write_outputs(_follow(run(model, read_image(task.image), config), report), task)
+                write_outputs(follow(run(model, read_image(task.image), config), report), task)
             except LDSegError as error:
                 failed[task.image] = str(error)
         progress.update(bar, completed=len(tasks), description="Done" if not failed else "Done, with failures")
@@ -149,23 +81,32 @@ def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> 
 
 
 @app.command()
-@_border("Interrupted; the images that were finished are written.")
+@border("Interrupted; the images that were finished are written.")
 def segment(
     images: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders or patterns.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels.tif and <stem>_sd.tif.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a model (see `models`), or its file.")],
-    samples: Annotated[str | None, _setting(SegmentConfig, "samples", "--samples", "-n")] = None,
-    steps: Annotated[int | None, _setting(SegmentConfig, "steps", "--steps")] = None,
-    sampler: Annotated[SamplerName | None, _setting(SegmentConfig, "sampler", "--sampler")] = None,
-    seed: Annotated[int | None, _setting(SegmentConfig, "seed", "--seed")] = None,
-    device: Annotated[Device | None, _setting(SegmentConfig, "device", "--device")] = None,
-    batch: Annotated[int | None, _setting(SegmentConfig, "batch", "--batch")] = None,
+    samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
+    steps: Annotated[int | None, setting(SegmentConfig, "steps", "--steps")] = None,
+    sampler: Annotated[SamplerName | None, setting(SegmentConfig, "sampler", "--sampler")] = None,
+    seed: Annotated[int | None, setting(SegmentConfig, "seed", "--seed")] = None,
+    device: Annotated[Device | None, setting(SegmentConfig, "device", "--device")] = None,
+    precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
+    batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid."""
     config = SegmentConfig.parse(
-        _given(samples=_number(samples), steps=steps, sampler=sampler, seed=seed, device=device, batch=batch)
+        given(
+            samples=number(samples),
+            steps=steps,
+            sampler=sampler,
+            seed=seed,
+            device=device,
+            precision=precision,
+            batch=batch,
+        )
     )
     from ._outputs import plan_outputs
     from .data import find_images
@@ -176,150 +117,20 @@ def segment(
     from .checkpoints import load_model
 
     failed = _segment_all(load_model(model, config.device), tasks, config)
-    _say(f"{len(tasks) - len(failed)} of {len(tasks)} images segmented into {out}.")
+    say(f"{len(tasks) - len(failed)} of {len(tasks)} images segmented into {out}.")
     for image, reason in failed.items():
-        _say(f"Failed: {image}: {reason}", "bold red")
+        say(f"Failed: {image}: {reason}", "bold red")
     if failed:
         raise typer.Exit(1)
 
 
-def _settings_file(path: Path | None) -> dict[str, dict[str, Any]]:
-    """Read ``{"model": {...}, "train": {...}}``."""
-    if path is None:
-        return {"model": {}, "train": {}}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The settings file {path} cannot be read ({error}); it must be JSON in UTF-8.") from error
-    parts = ("model", "train")
-    if not isinstance(values, dict) or not all(key in parts and isinstance(part, dict) for key, part in values.items()):
-        raise InputError(f'The settings file {path} must hold {{"model": {{...}}, "train": {{...}}}} and nothing else.')
-    return {part: values.get(part, {}) for part in parts}
+for command in (evaluate, train, fine_tune, export):
+    app.command()(command)
+app.add_typer(imports, name="import")
 
 
 @app.command()
-@_border("Interrupted; run the same command again to go on from the last state.")
-def train(
-    images: Annotated[Path, typer.Option("--images", help="Folder of images.")],
-    labels: Annotated[Path, typer.Option("--labels", help="Folder of label masks: 0 background, 1, 2, ... classes.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of this run; one with a state is resumed.")],
-    name: Annotated[str | None, typer.Option("--name", help="Name of the model.", show_default="untitled")] = None,
-    groups: Annotated[
-        Path | None, typer.Option("--groups", help="CSV with image and group (patient); a group is never split.")
-    ] = None,
-    settings: Annotated[
-        Path | None, typer.Option("--config", help='JSON file {"model": {...}, "train": {...}}; flags go first.')
-    ] = None,
-    minutes: Annotated[float | None, _setting(TrainConfig, "minutes", "--minutes")] = None,
-    foreground: Annotated[bool | None, _setting(TrainConfig, "foreground", "--foreground")] = None,
-    validation: Annotated[float | None, _setting(TrainConfig, "validation", "--validation")] = None,
-    seed: Annotated[int | None, _setting(TrainConfig, "seed", "--seed")] = None,
-    device: Annotated[Device | None, _setting(TrainConfig, "device", "--device")] = None,
-) -> None:
-    """Train a model from scratch on images and label masks."""
-    values = _settings_file(settings)
-    model_config = ModelConfig.parse(values["model"] | _given(name=name))
-    flags = _given(minutes=minutes, foreground=foreground, validation=validation, seed=seed, device=device)
-    config = TrainConfig.parse(values["train"] | flags)
-    from .data import find_pairs
-
-    pairs = find_pairs(images, labels, groups=groups)
-
-    from .training import train as run
-
-    with _progress(TextColumn("{task.fields[numbers]}", markup=False)) as progress:
-        bars: dict[str, Any] = {}
-        score = ""
-
-        def report(epoch: "Epoch") -> None:
-            nonlocal score
-            if epoch.stage not in bars:
-                bars[epoch.stage] = progress.add_task(epoch.stage, total=epoch.total, numbers="")
-            if epoch.validation is not None:
-                score = f", validation DSC {epoch.validation:.3f}"
-            progress.update(bars[epoch.stage], completed=epoch.step, numbers=f"loss {epoch.loss:.4f}{score}")
-
-        _follow(run(pairs, model_config, config, out), report)
-    _say(f"The model is {out / 'model.safetensors'}; use it with `napari-ldseg segment IN... --model {out}`.")
-
-
-@imports.command("keras")
-@_border("Interrupted; nothing was written.")
-def import_keras(
-    folder: Annotated[Path, typer.Argument(help="Folder of labelEncoder*, labelDecoder*, imageEncoder*, denoiser*.")],
-    out: Out,
-    name: Name = None,
-) -> None:
-    """Import a model of the LDSeg authors' TensorFlow release, 2D or 3D, from its four HDF5 files."""
-    from . import checkpoints
-
-    _imported(checkpoints.import_keras(folder, name), out)
-
-
-@imports.command("torch")
-@_border("Interrupted; nothing was written.")
-def import_torch(
-    file: Annotated[Path, typer.Argument(help="A .pt, .pth or .ckpt file with weights of napari-ldseg's networks.")],
-    out: Out,
-    settings: Annotated[Path | None, typer.Option("--config", help="JSON file with the model's settings.")] = None,
-    like: Annotated[str | None, typer.Option("--like", help="Take the settings of this model.")] = None,
-    name: Name = None,
-) -> None:
-    """Import a PyTorch state_dict of napari-ldseg's own networks; code in the file is never run."""
-    from . import checkpoints
-
-    if (settings is None) == (like is None):
-        raise InputError("Give the settings of the networks, either by --config FILE or by --like MODEL.")
-    if like is not None:
-        config = checkpoints.read_header(checkpoints.find_model(like)).config
-    else:
-        config = ModelConfig.parse(_model_settings(settings))
-    _imported(checkpoints.import_torch(file, config.replace(**_given(name=name))), out)
-
-
-def _model_settings(path: Path | None) -> dict[str, Any]:
-    """Read a model's settings, alone or in a file of `train`."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8")) if path is not None else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The settings file {path} cannot be read ({error}); it must be JSON in UTF-8.") from error
-    values = values.get("model", values) if isinstance(values, dict) else values
-    if not isinstance(values, dict):
-        raise InputError(f"The settings file {path} must hold a table: the model's settings.")
-    return values
-
-
-def _imported(model: "LDSeg", out: Path) -> None:
-    """Save an imported model, and say how to use it."""
-    from .checkpoints import save_model
-
-    path = save_model(model, out)
-    _say(f"The model is {path}; use it with `napari-ldseg segment IN... --model {out}`.")
-
-
-@app.command()
-@_border("Interrupted; the export is not complete.")
-def export(
-    model: Annotated[str, typer.Argument(help="Name of a model (see `models`), or its file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the TorchScript files and rdf.yaml.")],
-    samples: Annotated[int, typer.Option("--samples", "-n", help="Samples that segmenter.pt draws.")] = 8,
-    author: Annotated[list[str] | None, typer.Option("--author", help="For rdf.yaml; may be repeated.")] = None,
-    license_id: Annotated[str | None, typer.Option("--license", help="SPDX identifier, for example CC-BY-4.0.")] = None,
-) -> None:
-    """Write a model as TorchScript with a bioimage.io description, and check that it computes the same."""
-    from .checkpoints import load_model
-    from .inference import export_model
-
-    written = export_model(load_model(model), out, samples=samples, authors=tuple(author or ()), license_id=license_id)
-    table = Table("File", "Largest difference from the model")
-    for file in written:
-        table.add_row(file.path.name, f"{file.difference:.1e}")
-    Console().print(table)
-    _say(f"{len(written)} networks and rdf.yaml are in {out}.")
-
-
-@app.command()
-@_border("Interrupted.")
+@border("Interrupted.")
 def models() -> None:
     """List the models that can be used by name."""
     from .checkpoints import list_models, user_folder
@@ -332,12 +143,12 @@ def models() -> None:
         table.add_row(entry.name, entry.title, entry.score, "this package" if entry.bundled else str(entry.path))
     Console().print(table)
     for warning in refused:
-        _say(str(warning.message), "yellow")
-    _say(f"Your own models belong in {user_folder()}.")
+        say(str(warning.message), "yellow")
+    say(f"Your own models belong in {user_folder()}.")
 
 
 @app.command()
-@_border("Interrupted.")
+@border("Interrupted.")
 def demo(
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", help="Press Segment, save a picture of the window, and exit.")
@@ -345,10 +156,10 @@ def demo(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the first released one.")
     ] = None,
-    samples: Annotated[str | None, _setting(SegmentConfig, "samples", "--samples", "-n")] = None,
+    samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
 ) -> None:
     """Open napari with a histology image and the LDSeg widget."""
-    config = SegmentConfig.parse(_given(samples=_number(samples)))
+    config = SegmentConfig.parse(given(samples=number(samples)))
     if not any(importlib.util.find_spec(name) for name in QT_BINDINGS):
         raise InputError("No Qt binding is installed, so napari cannot open; run: pip install 'napari-ldseg[all]'")
     from ._qt import demo as run

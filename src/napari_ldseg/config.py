@@ -19,6 +19,7 @@ Schedule = Literal["cosine", "linear", "quadratic"]
 Prediction = Literal["epsilon", "sample", "v"]
 SamplerName = Literal["ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-release-ddpm"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class Config(BaseModel):
@@ -316,6 +317,12 @@ class SegmentConfig(Config):
     )
     seed: int = Field(0, title="Seed", ge=0, le=2**31 - 1, description="The same seed gives the same samples again.")
     device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")
+    precision: Precision = Field(
+        "auto",
+        title="Precision",
+        description="Numbers that the image is embedded in: 'auto' takes bfloat16 where the device computes it "
+        "natively; sampling and decoding are always float32.",
+    )
     batch: int = Field(16, title="Batch", ge=1, le=256, description="Samples that are computed together.")
     max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")
     tolerance: float = Field(
@@ -363,6 +370,12 @@ class TrainConfig(Config):
     validation_samples: int = Field(4, ge=1, le=100, description="Samples averaged in each validation.")
     seed: int = Field(0, ge=0, le=2**31 - 1)
     device: Device = Field("auto")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="'auto' takes bfloat16 where the device computes it natively."
-    )
+    precision: Precision = Field("auto", description="'auto' takes bfloat16 where the device computes it natively.")
+
+    @classmethod
+    def for_fine_tuning(cls, **changes: object) -> Self:
+        """Return the settings that suit :func:`fine_tune`: the denoiser stage alone, shorter and at a lower rate."""
+        return cls.parse(
+            {"autoencoder_steps": 0, "denoiser_steps": 1000, "learning_rate": 3e-4, "warmup": 50, "validate_every": 100}
+            | changes
+        )

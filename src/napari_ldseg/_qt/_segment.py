@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..inference import Progress
 
 FIELDS = ("samples", "steps", "seed", "device")
-MORE_FIELDS = ("sampler", "batch")
+MORE_FIELDS = ("sampler", "precision", "batch")
 WIDTH = 320
 DONE = object()
 STYLE = """

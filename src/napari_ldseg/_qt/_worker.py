@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QCoreApplication, QObject, Signal
+from qtpy.QtCore import QCoreApplication, Signal
 
 from ..config import Device, SegmentConfig
 from ..data import Image
+from ._background import Background
 from ._torch import import_torch
 
 if TYPE_CHECKING:
@@ -59,10 +60,6 @@ class Loading:
     stage: str
 
 
-# A QObject must end in its own thread: were the run's thread the last to hold it, Qt would deliver the run's signals
-# to an object that is just being freed (a crash when the dock was closed during a run).
-_GOING: "set[Run]" = set()
-
 Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation]"]
 
 
@@ -88,51 +85,35 @@ def _load(path: Path, modified: int, device: Device) -> "LDSeg":
     return load_model(path, device)
 
 
-class Run(QObject):
+class Run(Background):
     """One run in its thread; ``progressed`` carries a Progress or Loading, ``finished`` an Outcome.
 
     Both arrive in the thread that made the run. At most some 20 signs of life and 3 previews a second come through,
     however fast the engine is; of pictures of more than a million pixels, which take longer to draw, fewer previews.
-
-    This is a plain thread and not a worker of napari (superqt 0.9), which drops every RuntimeError without a signal
-    (and most of torch's errors are RuntimeErrors), does not close the engine when it is stopped, and swaps the
-    process-wide warning filters under the main thread's feet.
     """
 
     progressed = Signal(object)
-    finished = Signal(object)
     _stepped = Signal(object)
-    _ended = Signal(object)
 
     def __init__(self, engine: Engine, job: Job) -> None:
         super().__init__()
+        self._engine, self._job = engine, job
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(engine, job), name="napari-ldseg")
         self._stepped.connect(self._on_stepped)
-        self._ended.connect(self._on_ended)
         if (app := QCoreApplication.instance()) is not None:
             app.aboutToQuit.connect(self.stop)
-
-    def start(self) -> None:
-        """Start the thread; from here to its end the run lives, whoever lets go of it."""
-        _GOING.add(self)
-        self._thread.start()
 
     def stop(self) -> None:
         """Ask the engine to end at its next step; ``finished`` follows."""
         self._stop.set()
 
-    def _work(self, engine: Engine, job: Job) -> None:
-        self._ended.emit(_run(engine, job, self._stop, self._stepped.emit))
+    def work(self) -> Outcome:
+        """Run the engine."""
+        return _run(self._engine, self._job, self._stop, self._stepped.emit)
 
     def _on_stepped(self, progress: "Progress | Loading") -> None:
         if not self._stop.is_set():
             self.progressed.emit(progress)
-
-    def _on_ended(self, outcome: Outcome) -> None:
-        self._thread.join()  # it has only to return; whatever it still holds is let go here and not there
-        self.finished.emit(outcome)
-        _GOING.discard(self)
 
 
 def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progress | Loading], object]") -> Outcome:

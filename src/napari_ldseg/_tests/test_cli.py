@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from typer.testing import CliRunner, Result
 
-from napari_ldseg import __version__, cli, inference, save_model
+from napari_ldseg import __version__, cli, inference, load_model, save_model
 from napari_ldseg.data import read_image, write_tiff
 from napari_ldseg.networks import LDSeg
 
@@ -175,6 +175,11 @@ def test_train_makes_a_model_that_segments(run: Run, tmp_path: Path, tiny_model_
     assert result.exit_code == 0, result.output
     with tifffile.TiffFile(tmp_path / "out" / "0_labels.tif") as written:
         assert "disks" in json.dumps(written.imagej_metadata)
+    folders = ("--images", tmp_path / "images", "--labels", tmp_path / "labels", "--out", tmp_path / "tuned")
+    settings.write_text(json.dumps({"train": {"denoiser_steps": 2, "batch": 2, "device": "cpu"}}))
+    result = run("fine-tune", tmp_path / "run", *folders, "--config", settings, "--validation", 0.25)
+    assert result.exit_code == 0, result.output
+    assert load_model(tmp_path / "tuned").config.name == "disks-tuned"
 
 
 @pytest.mark.parametrize("text", ["no json", "[1]", '{"net": {}}', '{"model": 3}'])

@@ -31,9 +31,11 @@ def manifest() -> PluginManifest:
     return read
 
 
-def test_the_widget_stands_in_the_segment_menu(manifest: PluginManifest) -> None:
-    entries = manifest.contributions.menus["napari/layers/segment"]
-    assert [getattr(entry, "command", None) for entry in entries] == ["napari-ldseg.segment"]
+@pytest.mark.parametrize("name", ["segment", "evaluate"])
+def test_each_widget_stands_in_its_menu(manifest: PluginManifest, name: str) -> None:
+    menu = {"segment": "segment", "evaluate": "measure"}[name]
+    entries = manifest.contributions.menus[f"napari/layers/{menu}"]
+    assert f"napari-ldseg.{name}" in [getattr(entry, "command", None) for entry in entries]
 
 
 def test_napari_opens_sample_and_widget(

@@ -14,7 +14,7 @@ from napari_ldseg.config import DiffusionConfig, InputConfig, ModelConfig, Train
 from napari_ldseg.data import Image, Pair, find_pairs, phantom, write_tiff
 from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.training import Epoch, train
+from napari_ldseg.training import Epoch, fine_tune, train
 from napari_ldseg.training import _loop as loop
 from napari_ldseg.training._augment import draw_batch, random_affine, recolor
 from napari_ldseg.training._cases import Case, load_cases, soft_masks, split_groups
@@ -242,6 +242,44 @@ def test_a_tiny_model_learns_phantoms(tmp_path: Path) -> None:
     assert scores["denoiser"] is not None
     assert scores["autoencoder"] > 0.9
     assert scores["denoiser"] > 0.75
+
+
+def test_fine_tuning_starts_from_the_parent_and_leaves_it_alone(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "data", 4)
+    _, parent = finish(train(pairs, config_2d(), QUICK, tmp_path / "parent"))
+    before = {name: value.clone() for name, value in parent.state_dict().items()}
+    config = TrainConfig.for_fine_tuning(
+        denoiser_steps=4, batch=2, crop=(32, 32), validate_every=2, validation_samples=1, validation=0.3
+    )
+    seen, tuned = finish(fine_tune(parent, pairs, config, tmp_path / "tuned"))
+    assert [(e.stage, e.step) for e in seen if e.validation is not None] == [("denoiser", step) for step in (0, 2, 4)]
+    assert all(torch.equal(before[name], value) for name, value in parent.state_dict().items())
+    for name in ("mask_encoder", "mask_decoder"):
+        weights = tuned.get_submodule(name).state_dict()
+        assert all(torch.equal(before[f"{name}.{key}"], value) for key, value in weights.items())
+    assert tuned.config.name == "tiny-2d-tuned"
+    assert parent.sha256 in tuned.card
+
+
+def test_fine_tuning_never_returns_what_is_worse_on_its_validation_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = write_pairs(tmp_path / "data", 4)
+    _, parent = finish(train(pairs, config_2d(), QUICK, tmp_path / "parent"))
+    scores = iter([0.9, 0.9, 0.8, 0.8, 0.7, 0.7])
+    monkeypatch.setattr(loop, "segmentation_dice", lambda *_: next(scores))
+    config = TrainConfig.for_fine_tuning(
+        denoiser_steps=4, batch=2, crop=(32, 32), validate_every=2, validation=0.3, learning_rate=0.01
+    )
+    _, tuned = finish(fine_tune(parent, pairs, config, tmp_path / "tuned", name="mine"))
+    assert tuned.config.name == "mine"
+    assert tuned.config.score == "DSC 0.900 on 2 validation images"
+    assert all(torch.equal(a, b) for a, b in zip(parent.parameters(), tuned.parameters(), strict=True))
+
+
+def test_training_from_scratch_needs_an_autoencoder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="autoencoder_steps is 0"):
+        finish(train([], config_2d(), QUICK.replace(autoencoder_steps=0), tmp_path))
 
 
 @pytest.mark.parametrize(("progress", "expected"), [(0.0, 1.0), (0.5, 0.505), (1.0, 0.01)])

@@ -7,7 +7,7 @@ from ._header import Header, read_header
 from ._registry import ModelEntry, find_model, keras_files, list_models, released_folder, user_folder
 
 if TYPE_CHECKING:
-    from ._device import resolve_device
+    from ._device import autocast, resolve_device
     from ._keras import import_keras
     from ._torch_file import import_torch
     from ._weights import load_model, save_model
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Header",
     "ModelEntry",
+    "autocast",
     "find_model",
     "import_keras",
     "import_torch",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "autocast": "._device",
     "import_keras": "._keras",
     "import_torch": "._torch_file",
     "load_model": "._weights",

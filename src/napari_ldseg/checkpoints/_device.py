@@ -1,10 +1,11 @@
-"""Where to compute."""
+"""Where to compute, and in which numbers."""
 
+from contextlib import nullcontext
 from typing import get_args
 
 import torch
 
-from ..config import Device
+from ..config import Device, Precision
 from ..errors import InputError
 
 
@@ -27,3 +28,19 @@ def resolve_device(device: Device = "auto") -> torch.device:
             "or install a build of PyTorch and a driver that support it."
         )
     return torch.device(device)
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 itself; emulated, it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch >= 2.9
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return False
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast | nullcontext[None]:
+    """Return the context in which networks compute in bfloat16, if the setting and the device say so."""
+    if precision == "bfloat16" or (precision == "auto" and native_bfloat16(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

@@ -2,7 +2,7 @@
 
 from ._files import find_images
 from ._image import Image
-from ._pairs import Pair, find_pairs
+from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
 from ._writer import write_tiff
@@ -13,6 +13,7 @@ __all__ = [
     "colon_gland",
     "find_images",
     "find_pairs",
+    "match_masks",
     "phantom",
     "read_image",
     "read_labels",

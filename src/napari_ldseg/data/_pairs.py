@@ -54,6 +54,53 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
     return [Pair(image, label, group_of.get(stem(image), stem(image))) for image, label in matched]
 
 
+def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
+    """Match predicted masks with reference masks by the stem of their names, less the endings that masks have.
+
+    Parameters
+    ----------
+    predictions, references : Path
+        Two folders, or one file each. In a folder of predictions our own ``*_sd`` and ``*_mean`` are left out, and in
+        one of references the images, where they lie beside masks with an ending (``a.png`` and ``a_anno.png``).
+        References without a prediction are an error, and so are predictions without a reference.
+
+    Returns
+    -------
+    list of (prediction, reference)
+        Naturally sorted.
+
+    Raises
+    ------
+    InputError
+        Where a path is missing or a mask has no partner, or more than one.
+    """
+    for path in map(Path, (predictions, references)):
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the path.")
+    if predictions.is_file() and references.is_file():
+        return [(predictions, references)]
+    found, real = (_masks_of(path, what) for path, what in ((predictions, "predictions"), (references, "references")))
+    if not found:
+        raise InputError(f"No mask was found in {predictions}. {READABLE}.")
+    for one, other, (here, there) in (
+        (found, real, ("prediction", "reference")),
+        (real, found, ("reference", "prediction")),
+    ):
+        if alone := [path.name for name, path in one.items() if name not in other]:
+            raise InputError(
+                f"{len(alone)} of the {here}s have no {there}: {shortlist(alone)}. Masks belong together that are "
+                f"called the same, but for one of the endings {', '.join(LABEL_ENDINGS)}."
+            )
+    return [(path, real[name]) for name, path in found.items()]
+
+
+def _masks_of(path: Path, what: str) -> dict[str, Path]:
+    files = picture_files(path) if path.is_dir() else [path]
+    masks = [file for file in files if _ENDING.search(stem(file))]
+    masks = masks or [file for file in files if not stem(file).lower().endswith(("_sd", "_mean"))]
+    return _unique({file: _ENDING.sub("", stem(file)) for file in masks}, what)
+
+
 def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     image_files = picture_files(images) if images.is_dir() else [images]
     label_files = picture_files(labels) if labels.is_dir() else [labels]

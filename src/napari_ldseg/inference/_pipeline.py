@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoints import resolve_device
+from ..checkpoints import autocast, resolve_device
 from ..config import SamplerName, SegmentConfig
 from ..data import Image
 from ..errors import EngineError
@@ -69,13 +69,20 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     wanted = config.max_samples if config.samples == "auto" else config.samples
     maps = Maps(image, model.config, wanted)
     device = resolve_device(config.device)
-    run = _Run(model.to(device).eval(), image, config, device, maps, wanted)
+    run = _Run(_ready(model, device), image, config, device, maps, wanted)
     yield Progress(0, run.total, "Reading the image")
     for number, (index, pixels) in enumerate(frames(image, model.config)):
         run.frame = number
         tensor = prepare(pixels, maps.grid, model.config, image.name)
         yield from _segment_frame(run, tensor, index)
     return maps.freeze(run.provenance)
+
+
+def _ready(model: LDSeg, device: torch.device) -> LDSeg:
+    """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
+    if model.config.network.ndim == 2:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.to(device).eval()
 
 
 @dataclass
@@ -186,9 +193,11 @@ def _segment_frame(run: _Run, tensor: Tensor, index: tuple[int, ...]) -> Generat
 
 def _embed(run: _Run, tensor: Tensor) -> Tensor:
     try:
-        with torch.no_grad():
+        # Always one image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
+        with torch.inference_mode(), autocast(run.device, run.config.precision):
             embedding, _ = run.model.embed(tensor.to(run.device))
-            return run.model.condition(embedding)
+        with torch.inference_mode():
+            return run.model.condition(embedding.float())
     except RuntimeError as error:
         reason = "there is not enough memory; crop the image or choose the CPU" if _out_of_memory(error) else str(error)
         raise EngineError(f"The image could not be embedded on {run.device}: {reason}.") from error

@@ -46,7 +46,7 @@ def sample_latents(
         del step  # each generator goes on where it stopped
         return torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(condition)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def call(latent: Tensor, t: float) -> Tensor:
         return model.predict(latent, torch.full((1,), t, device=latent.device), condition)
 
@@ -64,7 +64,7 @@ def mirror(x: Tensor, view: int, ndim: int) -> Tensor:
     return x.flip(axes) if axes else x
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def decode_probabilities(model: LDSeg, latents: Tensor) -> Tensor:
     """Return class probabilities (N, C, *grid) of latents; memory is bounded by the batch."""
     return model.decode(latents).float().softmax(dim=1)

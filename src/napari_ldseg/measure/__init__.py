@@ -1,5 +1,46 @@
-"""Numbers that judge masks (numpy and scikit-image; no torch)."""
+"""Numbers that judge masks (numpy, scipy and scikit-image; no torch)."""
 
+from ._calibration import (
+    Reliability,
+    auprc,
+    aurc,
+    auroc,
+    boundary_band,
+    pairwise_dice,
+    reliability,
+    soft_dice_confidence,
+    sparsification_error,
+)
+from ._cases import Summary, score_case, summarize
+from ._glas import ObjectScores, label_objects, object_scores
 from ._overlap import confusion, dice, foreground_dice, iou
+from ._raters import disagreement_correlation, energy_distance
+from ._surface import average_surface_distance, hausdorff, hd95, surface_distances
 
-__all__ = ["confusion", "dice", "foreground_dice", "iou"]
+__all__ = [
+    "ObjectScores",
+    "Reliability",
+    "Summary",
+    "auprc",
+    "aurc",
+    "auroc",
+    "average_surface_distance",
+    "boundary_band",
+    "confusion",
+    "dice",
+    "disagreement_correlation",
+    "energy_distance",
+    "foreground_dice",
+    "hausdorff",
+    "hd95",
+    "iou",
+    "label_objects",
+    "object_scores",
+    "pairwise_dice",
+    "reliability",
+    "score_case",
+    "soft_dice_confidence",
+    "sparsification_error",
+    "summarize",
+    "surface_distances",
+]

@@ -29,7 +29,7 @@ def confusion(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDAr
     InputError
         Where the shapes differ, or a value is no class.
     """
-    predicted, true = _masks(prediction, reference)
+    predicted, true = checked_masks(prediction, reference)
     for name, mask in (("prediction", predicted), ("reference", true)):
         if mask.size and (mask.min() < 0 or mask.max() >= classes):
             raise InputError(
@@ -69,7 +69,7 @@ def foreground_dice(prediction: ArrayLike, reference: ArrayLike) -> float:
     InputError
         Where the shapes differ.
     """
-    predicted, true = (mask > 0 for mask in _masks(prediction, reference))
+    predicted, true = (mask > 0 for mask in checked_masks(prediction, reference))
     total = int(predicted.sum()) + int(true.sum())
     if total == 0:
         warnings.warn("Both masks are empty; their Dice coefficient is not defined (nan).", UserWarning, stacklevel=2)
@@ -77,7 +77,8 @@ def foreground_dice(prediction: ArrayLike, reference: ArrayLike) -> float:
     return 2 * int((predicted & true).sum()) / total
 
 
-def _masks(prediction: ArrayLike, reference: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+def checked_masks(prediction: ArrayLike, reference: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return two masks as arrays; refuse other shapes, and values that are no whole numbers."""
     predicted, true = np.asarray(prediction), np.asarray(reference)
     if predicted.shape != true.shape:
         raise InputError(

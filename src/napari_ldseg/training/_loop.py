@@ -5,7 +5,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..checkpoints import load_model, resolve_device, save_model
+from ..checkpoints import autocast, load_model, resolve_device, save_model
 from ..config import ModelConfig, SegmentConfig, TrainConfig
 from ..data import Pair
 from ..errors import EngineError, InputError
@@ -104,26 +103,28 @@ class Trainer:
 
     def _plan(self) -> list[Stage]:
         config, minutes = self.config, self.config.minutes
-        first = None if minutes is None else AUTOENCODER_SHARE * minutes
-        second = None if minutes is None else (1 - AUTOENCODER_SHARE) * minutes
-        return [
-            Stage(
-                "autoencoder",
-                ("mask_encoder", "mask_decoder"),
-                autoencoder_loss,
-                config.autoencoder_steps,
-                first,
-                config.autoencoder_learning_rate,
-            ),
-            Stage(
-                "denoiser",
-                ("image_encoder", "denoiser"),
-                denoiser_loss,
-                config.denoiser_steps,
-                second,
-                config.learning_rate,
-            ),
-        ]
+        share = AUTOENCODER_SHARE if config.autoencoder_steps else 0.0
+        first = None if minutes is None else share * minutes
+        second = None if minutes is None else (1 - share) * minutes
+        denoiser = Stage(
+            "denoiser",
+            ("image_encoder", "denoiser"),
+            denoiser_loss,
+            config.denoiser_steps,
+            second,
+            config.learning_rate,
+        )
+        if not config.autoencoder_steps:
+            return [denoiser]
+        autoencoder = Stage(
+            "autoencoder",
+            ("mask_encoder", "mask_decoder"),
+            autoencoder_loss,
+            config.autoencoder_steps,
+            first,
+            config.autoencoder_learning_rate,
+        )
+        return [autoencoder, denoiser]
 
     def _optimizer(self, stage: Stage) -> torch.optim.AdamW:
         parameters = [p for name in stage.modules for p in self.model.get_submodule(name).parameters()]
@@ -168,7 +169,7 @@ class Trainer:
             rotate=self.config.rotate,
             generator=self.generator,
         )
-        with self._autocast():
+        with autocast(self.device, self.config.precision):
             loss = stage.loss(self.model, images.to(self.device), masks.to(self.device), self.config, self.generator)
         if not torch.isfinite(loss):
             raise EngineError(
@@ -182,12 +183,6 @@ class Trainer:
         stage.step += 1
         self._update_average(stage)
         return float(loss.detach())
-
-    def _autocast(self) -> torch.autocast | nullcontext[None]:
-        precision = self.config.precision
-        if precision == "bfloat16" or (precision == "auto" and native_bfloat16(self.device)):
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
 
     @torch.no_grad()
     def _update_average(self, stage: Stage) -> None:
@@ -267,16 +262,31 @@ def train(
     EngineError
         If the loss stops being a number.
     """
+    if not config.autoencoder_steps:
+        raise InputError(
+            "autoencoder_steps is 0, but without a mask autoencoder there is nothing to train the denoiser on; "
+            "set it to 1500, say, or start from a model that has one (fine-tune)."
+        )
     torch.manual_seed(config.seed)
-    cases = load_cases(pairs, model_config, config)
-    trainer = Trainer(cases, LDSeg(model_config), config, Path(folder))
-    load_state(trainer.folder, trainer)
+    return (yield from run_trainer(pairs, LDSeg(model_config), config, Path(folder), fresh=True))
+
+
+def run_trainer(
+    pairs: Sequence[Pair], model: LDSeg, config: TrainConfig, folder: Path, *, fresh: bool
+) -> Generator[Epoch, None, LDSeg]:
+    """Train from these weights, or go on with the run in the folder; unless ``fresh``, they are the best so far."""
+    cases = load_cases(pairs, model.config, config)
+    trainer = Trainer(cases, model, config, folder)
+    resumed = load_state(trainer.folder, trainer)
     split = {
         "seed": config.seed,
         "training": [case.name for case in trainer.training],
         "validation": [case.name for case in trainer.validation],
     }
     (trainer.folder / "split.json").write_text(json.dumps(split, indent=1), encoding="utf-8")
+    if not fresh and not resumed:
+        stage = trainer.stages[-1]
+        yield trainer.report(stage, trainer.validate(stage))
     for stage in trainer.stages:
         if stage.name == "denoiser" and stage.step == 0:
             for name in ("mask_encoder", "mask_decoder"):
@@ -284,15 +294,6 @@ def train(
                 trainer.model.get_submodule(name).load_state_dict(weights)
         yield from trainer.run(stage)
     return load_model(trainer.folder / "model.safetensors", config.device)
-
-
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 itself; emulated, it is slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch >= 2.9
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-    return False
 
 
 def learning_rate_factor(progress: float, step: int, warmup: int) -> float:

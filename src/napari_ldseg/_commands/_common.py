@@ -1,0 +1,74 @@
+"""What all commands share: options made from settings, progress bars, errors in one line."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..config import Config
+from ..errors import LDSegError
+
+Update = TypeVar("Update")
+Result = TypeVar("Result")
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print one line on the error stream, as it is: paths and ``[all]`` are no markup."""
+    Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def border(interrupted: str) -> Iterator[None]:
+    """Turn our own errors and Ctrl-C into one line and an exit code."""
+    try:
+        yield
+    except LDSegError as error:
+        say(str(error), "bold red")
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        say(interrupted, "bold red")
+        raise typer.Exit(130) from error
+
+
+def setting(config: type[Config], name: str, *flags: str) -> Any:
+    """Return the option for one field: help and default are written once, in ``config.py``."""
+    field = config.model_fields[name]
+    default = "" if field.default is None else f" Default: {field.default}."
+    return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)
+
+
+def given(**values: object) -> dict[str, object]:
+    """Return the flags that were given."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def number(samples: str | None) -> int | str | None:
+    """Return ``--samples`` as a number where it is one; what else is allowed, the settings decide."""
+    return int(samples) if samples is not None and samples.isdecimal() else samples
+
+
+def follow(run: Generator[Update, None, Result], report: Callable[[Update], None]) -> Result:
+    """Report every update of an engine generator; return its result."""
+    try:
+        while True:
+            report(next(run))
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    finally:
+        run.close()
+
+
+def progress_bar(*columns: TextColumn | MofNCompleteColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

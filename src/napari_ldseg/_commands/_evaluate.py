@@ -1,0 +1,59 @@
+"""`napari-ldseg evaluate`: masks against references."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn
+from rich.table import Table
+
+from .. import __version__
+from ..errors import InputError
+from ._common import border, progress_bar, say
+
+
+@border("Interrupted; nothing was written.")
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predicted masks, or one file.")],
+    references: Annotated[Path, typer.Argument(metavar="GT", help="Folder of reference masks, or one file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for cases.csv and summary.json; without it, only print.")
+    ] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Take every value above 0 as class 1, in both masks.")
+    ] = False,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Also object F1, Dice and Hausdorff distance (GlaS challenge).")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that exist.")] = False,
+) -> None:
+    """Compare masks with references: overlap, distances, objects, and whether the SD map finds the errors."""
+    from .._evaluation import evaluate as run
+    from .._evaluation import write_evaluation
+    from ..data import match_masks
+
+    pairs = match_masks(predictions, references)
+    for name in ("cases.csv", "summary.json") if out is not None and not overwrite else ():
+        if out is not None and (out / name).exists():
+            raise InputError(
+                f"{out / name} exists already; give --overwrite to replace it, or another folder as --out."
+            )
+    with progress_bar(MofNCompleteColumn()) as progress:
+        bar = progress.add_task("", total=len(pairs))
+        found = run(
+            pairs,
+            foreground=foreground,
+            objects=objects,
+            report=lambda index, path: progress.update(bar, completed=index, description=path.name),
+        )
+        progress.update(bar, completed=len(pairs), description="Done")
+    table = Table("Score", "Mean", "95 % interval", "Cases")
+    for key, value in found.summary.items():
+        table.add_row(key, f"{value.mean:.4f}", f"{value.low:.4f} to {value.high:.4f}", str(value.cases))
+    Console().print(table)
+    if out is not None:
+        settings = {"foreground": foreground, "objects": objects}
+        provenance = {"version": __version__, "predictions": str(predictions), "references": str(references)}
+        write_evaluation(found, out, provenance | settings)
+        say(f"Written: {out / 'cases.csv'} and {out / 'summary.json'}.")

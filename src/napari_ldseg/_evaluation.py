@@ -1,0 +1,111 @@
+"""Scores of files against reference files, as a table and with where they came from."""
+
+import csv
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from .data import Image, read_image, read_labels
+from .data._files import stem
+from .errors import InputError
+from .measure import Summary, score_case, summarize
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of each case, and over all of them."""
+
+    rows: dict[str, dict[str, float]]
+    summary: dict[str, Summary]
+
+
+def evaluate(
+    pairs: list[tuple[Path, Path]],
+    *,
+    foreground: bool = False,
+    objects: bool = False,
+    report: Callable[[int, Path], None] = lambda _index, _path: None,
+) -> Evaluation:
+    """Compare predicted masks with references.
+
+    Parameters
+    ----------
+    pairs : list of (prediction, reference)
+        From :func:`napari_ldseg.data.match_masks`. A map ``<stem>_sd`` beside a prediction ``<stem>_labels`` is used.
+    foreground : bool
+        Take every value above 0 as class 1, in both masks.
+    objects : bool
+        Also the object scores of the GlaS challenge.
+    report : callable (index, path), optional
+        Called before each case.
+
+    Raises
+    ------
+    InputError
+        Naming the files that do not fit each other.
+    """
+    rows = {}
+    for index, (prediction, reference) in enumerate(pairs):
+        report(index, prediction)
+        found, true = read_labels(prediction), read_labels(reference)
+        if found.array.shape != true.array.shape:
+            raise InputError(
+                f"{prediction.name} has the shape {found.array.shape}, but {reference.name} has {true.array.shape}; "
+                "compare masks on the same grid."
+            )
+        if max(int(found.array.max()), int(true.array.max())) > 255 and not foreground:
+            raise InputError(
+                f"{prediction.name} or {reference.name} holds more than 255 classes. If these are numbers of objects, "
+                "use --foreground (all of them are class 1)."
+            )
+        masks = [(mask.array > 0).astype(np.uint8) if foreground else mask.array for mask in (found, true)]
+        sd = _uncertainty(prediction)
+        rows[stem(prediction)] = score_case(
+            *masks, spacing=_spacing(found) or _spacing(true), objects=objects, sd=None if sd is None else sd.array
+        )
+    return Evaluation(rows, summarize(list(rows.values())))
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str, Any]) -> None:
+    """Write ``cases.csv`` and ``summary.json``; each beside first, then renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _written(folder / "cases.csv") as file:
+        writer = csv.DictWriter(file, ["case", *evaluation.summary], restval="")
+        writer.writeheader()
+        writer.writerows({"case": case, **row} for case, row in evaluation.rows.items())
+    summary = {key: {k: _plain(v) for k, v in value._asdict().items()} for key, value in evaluation.summary.items()}
+    with _written(folder / "summary.json") as file:
+        json.dump(
+            {**provenance, "date": datetime.now(UTC).isoformat(timespec="seconds"), "scores": summary}, file, indent=1
+        )
+
+
+def _uncertainty(prediction: Path) -> Image | None:
+    name = stem(prediction)
+    path = prediction.with_name(f"{name.removesuffix('_labels')}_sd.tif")
+    return read_image(path) if name.endswith("_labels") and path.exists() else None
+
+
+def _spacing(image: Image) -> tuple[float, ...] | None:
+    """Pixel size along all axes, if all of them are in space."""
+    return image.spacing if image.spacing is not None and len(image.spacing) == image.array.ndim else None
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None  # JSON knows no nan
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[TextIO]:
+    beside = path.with_name(f".{path.name}.partial")
+    with beside.open("w", encoding="utf-8", newline="") as file:
+        yield file
+    os.replace(beside, path)
