@@ -8,8 +8,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 from ..checkpoints import ModelEntry, keras_files, list_models, read_header, user_folder
 from ..config import ModelConfig
 from ..errors import CheckpointError
+from ._background import Done, Task
 from ._forms import narrow
-from ._imports import KerasImport
+from ._imports import import_folder
 
 OPEN = "Open…"
 OPEN_KERAS = "Open a Keras folder…"
@@ -28,7 +29,7 @@ class ModelPicker(QWidget):
         super().__init__(parent)
         self._entries: list[ModelEntry] = []
         self._chosen: ModelEntry | None = None
-        self._importing: KerasImport | None = None
+        self._importing: Task | None = None
         self.combo = QComboBox()
         self.combo.setObjectName("model")
         self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
@@ -126,18 +127,18 @@ class ModelPicker(QWidget):
         keras_files(keras_folder)  # what is missing is said at once
         self.combo.setEnabled(False)
         self.card.setText(f"Importing {keras_folder.name}…")
-        self._importing = KerasImport(keras_folder)
+        self._importing = Task(lambda: import_folder(keras_folder))
         self._importing.finished.connect(self._on_imported)
         self._importing.start()
 
-    def _on_imported(self, outcome: Path | Exception) -> None:
+    def _on_imported(self, outcome: Done) -> None:
         self._importing = None
         self.combo.setEnabled(True)
         self.refresh()
-        if isinstance(outcome, Exception):
-            self.failed.emit(outcome)
+        if outcome.error is None:
+            self.setValue(outcome.value)
         else:
-            self.setValue(outcome)
+            self.failed.emit(outcome.error)
 
 
 def describe(entry: ModelEntry) -> str:

@@ -121,13 +121,16 @@ def test_log_snr_grid_is_even_in_log_snr() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("steps", "timesteps"), [(1, 2), (2, 2), (7, 10), (10, 1000), (998, 1000), (1000, 1000)])
-def test_every_grid_descends_above_zero(name: SamplerName, schedule: Schedule, steps: int, timesteps: int) -> None:
+def test_every_grid_descends_and_only_the_release_s_to_zero(
+    name: SamplerName, schedule: Schedule, steps: int, timesteps: int
+) -> None:
     times = time_grid(name, steps, schedule, timesteps)
     assert times.shape == (steps,)
     assert times.dtype == torch.float64
     assert (times.diff() < 0).all()
     assert times[0] <= timesteps - 1
-    assert alpha_bar(times[-1], schedule, timesteps) < 1
+    assert (times[-1] == 0) == (name in RELEASE)
+    assert (alpha_bar(times[-1], schedule, timesteps) == 1) == (name in RELEASE and schedule == "cosine")
 
 
 @pytest.mark.parametrize("steps", [0, 11])
@@ -275,7 +278,9 @@ def test_k_calls_k_latents_and_the_last_is_the_last_estimate(name: SamplerName, 
         last = (last - last.mean()) / (last.std(correction=0) + 1e-5)
     assert torch.equal(out[-1], last)
     assert torch.equal(latent, start)
-    assert asked == (list(range(steps - 1)) if name.endswith("ddpm") else [])
+    # The release's last step goes from t = 0, and its step before to there, without any noise left.
+    noisy_steps = {"ddpm": steps - 1, "ldseg-release-ddpm": max(steps - 2, 0)}
+    assert asked == list(range(noisy_steps.get(name, 0)))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in RELEASE])

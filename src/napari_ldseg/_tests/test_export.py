@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from .builders import make_tiny_model
 FILES = ["mask_encoder.pt", "mask_decoder.pt", "image_encoder.pt", "denoiser.pt", "segmenter.pt"]
 
 
-def load(path: Path) -> torch.jit.ScriptModule:
+def load(path: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return torch.jit.load(str(path))
@@ -41,6 +42,7 @@ def test_segmenter_returns_what_segment_does(tmp_path: Path, sampler: SamplerNam
     pixels = np.random.default_rng(0).random((32, 32, 3), np.float32)
     mean, sd = load(tmp_path / "segmenter.pt")(torch.from_numpy(pixels).movedim(-1, 0)[None])
     *_, last = segment(model, Image(pixels, "yxc"), SegmentConfig(samples=1, seed=5, device="cpu"))
+    assert last.preview is not None
     np.testing.assert_allclose(mean[0].numpy(), last.preview.mean, atol=1e-5)
     assert mean.shape == (1, 2, 32, 32)
     assert sd.shape == (1, 1, 32, 32)

@@ -116,6 +116,7 @@ def test_imported_model_is_saved_loaded_and_segments(folder: Path, tmp_path: Pat
     assert last.preview.labels.shape == shape[: model.config.network.ndim]
     assert 0 < last.preview.sd.max() <= 0.71
     *_, same = segment(again, image, SegmentConfig(samples=3, steps=2, device="cpu"))
+    assert same.preview is not None
     np.testing.assert_array_equal(last.preview.mean, same.preview.mean)
 
 
@@ -130,7 +131,8 @@ def test_masks_are_read_as_class_indices(tmp_path: Path) -> None:
     model = import_keras(write_release(tmp_path, 3))
     labels = torch.randint(3, (1, 16, 16, 16), generator=torch.Generator().manual_seed(0))
     seen: list[torch.Tensor] = []
-    model.mask_encoder.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    block = model.get_submodule("mask_encoder.blocks.0")
+    block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     model.encode(F.one_hot(labels, 3).movedim(-1, 1).float())
     torch.testing.assert_close(seen[0][:, 0], labels.float())
 

@@ -1,16 +1,18 @@
 """Choosing a model, and what its card says in short."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog
 
-from napari_ldseg._qt._models import NO_MODEL, OPEN, ModelPicker, describe
+from napari_ldseg._qt._models import NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
 from napari_ldseg.checkpoints import ModelEntry
 from napari_ldseg.config import InputConfig, ModelConfig
 from napari_ldseg.errors import CheckpointError
 
+from .keras_builders import write_release
 from .qt_fixtures import save_tiny
 
 
@@ -28,7 +30,7 @@ def texts(picker: ModelPicker) -> list[str]:
 
 
 def test_without_models_the_card_says_where_they_belong(picker: ModelPicker, user_models: Path) -> None:
-    assert texts(picker) == [NO_MODEL, OPEN]
+    assert texts(picker) == [NO_MODEL, OPEN, OPEN_KERAS]
     assert picker.value() is None
     assert str(user_models) in picker.card.text()
 
@@ -38,7 +40,7 @@ def test_new_models_appear_and_the_choice_stays(picker: ModelPicker, user_models
     chosen = picker.value()
     save_tiny(user_models)
     picker.refresh()
-    assert texts(picker) == ["tiny", "tiny-2d", OPEN]
+    assert texts(picker) == ["tiny", "tiny-2d", OPEN, OPEN_KERAS]
     assert picker.value() == chosen
 
 
@@ -63,6 +65,55 @@ def test_a_file_that_is_no_model_is_refused(
         picker.combo.activated.emit(picker.combo.findText(OPEN))
     assert isinstance(failed.args[0], CheckpointError)
     assert picker.combo.currentText() == NO_MODEL
+
+
+@pytest.mark.parametrize("way", ["folder", "file"])
+def test_a_keras_folder_is_imported_into_the_user_s_models(
+    qtbot: QtBot, picker: ModelPicker, user_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    folder = write_release(tmp_path / "release2d", 2)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(folder / "denoiser.hdf5"), ""))
+    for _ in range(2):  # the second time it is found again
+        with qtbot.waitSignal(picker.combo.activated, timeout=1000):
+            picker.combo.activated.emit(picker.combo.findText(OPEN_KERAS if way == "folder" else OPEN))
+        assert not picker.combo.isEnabled()
+        assert picker.card.text() == "Importing release2d…"
+        qtbot.waitUntil(picker.combo.isEnabled, timeout=60_000)
+    entry = picker.value()
+    assert entry is not None
+    assert entry.path == user_models / "release2d" / "model.safetensors"
+    assert texts(picker) == ["release2d", OPEN, OPEN_KERAS]
+    assert "Default: ldseg-release, 15 steps" in picker.card.text()
+
+
+def test_a_folder_of_the_same_name_gets_a_number(
+    qtbot: QtBot, picker: ModelPicker, user_models: Path, tmp_path: Path
+) -> None:
+    for parent, ndim in (("a", 2), ("b", 3)):
+        picker.open_path(write_release(tmp_path / parent / "release", ndim))
+        qtbot.waitUntil(picker.combo.isEnabled, timeout=60_000)
+    assert sorted(path.name for path in user_models.iterdir()) == ["release", "release-2"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("missing", r"lacks denoiser\*\.hdf5"), ("damaged", "cannot be read as a Keras HDF5")]
+)
+def test_a_keras_folder_that_is_no_model_says_why(
+    qtbot: QtBot, picker: ModelPicker, user_models: Path, tmp_path: Path, fault: str, said: str
+) -> None:
+    folder = write_release(tmp_path / "release2d", 2)
+    if fault == "missing":
+        (folder / "denoiser.hdf5").unlink()
+    else:
+        (folder / "denoiser.hdf5").write_bytes(b"nothing")
+    with qtbot.waitSignal(picker.failed, timeout=60_000) as failed:
+        picker.open_path(folder)
+    assert isinstance(failed.args[0], CheckpointError)
+    assert re.search(said, str(failed.args[0]))
+    assert picker.combo.isEnabled()
+    assert picker.combo.currentText() == NO_MODEL
+    assert not list(user_models.iterdir())
 
 
 @pytest.mark.parametrize(

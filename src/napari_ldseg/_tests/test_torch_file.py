@@ -43,16 +43,16 @@ def test_state_dict_with_any_prefix(tmp_path: Path, tiny_model_2d: LDSeg, prefix
 def test_trainers_layouts_and_averages(tmp_path: Path, tiny_model: LDSeg, layout: str) -> None:
     state = tiny_model.state_dict()
     average = {name: tensor + 1 for name, tensor in state.items()}
-    saved: dict[str, Any] = {
+    layouts: dict[str, Any] = {
         "nested": {"epoch": 3, "state_dict": average, "optimizer": {"state": {}, "lr": [1e-3]}},
         "lightning": {"state_dict": prefixed(average, "model."), "global_step": 7},
         "ema nested": {"state_dict": state, "ema_state_dict": prefixed(average, "module.")},
         "ema prefix": {"state_dict": prefixed(state, "model.") | prefixed(average, "ema_model.")},
         "ema beside": prefixed(state, "online_model.") | prefixed(average, "ema_model.") | {"step": torch.tensor(3)},
         "half": {"model": {name: tensor.half() for name, tensor in average.items()}},
-    }[layout]
+    }
     path = tmp_path / "checkpoint.ckpt"
-    torch.save(saved, path)
+    torch.save(layouts[layout], path)
     expected = {name: tensor.half() for name, tensor in average.items()} if layout == "half" else average
     check(path, tiny_model, expected)
 

@@ -49,9 +49,10 @@ def import_torch(path: str | Path, config: ModelConfig, card: str = "") -> LDSeg
         the message lists what is missing and what is unexpected.
     """
     path = Path(path)
+    tables = _sets(_load(path))
     model = empty_model(config, str(path))
     expected = model.state_dict()
-    tensors = _choose(_sets(_load(path)), set(expected), path)
+    tensors = _choose(tables, set(expected), path)
     check_tensors({name: _describe(tensor) for name, tensor in tensors.items()}, expected, str(path), SHOWN)
     fill_model(model, {name: tensor.detach().clone() for name, tensor in tensors.items()}, str(path))
     model.card = card

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 
 from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
 from ..errors import EngineError, InputError
@@ -173,7 +174,8 @@ def _test_image(model: LDSeg) -> Tensor:
     shape = grid_shape(model)
     grid = torch.meshgrid(*(torch.linspace(0, 9, side) for side in shape), indexing="ij")
     channels = range(model.config.network.image_channels)
-    return torch.stack([(1 + torch.sin(sum(grid) + c) * torch.cos(grid[-1] - c)) / 2 for c in channels])[None]
+    along = torch.stack(grid).sum(dim=0)
+    return torch.stack([(1 + torch.sin(along + c) * torch.cos(grid[-1] - c)) / 2 for c in channels])[None]
 
 
 @contextmanager
@@ -181,7 +183,7 @@ def _as_traced() -> Iterator[None]:
     """Leave out TorchScript's warnings: shapes are meant to be constants, and no successor is read elsewhere yet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", TracerWarning)
         yield
 
 

@@ -194,6 +194,11 @@ class Trainer:
                 strict=True,
             ):
                 mean.lerp_(value, 1 - decay)
+            # Statistics of a batch-norm are averages already.
+            for kept, now in zip(
+                self.average.get_submodule(name).buffers(), self.model.get_submodule(name).buffers(), strict=True
+            ):
+                kept.copy_(now)
 
     def validate(self, stage: Stage) -> float | None:
         """Score the averaged weights on the validation cases, keep them if they are the best so far."""
