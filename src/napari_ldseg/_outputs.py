@@ -55,6 +55,9 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
         "sd": (result.sd, result.axes),
         "mean": (result.mean, f"{frames}c{spatial}"),
     }
+    if result.masks is not None:
+        sample_axis = next(letter for letter in "pst" if letter not in frames)
+        maps["samples"] = (result.masks.array, f"{frames}{sample_axis}{spatial}")
     metadata = {
         **result.provenance,
         "image": task.image.name,
@@ -62,5 +65,13 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
         "class_names": list(result.class_names),
     }
     for kind, path in task.outputs.items():
+        if kind not in maps:
+            raise InputError(
+                f"{path.name} cannot be written: not one sample of this image fits into the memory that --keep-mb "
+                "allows; raise it."
+            )
         array, axes = maps[kind]
-        write_tiff(path, array, axes, spacing=result.spacing, unit=result.unit, metadata=metadata)
+        spacing = result.spacing
+        if kind == "samples" and spacing is not None and result.masks is not None:
+            spacing = tuple(step * factor for step, factor in zip(spacing, result.masks.factors, strict=True))
+        write_tiff(path, array, axes, spacing=spacing, unit=result.unit, metadata=metadata)

@@ -154,17 +154,20 @@ def segment(
     seed: Annotated[int | None, _setting(SegmentConfig, "seed", "--seed")] = None,
     device: Annotated[Device | None, _setting(SegmentConfig, "device", "--device")] = None,
     batch: Annotated[int | None, _setting(SegmentConfig, "batch", "--batch")] = None,
+    keep_mb: Annotated[int | None, _setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
-    """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid."""
-    config = SegmentConfig.parse(
-        _given(samples=_number(samples), steps=steps, sampler=sampler, seed=seed, device=device, batch=batch)
-    )
+    """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
+
+    With --keep-mb each sample's mask is written, too (<stem>_samples.tif), for error bars with `measure`.
+    """
+    flags = _given(steps=steps, sampler=sampler, seed=seed, device=device, batch=batch, keep_mb=keep_mb)
+    config = SegmentConfig.parse(flags | _given(samples=_number(samples)))
     from ._outputs import plan_outputs
     from .data import find_images
 
-    kinds = ("labels", "sd", "mean") if mean else ("labels", "sd")
+    kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
     tasks = plan_outputs(find_images(images), out, kinds, overwrite)
 
     from .checkpoints import load_model

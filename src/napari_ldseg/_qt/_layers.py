@@ -39,11 +39,17 @@ class _Stamp:
 
 
 _WRITTEN: "WeakKeyDictionary[Layer, _Stamp]" = WeakKeyDictionary()
+_RESULTS: "WeakKeyDictionary[Layer, Segmentation]" = WeakKeyDictionary()
 
 
 def is_result(layer: Layer) -> bool:
     """Whether a layer was made here."""
     return KEY in layer.metadata
+
+
+def result_of(layer: Layer) -> "Segmentation | None":
+    """Return the result that a labels layer was made of in this session, with its samples; None for other layers."""
+    return _RESULTS.get(layer)
 
 
 def sd_colormap() -> Colormap:
@@ -116,6 +122,7 @@ class ResultLayers:
         layer.metadata = {**layer.metadata, KEY: {"kind": kind, **result.provenance}}
         if isinstance(layer, Labels):
             layer.features = _features(result)
+            _RESULTS[layer] = result
         self._layers[kind] = layer
         _WRITTEN[layer] = _Stamp(
             layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place
