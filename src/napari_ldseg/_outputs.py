@@ -49,10 +49,10 @@ def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], overwrit
 
 def write_outputs(result: "Segmentation", task: Task) -> None:
     """Write the maps of one image on its own grid."""
-    frames, spatial = ("".join(axis for axis in result.axes if (axis in "zyx") is wanted) for wanted in (False, True))
+    frames, spatial = _axes(result)
     maps: dict[str, tuple[NDArray[Any], str]] = {
-        "labels": (result.labels, result.axes),
-        "sd": (result.sd, result.axes),
+        "labels": (result.labels, frames + spatial),
+        "sd": (result.sd, frames + spatial),
         "mean": (result.mean, f"{frames}c{spatial}"),
     }
     if result.masks is not None:
@@ -75,3 +75,10 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
         if kind == "samples" and spacing is not None and result.masks is not None:
             spacing = tuple(step * factor for step, factor in zip(spacing, result.masks.factors, strict=True))
         write_tiff(path, array, axes, spacing=spacing, unit=result.unit, metadata=metadata)
+
+
+def _axes(result: "Segmentation") -> tuple[str, str]:
+    """Return frame axes and spatial axes; the slices that a 2D model saw one by one are frames (s)."""
+    number = result.sizes.ndim - 2
+    frames, spatial = result.axes[:number], result.axes[number:]
+    return frames.replace("z", next(letter for letter in "spt" if letter not in frames)), spatial

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import __version__
-from .config import Config, Device, ModelConfig, SamplerName, SegmentConfig, TrainConfig
+from .config import Config, Device, MeasureConfig, ModelConfig, SamplerName, SegmentConfig, TrainConfig
 from .errors import InputError, LDSegError
 
 if TYPE_CHECKING:
@@ -178,6 +178,44 @@ def segment(
         _say(f"Failed: {image}: {reason}", "bold red")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+@_border("Interrupted; the files that were finished are written.")
+def measure(
+    labels: Annotated[
+        list[Path], typer.Argument(metavar="LABELS...", help="Label masks, for example those that `segment` wrote.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>.csv, <stem>.geojson and <stem>.html.")],
+    image: Annotated[
+        Path | None, typer.Option("--image", help="The image, for intensities and pictures (with one LABELS file).")
+    ] = None,
+    sd: Annotated[Path | None, typer.Option("--sd", help="SD map. Default: <stem>_sd.tif beside the labels.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples.tif beside the labels.")
+    ] = None,
+    smallest: Annotated[int | None, _setting(MeasureConfig, "smallest", "--smallest")] = None,
+    interval: Annotated[float | None, _setting(MeasureConfig, "interval", "--interval")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+) -> None:
+    """Measure objects, with error bars where their samples were kept: CSV, GeoJSON (QuPath) and a page."""
+    from .reports import read_report, write_report
+
+    config = MeasureConfig.parse(_given(smallest=smallest, interval=interval))
+    if len(labels) > 1 and (image, sd, samples) != (None, None, None):
+        raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
+    outputs = {path: [out / f"{path.stem}{suffix}" for suffix in (".csv", ".geojson", ".html")] for path in labels}
+    for files in outputs.values():
+        for file in files:
+            if file.exists() and not overwrite:
+                raise InputError(f"{file} exists already; give --overwrite to replace it, or another folder as --out.")
+    if len({files[0].name.casefold() for files in outputs.values()}) < len(set(labels)):
+        raise InputError("Two of the LABELS files have one name; measure them into two folders.")
+    for path, files in outputs.items():
+        report = read_report(path, image=image, sd=sd, samples=samples, config=config)
+        for file in files:
+            write_report(report, file)
+        _say(f"{path.name}: {len(report.measurements)} objects measured into {files[0]}.")
 
 
 def _settings_file(path: Path | None) -> dict[str, dict[str, Any]]:

@@ -265,6 +265,11 @@ class MeasureConfig(Config):
     interval: float = Field(
         0.95, gt=0, lt=1, description="Share of the samples inside the interval that is given with each number."
     )
+    ranking: Ranking = Field(
+        "expected loss",
+        title="Order by",
+        description="Score that says what to look at first (docs/review.md compares them); without samples: mean SD.",
+    )
     shapes: bool = Field(True, description="Also boundary, eccentricity, solidity and intensity, which take longer.")
 
 

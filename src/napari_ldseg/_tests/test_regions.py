@@ -1,49 +1,27 @@
 """Objects, their form, and what the samples make of them: numbers that can be counted."""
 
 import math
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from napari_ldseg.config import MeasureConfig
 from napari_ldseg.errors import InputError
 from napari_ldseg.measure import (
     Measured,
-    Measurement,
     SampleMasks,
     boundary,
     find_regions,
     match,
     measure_frames,
-    measure_objects,
 )
 from napari_ldseg.measure._regions import grown
 from napari_ldseg.measure._shape import form, intensity, size
 
-from .builders import make_disk, make_two_boxes
+from .builders import make_disk, make_row, make_two_boxes, measured_to_end, to_end
 
 PLAIN = MeasureConfig(smallest=1)
-
-
-def to_end(run: Generator[tuple[int, int], None, list[Measurement]]) -> list[Measurement]:
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            result: list[Measurement] = end.value
-            return result
-
-
-def make_row() -> NDArray[np.uint8]:
-    """On 12 x 20 pixels two boxes of class 1, 4 x 4 and 4 x 6, four pixels apart, and a pixel of class 2."""
-    labels = np.zeros((12, 20), np.uint8)
-    labels[2:6, 2:6] = 1
-    labels[2:6, 10:16] = 1
-    labels[9, 9] = 2
-    return labels
 
 
 def make_samples(*changes: tuple[tuple[slice, slice], int] | None) -> SampleMasks:
@@ -214,7 +192,7 @@ def test_two_objects_in_one_pixel_of_the_grid_are_both_listed() -> None:
     samples = SampleMasks(np.ones((2, 3, 5), np.uint8), (12, 20))
     found = list(match(find_regions(labels, 2), samples, cover=0.1))
     assert [one.own.any() for one in found] == [True, False]
-    assert len(to_end(measure_objects(Measured(labels, 2, None, samples), PLAIN))) == 2
+    assert len(measured_to_end(Measured(labels, 2, None, samples), PLAIN)) == 2
 
 
 # --- measurements -------------------------------------------------------------------------------------------------
@@ -223,7 +201,7 @@ def test_two_objects_in_one_pixel_of_the_grid_are_both_listed() -> None:
 def test_areas_carry_the_spread_of_the_samples() -> None:
     top = (slice(2, 3), slice(2, 6))
     samples = make_samples(None, None, (top, 0), (top, 0))
-    one, two, _ = to_end(measure_objects(Measured(make_row(), 2, (0.5, 2.0), samples), PLAIN))
+    one, two, _ = measured_to_end(Measured(make_row(), 2, (0.5, 2.0), samples), PLAIN)
     area = one.values["area"]
     assert area.value == 16
     assert area.sd == pytest.approx(math.sqrt(16 / 3))
@@ -237,7 +215,7 @@ def test_areas_carry_the_spread_of_the_samples() -> None:
 
 def test_without_shapes_the_area_is_the_same() -> None:
     samples = SampleMasks(make_samples(None, ((slice(2, 4), slice(2, 6)), 0)).array[:, ::2, ::2].copy(), (12, 20))
-    quick = to_end(measure_objects(Measured(make_row(), 2, None, samples), PLAIN.replace(shapes=False)))
+    quick = measured_to_end(Measured(make_row(), 2, None, samples), PLAIN.replace(shapes=False))
     assert list(quick[0].values) == ["area"]
     assert quick[0].values["area"].low == pytest.approx(8.2)
     assert quick[0].values["area"].high == pytest.approx(15.8)
@@ -249,7 +227,7 @@ def test_all_numbers_of_a_disk_or_ball(ndim: int) -> None:
     smaller = make_disk(ndim, side=24, radius=6)
     samples = SampleMasks(np.stack([disk, smaller]), disk.shape)
     image = np.full((*disk.shape, 1), 7, np.uint8)
-    (one,) = to_end(measure_objects(Measured(disk, ndim, None, samples, image=image), PLAIN))
+    (one,) = measured_to_end(Measured(disk, ndim, None, samples, image=image), PLAIN)
     names = ["area", "perimeter", "eccentricity", "solidity"] if ndim == 2 else ["volume", "surface", "solidity"]
     assert list(one.values) == [*names, "intensity"]
     assert one.values["intensity"].value == 7
@@ -262,7 +240,7 @@ def test_scores_of_the_maps() -> None:
     labels = make_row()
     sd = np.where(labels == 1, np.float32(0.5), 0)
     mean = np.stack([labels == 0, labels == 1, labels == 2]).astype(np.float32) * 0.8 + 0.1 * (labels != 0)
-    one, _, dot = to_end(measure_objects(Measured(labels, 2, sd=sd, mean=mean), PLAIN))
+    one, _, dot = measured_to_end(Measured(labels, 2, sd=sd, mean=mean), PLAIN)
     assert math.isnan(one.scores["expected loss"])
     assert one.scores["max softmax"] == pytest.approx(0.1)
     assert one.scores["mean SD"] > dot.scores["mean SD"] == 0

@@ -1,7 +1,18 @@
 """Numbers that judge masks and describe their objects (numpy, scipy and scikit-image; no torch)."""
 
 from ._matching import Versions, match
-from ._measure import Measured, Measurement, Spread, measure_frames, measure_objects, size_name
+from ._measure import (
+    RANKINGS,
+    Measured,
+    Measurement,
+    Spread,
+    class_sizes,
+    measure_frames,
+    measure_objects,
+    ranked,
+    size_name,
+    usable_ranking,
+)
 from ._overlap import confusion, dice, foreground_dice, iou
 from ._regions import Region, find_regions, whole_frames
 from ._samples import NOT_DRAWN, SampleMasks
@@ -9,6 +20,7 @@ from ._shape import boundary
 
 __all__ = [
     "NOT_DRAWN",
+    "RANKINGS",
     "Measured",
     "Measurement",
     "Region",
@@ -16,6 +28,7 @@ __all__ = [
     "Spread",
     "Versions",
     "boundary",
+    "class_sizes",
     "confusion",
     "dice",
     "find_regions",
@@ -24,6 +37,8 @@ __all__ = [
     "match",
     "measure_frames",
     "measure_objects",
+    "ranked",
     "size_name",
+    "usable_ranking",
     "whole_frames",
 ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from ._matching import Versions, match
 from ._regions import Region, find_regions, grown, whole_frames
 from ._samples import SampleMasks
 from ._shape import boundary, form, intensity, size
+
+RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,27 @@ def _values(
     return values
 
 
+def class_sizes(source: Measured, interval: float) -> dict[int, Spread]:
+    """Return the area or volume of each class that the labels hold, all frames together, over the samples.
+
+    Only samples that all frames have are counted.
+    """
+    pixel = math.prod(source.steps)
+    found: dict[int, Spread] = {}
+    for label in np.unique(source.labels).tolist():
+        if label == 0:
+            continue
+        sampled: list[float] = []
+        if source.masks is not None:
+            masks, axes = source.masks, source.masks.array.ndim - source.ndim - 1
+            frames = [masks.at(frame) for frame in np.ndindex(*masks.array.shape[:axes])]
+            common = min(map(len, frames))
+            counts = sum((frame[:common] == label).reshape(common, -1).sum(axis=1) for frame in frames)
+            sampled = (np.asarray(counts) * math.prod(masks.factors) * pixel).tolist()
+        found[label] = _spread(float(np.count_nonzero(source.labels == label)) * pixel, sampled, interval)
+    return found
+
+
 def _spread(value: float, sampled: list[float], interval: float) -> Spread:
     """Return SD and interval of what the samples measure; nan (no object, no shape) is left out."""
     numbers = np.array(sampled)
@@ -269,3 +292,21 @@ def rate(source: Measured, region: Region, versions: Versions | None) -> dict[Ra
     found["soft Dice"] = math.nan if p is None else scores.soft_dice(p, mask, near)
     found["max softmax"] = math.nan if mean is None else scores.max_softmax(mean, mask)
     return found
+
+
+def usable_ranking(measurements: list[Measurement], wanted: Ranking) -> Ranking:
+    """Return the wanted score where it exists, and otherwise the best one that needs less: mean SD, then any."""
+    for name in (wanted, "mean SD", *RANKINGS):
+        if any(math.isfinite(one.scores[name]) for one in measurements):
+            return name
+    return wanted
+
+
+def ranked(measurements: list[Measurement], ranking: Ranking) -> list[Measurement]:
+    """Return the measurements, the most uncertain first; those without the score come last."""
+
+    def first(one: Measurement) -> float:
+        score = one.scores[ranking]
+        return -score if math.isfinite(score) else math.inf
+
+    return sorted(measurements, key=first)
