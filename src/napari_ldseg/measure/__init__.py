@@ -1,5 +1,6 @@
 """Numbers that judge masks and describe their objects (numpy, scipy and scikit-image; no torch)."""
 
+from ._failure import aurc, error_auroc, found_after
 from ._matching import Versions, match
 from ._measure import (
     RANKINGS,
@@ -27,12 +28,15 @@ __all__ = [
     "SampleMasks",
     "Spread",
     "Versions",
+    "aurc",
     "boundary",
     "class_sizes",
     "confusion",
     "dice",
+    "error_auroc",
     "find_regions",
     "foreground_dice",
+    "found_after",
     "iou",
     "match",
     "measure_frames",
