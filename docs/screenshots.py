@@ -4,10 +4,17 @@ Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python doc
 """
 
 import argparse
+import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from napari import Viewer
+from qtpy.QtCore import QEventLoop
 
+from napari_ldseg._qt import ReviewWidget
 from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture
 from napari_ldseg.config import SegmentConfig
 
@@ -20,6 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
     arguments = parser.parse_args()
     require_display()
+    os.environ["NAPARI_LDSEG_REVIEWS"] = tempfile.mkdtemp()
     viewer, widget = open_demo(arguments.model)
     widget.settings.setValue(SegmentConfig(samples=arguments.samples))
     save_picture(viewer, arguments.out / "segment_before.png")
@@ -33,12 +41,40 @@ def main() -> None:
     save_picture(viewer, arguments.out / "sd_overlay.png")
 
     viewer.layers[1].visible = True
+    review(viewer, arguments.out)
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
     viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
     press_segment(widget)
     save_picture(viewer, arguments.out / "error.png")
     viewer.close()
+
+
+def review(viewer: Viewer, out: Path) -> None:
+    """Review: the list with the first object; then a sample, contours, and a few decisions."""
+    widget = ReviewWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Review (LDSeg)", area="right", tabify=True)
+    wait_for(widget.listed, widget.page.list_button.click)
+    save_picture(viewer, out / "review.png")
+
+    widget.mark("accepted")
+    widget.mark("rejected")
+    widget.page.overlays.map.setCurrentIndex(2)
+    widget.page.overlays.map.activated.emit(2)
+    widget.page.overlays.contours.setChecked(True)
+    widget.page.overlays.sample.setValue(3)
+    save_picture(viewer, out / "review_samples.png")
+    widget.session = None  # nothing of this is kept
+    viewer.window.remove_dock_widget(dock)
+    viewer.fit_to_view()
+
+
+def wait_for(signal: Any, press: Callable[[], object]) -> None:
+    """Press, and let the event loop run until the signal comes."""
+    loop = QEventLoop()
+    signal.connect(loop.quit)
+    press()
+    loop.exec()
 
 
 if __name__ == "__main__":

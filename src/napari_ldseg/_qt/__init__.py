@@ -1,6 +1,7 @@
 """The only room that knows the viewer: napari, qtpy."""
 
 from ._demo import demo
+from ._review import ReviewWidget
 from ._segment import SegmentWidget
 
-__all__ = ["SegmentWidget", "demo"]
+__all__ = ["ReviewWidget", "SegmentWidget", "demo"]

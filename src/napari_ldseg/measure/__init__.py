@@ -15,13 +15,14 @@ from ._measure import (
     usable_ranking,
 )
 from ._overlap import confusion, dice, foreground_dice, iou
-from ._regions import Region, find_regions, whole_frames
-from ._samples import NOT_DRAWN, SampleMasks
+from ._regions import Region, find_regions, grown, whole_frames
+from ._samples import NOT_DRAWN, Box, SampleMasks
 from ._shape import boundary
 
 __all__ = [
     "NOT_DRAWN",
     "RANKINGS",
+    "Box",
     "Measured",
     "Measurement",
     "Region",
@@ -37,6 +38,7 @@ __all__ = [
     "find_regions",
     "foreground_dice",
     "found_after",
+    "grown",
     "iou",
     "match",
     "measure_frames",

@@ -1,0 +1,60 @@
+"""The columns of the review list."""
+
+import numpy as np
+
+from ..config import Ranking
+from ..measure import size_name
+from ..reports import unit_symbol
+from ._review_session import Session
+from ._table import Column, number
+
+STATE_COLORS = {"to do": "#9a9a9a", "accepted": "#3fb27f", "corrected": "#56b4e9", "rejected": "#e07b5a"}
+SWATCH, NAME, SIZE, SCORE, MEAN_SD, EXISTS, STATE = range(7)
+
+
+def columns(session: Session, ranking: Ranking) -> list[Column]:
+    """Return swatch, name, size, score, mean SD, existence and state of each row."""
+    subject, found = session.subject, session.measurements
+    frames = bool(found) and found[0].region.label == 0
+    ndim = 2 if frames else subject.source.ndim
+    size = size_name(ndim)
+
+    def name(row: int) -> str:
+        region = found[row].region
+        if frames:
+            return f"{'slice' if subject.source.ndim == 3 else 'frame'} {', '.join(map(str, region.frame)) or 'all'}"
+        where = f", frame {', '.join(map(str, region.frame))}" if region.frame else ""
+        return f"{subject.class_name(region.label)} {region.number}{where}"
+
+    def title(text: str) -> str:
+        return text[0].upper() + text[1:]
+
+    return [
+        Column("", [one.region.label for one in found], lambda _: "", subject.class_color, "Class"),
+        Column("Slice" if frames else "Object", list(range(len(found))), name),
+        Column(
+            f"{title(size)} ({unit_symbol(subject.unit, ndim)})",
+            [float(one.values[size].value) for one in found],
+            number,
+            tip=f"{title(size)} as labelled when the list was made",
+        ),
+        Column(
+            title(ranking),
+            [float(one.scores[ranking]) for one in found],
+            number,
+            tip="The higher, the sooner to look at (docs/review.md)",
+        ),
+        Column(
+            "Mean SD",
+            [float(one.scores["mean SD"]) for one in found],
+            number,
+            tip="Mean standard deviation over the object and its rim",
+        ),
+        Column(
+            "Exists",
+            [float(np.float64(one.existence)) for one in found],
+            lambda share: "" if np.isnan(share) else f"{share:.0%}",
+            tip="Share of the samples that have it",
+        ),
+        Column("State", [session.review.state(one.region.number) for one in found], str, STATE_COLORS.__getitem__),
+    ]
