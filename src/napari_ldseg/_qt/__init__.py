@@ -1,7 +1,8 @@
 """The only room that knows the viewer: napari, qtpy."""
 
 from ._demo import demo
+from ._measure import MeasureWidget
 from ._review import ReviewWidget
 from ._segment import SegmentWidget
 
-__all__ = ["ReviewWidget", "SegmentWidget", "demo"]
+__all__ = ["MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]

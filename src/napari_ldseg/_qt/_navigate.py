@@ -48,7 +48,13 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
     view = camera_of(viewer)
     view.center = tuple(camera)
     canvas = canvas_size(viewer)
-    view.zoom = float(min(SHARE * side / max(e, 1e-9) for side, e in zip(canvas, extent[-2:], strict=True)))
+    everything = np.ptp(np.asarray(layer.extent.world)[:, shown], axis=0)
+    near, far = (
+        min(share * side / max(e, 1e-9) for side, e in zip(canvas, size[-2:], strict=True))
+        for share, size in ((SHARE, extent), (0.95, everything))
+    )
+    # Never farther away than where all of the layer is in view.
+    view.zoom = float(max(near, far))
 
 
 def camera_of(viewer: "ViewerModel") -> Any:

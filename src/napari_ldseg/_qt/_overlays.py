@@ -168,7 +168,7 @@ class Overlays(QWidget):
         self.map.setToolTip("What lies over the image (key H)")
         self.confidence.setRange(51, 99)
         self.confidence.setValue(90)
-        self.confidence.setSuffix(" % and its opposite")
+        self.confidence.setSuffix(" %")
         self.confidence.setToolTip("Lines where the mean probability is this, one half, and 1 minus this")
         self.sample.setSpecialValueText("none")
         self.sample.setWrapping(True)

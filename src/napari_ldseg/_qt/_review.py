@@ -22,7 +22,7 @@ from ._subject import read_subject
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 380
+WIDTH = 410
 AUTOSAVE = 800
 logger = logging.getLogger(__name__)
 

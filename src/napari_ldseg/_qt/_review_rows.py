@@ -9,11 +9,11 @@ from ._review_session import Session
 from ._table import Column, number
 
 STATE_COLORS = {"to do": "#9a9a9a", "accepted": "#3fb27f", "corrected": "#56b4e9", "rejected": "#e07b5a"}
-SWATCH, NAME, SIZE, SCORE, MEAN_SD, EXISTS, STATE = range(7)
+SWATCH, NAME, STATE, SIZE, SCORE, MEAN_SD, EXISTS = range(7)
 
 
 def columns(session: Session, ranking: Ranking) -> list[Column]:
-    """Return swatch, name, size, score, mean SD, existence and state of each row."""
+    """Return swatch, name, state, size, score, mean SD and existence of each row."""
     subject, found = session.subject, session.measurements
     frames = bool(found) and found[0].region.label == 0
     ndim = 2 if frames else subject.source.ndim
@@ -31,21 +31,22 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
 
     return [
         Column("", [one.region.label for one in found], lambda _: "", subject.class_color, "Class"),
-        Column("Slice" if frames else "Object", list(range(len(found))), name),
+        Column("Slice" if frames else "Object", list(range(len(found))), name, left=True),
+        Column("State", [session.review.state(one.region.number) for one in found], str, STATE_COLORS.__getitem__),
         Column(
-            f"{title(size)} ({unit_symbol(subject.unit, ndim)})",
+            unit_symbol(subject.unit, ndim),
             [float(one.values[size].value) for one in found],
             number,
             tip=f"{title(size)} as labelled when the list was made",
         ),
         Column(
-            title(ranking),
+            "Score",
             [float(one.scores[ranking]) for one in found],
             number,
-            tip="The higher, the sooner to look at (docs/review.md)",
+            tip=f"{title(ranking)}: the higher, the sooner to look at (docs/review.md)",
         ),
         Column(
-            "Mean SD",
+            "SD",
             [float(one.scores["mean SD"]) for one in found],
             number,
             tip="Mean standard deviation over the object and its rim",
@@ -56,5 +57,4 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
             lambda share: "" if np.isnan(share) else f"{share:.0%}",
             tip="Share of the samples that have it",
         ),
-        Column("State", [session.review.state(one.region.number) for one in found], str, STATE_COLORS.__getitem__),
     ]

@@ -29,6 +29,8 @@ class Column:
     color : callable, optional
         The colour (#rrggbb) of a cell: of its swatch where ``text`` is empty, otherwise of its text.
     tip : str
+    left : bool
+        Whether it stands at the left though its values are numbers (by which it is sorted).
     """
 
     title: str
@@ -36,11 +38,12 @@ class Column:
     text: Callable[[Any], str] = str
     color: Callable[[Any], str] | None = None
     tip: str = ""
+    left: bool = False
 
     @property
     def numeric(self) -> bool:
         """Whether it holds numbers, which stand at the right and sort by size."""
-        return bool(self.values) and isinstance(self.values[0], int | float)
+        return not self.left and bool(self.values) and isinstance(self.values[0], int | float)
 
 
 def number(value: float) -> str:

@@ -16,19 +16,15 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtTest import QTest
 
 from napari_ldseg._qt import ReviewWidget
-from napari_ldseg._qt._layers import HELPER, ResultLayers
+from napari_ldseg._qt._layers import HELPER
 from napari_ldseg._qt._review_page import KEYS
 from napari_ldseg._qt._review_rows import EXISTS, NAME, SCORE, SIZE, STATE
 from napari_ldseg._qt._review_state import fingerprint
-from napari_ldseg._qt._sources import Source
 from napari_ldseg._qt._subject import labels_layers, match_axes, read_subject
 from napari_ldseg._qt._table import Column, RowModel, RowView
-from napari_ldseg.data import Image
 from napari_ldseg.errors import InputError
-from napari_ldseg.inference import Segmentation
-from napari_ldseg.measure import SampleMasks
 
-from .qt_fixtures import COLORS, NAMES
+from .qt_fixtures import add_result, make_three_boxes
 
 MakeViewer = Callable[..., Viewer]
 
@@ -37,38 +33,6 @@ MakeViewer = Callable[..., Viewer]
 def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NAPARI_LDSEG_REVIEWS", str(tmp_path / "reviews"))
     return tmp_path / "reviews"
-
-
-def make_three_boxes() -> tuple[Any, SampleMasks]:
-    """Boxes of 10 x 10 at x = 5, 25 and 45 on 30 x 60 pixels.
-
-    The second lacks in two of four samples, and the third is smaller by half in one.
-    """
-    labels = np.zeros((30, 60), np.uint8)
-    for x in (5, 25, 45):
-        labels[10:20, x : x + 10] = 1
-    samples = np.stack([labels] * 4)
-    samples[:2, :, 25:35] = 0
-    samples[0, 10:15, 45:55] = 0
-    return labels, SampleMasks(samples, (30, 60))
-
-
-def add_result(viewer: ViewerModel, leading: int = 0, **place: Any) -> Any:
-    """The layers of a run on three boxes; with leading frames, each of which is the same."""
-    labels, masks = make_three_boxes()
-    if leading:
-        labels = np.stack([labels] * leading)
-        masks = SampleMasks(np.stack([masks.array] * leading), (30, 60))
-    mean = np.stack([1 - labels * 0.8 - 0.1, labels * 0.8 + 0.1], axis=labels.ndim - 2).astype(np.float32)
-    sd = labels.astype(np.float32) * 0.3
-    result = Segmentation(
-        labels, mean, sd, np.ones((*labels.shape[:-2], 4, 2)), "tyx"[-labels.ndim :], (0.5, 0.5), "micrometer",
-        NAMES, COLORS, 4, {"model": "fake"}, masks,
-    )  # fmt: skip
-    picture = Image(labels, "tyx"[-labels.ndim :], (0.5, 0.5), "micrometer", "slide")
-    source = Source(picture, labels.shape, {"scale": (1,) * leading + (0.5, 0.5), **place} if not leading else {})
-    ResultLayers(viewer, source, "fake").show(result)
-    return viewer.layers["slide [fake] labels"]
 
 
 def open_review(qtbot: QtBot, viewer: ViewerModel) -> ReviewWidget:
@@ -94,13 +58,13 @@ def test_objects_are_listed_the_most_uncertain_first(qtbot: QtBot) -> None:
     press_list(qtbot, widget)
     assert column(widget, NAME) == ["gland 2", "gland 3", "gland 1"]
     assert column(widget, SIZE) == ["25", "25", "25"]
-    assert widget.page.model.columns[SIZE].title == "Area (µm²)"
+    assert widget.page.model.columns[SIZE].title == "µm²"
     assert column(widget, EXISTS) == ["50%", "100%", "100%"]
     assert column(widget, SCORE)[0] == "0.5"
     assert widget.page.counts.text() == "0 of 3 reviewed"
     widget.page.ranking.setCurrentText("mean SD")
     widget.page.ranking.activated.emit(0)
-    assert widget.page.model.columns[SCORE].title == "Mean SD"
+    assert widget.page.model.columns[SCORE].tip.startswith("Mean SD")
 
 
 def test_a_row_moves_the_viewer_there_and_outlines_the_object(qtbot: QtBot) -> None:
@@ -304,7 +268,7 @@ def test_labels_of_others_are_listed_by_size_alone_or_by_an_sd_of_like_name(qtbo
     widget.page.volume.setChecked(True)
     press_list(qtbot, widget)
     assert widget.page.model.rowCount() == 3
-    assert widget.page.model.columns[SIZE].title == "Volume (px³)"
+    assert widget.page.model.columns[SIZE].title == "px³"
     assert column(widget, SCORE)[0] != ""
 
 

@@ -34,10 +34,11 @@ def unit_symbol(unit: str, power: int = 1) -> str:
     return SYMBOLS.get(unit, unit) + SUPERSCRIPTS[power]
 
 
-def table(report: Report) -> Table:
+def table(report: Report, *, symbols: bool = False) -> Table:
     """Return a row for each object: where it is, what it measures with SD and interval, and its scores.
 
-    Places are those of the object's pixel nearest to its middle, in pixels; units stand in the heads of the columns.
+    Places are those of the object's pixel nearest to its middle, in pixels; units stand in the heads of the columns,
+    in plain letters (for files) or as ``symbols``.
     """
     source = report.source
     frames = [f"frame {i + 1}" for i in range(source.labels.ndim - source.ndim)]
@@ -45,7 +46,7 @@ def table(report: Report) -> Table:
     sampled = source.masks is not None
     columns = ["object", "class", *frames, *"zyx"[-source.ndim :]]
     for name in names:
-        columns.append(_head(name, report.unit))
+        columns.append(_head(name, report.unit, symbols))
         columns += [f"{name} SD", f"{name} low", f"{name} high"] if sampled else []
     scores = [name for name in RANKINGS if any(math.isfinite(one.scores[name]) for one in report.measurements)]
     # The score "existence" is how sure the object is *not* to exist: its column is the share itself.
@@ -75,8 +76,10 @@ def csv_text(table: Table) -> str:
     return out.getvalue()
 
 
-def _head(name: str, unit: str) -> str:
+def _head(name: str, unit: str, symbols: bool) -> str:
     power = POWERS.get(name)
+    if symbols and power is not None:
+        return f"{name} ({unit_symbol(unit, power)})"
     return name if power is None else f"{name} ({unit}{f'^{power}' if power > 1 else ''})"
 
 
