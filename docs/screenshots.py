@@ -14,8 +14,9 @@ import numpy as np
 from napari import Viewer
 from qtpy.QtCore import QEventLoop
 
-from napari_ldseg._qt import ReviewWidget
+from napari_ldseg._qt import MeasureWidget, ReviewWidget
 from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture
+from napari_ldseg._qt._layers import HELPER
 from napari_ldseg.config import SegmentConfig
 
 
@@ -41,7 +42,16 @@ def main() -> None:
     save_picture(viewer, arguments.out / "sd_overlay.png")
 
     viewer.layers[1].visible = True
+    # At this pixel size the model finds several objects, so that there is a list to show.
+    picture, labels, sd = viewer.layers
+    scale = picture.scale
+    for layer in (sd, labels):
+        viewer.layers.remove(layer)
+    picture.scale = (1, 1)
+    press_segment(widget)
     review(viewer, arguments.out)
+    measurements(viewer, arguments.out)
+    picture.scale = scale
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
     viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
@@ -54,7 +64,9 @@ def review(viewer: Viewer, out: Path) -> None:
     """Review: the list with the first object; then a sample, contours, and a few decisions."""
     widget = ReviewWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="Review (LDSeg)", area="right", tabify=True)
+    viewer.fit_to_view()
     wait_for(widget.listed, widget.page.list_button.click)
+    widget.page.overlays.opacity.setValue(45)
     save_picture(viewer, out / "review.png")
 
     widget.mark("accepted")
@@ -66,7 +78,21 @@ def review(viewer: Viewer, out: Path) -> None:
     save_picture(viewer, out / "review_samples.png")
     widget.session = None  # nothing of this is kept
     viewer.window.remove_dock_widget(dock)
-    viewer.fit_to_view()
+    for layer in [layer for layer in viewer.layers if HELPER in layer.metadata]:
+        viewer.layers.remove(layer)
+    viewer.layers[2].visible = True
+
+
+def measurements(viewer: Viewer, out: Path) -> None:
+    """Measure: the table with error bars."""
+    widget = MeasureWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Measure (LDSeg)", area="right", tabify=True)
+    wait_for(widget.measured, widget.measure_button.click)
+    save_picture(viewer, out / "measure.png")
+    viewer.window.remove_dock_widget(dock)
+    for layer in [layer for layer in viewer.layers if HELPER in layer.metadata]:
+        viewer.layers.remove(layer)
+    widget.report = None
 
 
 def wait_for(signal: Any, press: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton, QVB
 from ..config import MeasureConfig
 from ..errors import InputError, LDSegError
 from ..measure import measure_objects
-from ..reports import Report, table, write_report
+from ..reports import Report, Table, table, write_report
 from ._background import Background
 from ._forms import ConfigForm, form_layout, row_label
 from ._images import ImagePicker
@@ -43,13 +43,18 @@ QPushButton#measure:hover { background: #5672d8; }
 logger = logging.getLogger(__name__)
 
 
-def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[tuple[int, int], None, Report]:
-    """Measure a copy of the labels, which may be painted meanwhile; meant for a thread."""
+Made = tuple[Report, Table]
+
+
+def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[tuple[int, int], None, Made]:
+    """Measure a copy of the labels, which may be painted meanwhile; meant for a thread, for it reads lazy images."""
     source = replace(subject.source, labels=subject.source.labels.copy())
+    if source.image is not None:
+        source = replace(source, image=np.asarray(source.image))
     measurements = yield from measure_objects(source, config)
     found = find_review(source.labels)
     review = match_entries(found, [one.region for one in measurements]) if found is not None else None
-    return Report(
+    report = Report(
         source,
         measurements,
         config,
@@ -60,6 +65,7 @@ def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator
         subject.provenance,
         dict(review.states) if review is not None else {},
     )
+    return report, table(report, symbols=True)
 
 
 class MeasureWidget(QWidget):
@@ -123,7 +129,7 @@ class MeasureWidget(QWidget):
         self._work = work = Background(lambda: make_report(subject, config, name))
         self._turn = turn = self._turn + 1
         work.progressed.connect(self._on_progress)
-        work.finished.connect(lambda report, error: self._on_measured(turn, subject, report, error))
+        work.finished.connect(lambda made, error: self._on_measured(turn, subject, made, error))
         self.destroyed.connect(work.stop)
         self.progress.start()
         self.progress.say("Measuring")
@@ -174,7 +180,7 @@ class MeasureWidget(QWidget):
         self.progress.bar.show_done(done, total)
         self.progress.say(f"Object {done} of {total}")
 
-    def _on_measured(self, turn: int, subject: Subject, report: Report | None, error: Exception | None) -> None:
+    def _on_measured(self, turn: int, subject: Subject, made: Made | None, error: Exception | None) -> None:
         if turn != self._turn:
             return  # another measurement was asked for meanwhile
         self._work = None
@@ -182,10 +188,10 @@ class MeasureWidget(QWidget):
         if error is not None:
             self.show_error(error)
             return
-        if report is None:
+        if made is None:
             return
-        self.report, self._subject = report, subject
-        found = table(report, symbols=True)
+        (report, found), self._subject = made, subject
+        self.report = report
         texts = {"class", "review"}
         whole = {"object", "z", "y", "x"}
         columns = [

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 OUTLINE = "Review outline"
-CONTOUR = 3
+LINE = 2.5
 # An object fills at most this share of the canvas, so that its surroundings can be seen.
 SHARE = 0.4
+CLOSEST = 5
 
 
 def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
@@ -43,18 +44,26 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
     points = np.array([layer.data_to_world(corner) for corner in grid])
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     extent = np.ptp(points[:, shown], axis=0)
-    camera = [0.0, 0.0, 0.0]
-    camera[-len(shown) :] = [float(world[axis]) for axis in shown]
     view = camera_of(viewer)
-    view.center = tuple(camera)
     canvas = canvas_size(viewer)
     everything = np.ptp(np.asarray(layer.extent.world)[:, shown], axis=0)
     near, far = (
         min(share * side / max(e, 1e-9) for side, e in zip(canvas, size[-2:], strict=True))
         for share, size in ((SHARE, extent), (0.95, everything))
     )
-    # Never farther away than where all of the layer is in view.
-    view.zoom = float(max(near, far))
+    # Never farther away than where all of the layer is in view, nor so near that one is lost.
+    view.zoom = float(np.clip(near, far, CLOSEST * far))
+    centre_in_view = world[shown]
+    if viewer.dims.ndisplay == 2:
+        # At the edge of the image the view stays inside of it: no half of the canvas is black.
+        low, high = np.asarray(layer.extent.world)[:, shown]
+        half = np.array(canvas) / view.zoom / 2
+        middle = (low + high) / 2
+        inside = np.clip(centre_in_view, np.minimum(low + half, middle), np.maximum(high - half, middle))
+        centre_in_view = np.where(high - low < 2 * half, middle, inside)
+    camera = [0.0, 0.0, 0.0]
+    camera[-len(shown) :] = [float(value) for value in centre_in_view]
+    view.center = tuple(camera)
 
 
 def camera_of(viewer: "ViewerModel") -> Any:
@@ -77,18 +86,18 @@ def outline(viewer: "ViewerModel", subject: Subject, region: Region | None) -> N
         if layer is not None:
             layer.visible = False
         return
-    # Room for the line, which runs inside of what is drawn around.
-    flat = [axis in subject.axes[-2:] for axis in range(subject.layer.ndim)]
-    margin = [CONTOUR if here else 0 for here in flat]
+    # A line of a few pixels of the screen, whatever the zoom, and room for it.
+    width = max(1, round(LINE / (camera_of(viewer).zoom * abs(float(subject.layer.scale[subject.axes[-1]])))))
+    margin = [width if axis in subject.axes[-2:] else 0 for axis in range(subject.layer.ndim)]
     data = np.pad(region.mask.reshape(subject.shape(region)).astype(np.uint8), [(m, m) for m in margin])
     first = np.array(subject.origin(region), float) - margin
     where = place_on(subject.layer, np.ones(subject.layer.ndim), first)
     if layer is not None and layer.ndim == data.ndim:
-        layer.data, layer.translate, layer.visible = data, where["translate"], True
+        layer.data, layer.translate, layer.contour, layer.visible = data, where["translate"], width, True
         return
     colors = DirectLabelColormap(color_dict={0: "transparent", 1: "white", None: "transparent"})
     new = Labels(data, name=OUTLINE, colormap=colors, opacity=1, metadata={HELPER: "outline"}, **where)
-    new.contour = CONTOUR
+    new.contour = width
     add_unselected(viewer, new)
 
 

@@ -118,7 +118,7 @@ class Overlays(QWidget):
             return
         new = Labels(bands, name="Confidence contours", opacity=0.9, **self._options(self._subject, "contours"))
         new.colormap = DirectLabelColormap(color_dict=CONTOUR_COLORS)
-        new.contour = 2
+        new.contour = 1
         add_unselected(self._viewer, new)
 
     def _on_sample(self, number: int) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, get_args
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from ..config import MeasureConfig, Ranking
 from ..measure import Measurement, usable_ranking
@@ -138,6 +138,7 @@ class ReviewPage(QWidget):
             row.addWidget(button)
         overlays = Section("Overlays and samples", self.overlays)
         overlays.button.setChecked(True)
+        overlays.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
@@ -146,6 +147,8 @@ class ReviewPage(QWidget):
         column.addWidget(self.table, 1)
         column.addLayout(row)
         column.addWidget(overlays)
+        # Otherwise napari puts a stretch below it, which takes the room that the list could have.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         outer = QVBoxLayout(parent)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self)

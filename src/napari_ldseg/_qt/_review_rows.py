@@ -9,11 +9,11 @@ from ._review_session import Session
 from ._table import Column, number
 
 STATE_COLORS = {"to do": "#9a9a9a", "accepted": "#3fb27f", "corrected": "#56b4e9", "rejected": "#e07b5a"}
-SWATCH, NAME, STATE, SIZE, SCORE, MEAN_SD, EXISTS = range(7)
+NAME, STATE, SIZE, SCORE, MEAN_SD, EXISTS = range(6)
 
 
 def columns(session: Session, ranking: Ranking) -> list[Column]:
-    """Return swatch, name, state, size, score, mean SD and existence of each row."""
+    """Return name with swatch, state, size, score, mean SD and existence of each row."""
     subject, found = session.subject, session.measurements
     frames = bool(found) and found[0].region.label == 0
     ndim = 2 if frames else subject.source.ndim
@@ -30,8 +30,13 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
         return text[0].upper() + text[1:]
 
     return [
-        Column("", [one.region.label for one in found], lambda _: "", subject.class_color, "Class"),
-        Column("Slice" if frames else "Object", list(range(len(found))), name, left=True),
+        Column(
+            "Slice" if frames else "Object",
+            list(range(len(found))),
+            name,
+            swatch=lambda row: subject.class_color(found[row].region.label),
+            left=True,
+        ),
         Column("State", [session.review.state(one.region.number) for one in found], str, STATE_COLORS.__getitem__),
         Column(
             unit_symbol(subject.unit, ndim),
@@ -42,13 +47,13 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
         Column(
             "Score",
             [float(one.scores[ranking]) for one in found],
-            number,
+            _hundredths,
             tip=f"{title(ranking)}: the higher, the sooner to look at (docs/review.md)",
         ),
         Column(
             "SD",
             [float(one.scores["mean SD"]) for one in found],
-            number,
+            _hundredths,
             tip="Mean standard deviation over the object and its rim",
         ),
         Column(
@@ -58,3 +63,7 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
             tip="Share of the samples that have it",
         ),
     ]
+
+
+def _hundredths(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.2f}"

@@ -166,7 +166,8 @@ def sd_layer(viewer: "ViewerModel", layer: Labels) -> Layer | None:
 
 def _pixels(image: Image | None, layer: Labels, shape: tuple[int, ...]) -> Any:
     """Return the image in the shape of the labels, channels last; None where it lies on another grid."""
-    if image is None or image.multiscale:
+    if image is None or image.multiscale or not hasattr(image.data, "reshape"):
         return None
-    data = image.data if image.rgb else np.asarray(image.data)[..., np.newaxis]
-    return np.asarray(data).reshape(*shape, -1) if np.shape(data)[:-1] == layer.data.shape else None
+    grid = image.data.shape[:-1] if image.rgb else image.data.shape
+    # A lazy array stays lazy: it is read in the thread.
+    return image.data.reshape(*shape, -1) if tuple(grid) == layer.data.shape else None

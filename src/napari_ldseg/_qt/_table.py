@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+STYLE = """
+QTableView { selection-background-color: rgba(86, 114, 216, 130); }
+QTableView::item { padding: 0px 3px; }
+QHeaderView::section { padding: 2px 5px; border: none; }
+QHeaderView::up-arrow, QHeaderView::down-arrow { width: 7px; height: 7px; subcontrol-position: top center; }
+"""
+SQUARE, PADDING, MEASURED = 10, 16, 200
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -26,8 +33,8 @@ class Column:
         One for each row, all numbers or all texts.
     text : callable
         What a cell shows of its value.
-    color : callable, optional
-        The colour (#rrggbb) of a cell: of its swatch where ``text`` is empty, otherwise of its text.
+    color, swatch : callable, optional
+        The colour (#rrggbb) of a cell's text, and of a square before it.
     tip : str
     left : bool
         Whether it stands at the left though its values are numbers (by which it is sorted).
@@ -37,6 +44,7 @@ class Column:
     values: list[Any]
     text: Callable[[Any], str] = str
     color: Callable[[Any], str] | None = None
+    swatch: Callable[[Any], str] | None = None
     tip: str = ""
     left: bool = False
 
@@ -104,9 +112,9 @@ class RowModel(QAbstractTableModel):
         value = column.values[self._lines[index.row()]]
         if role == Qt.ItemDataRole.DisplayRole:
             return column.text(value)
-        if column.color is not None and role == Qt.ItemDataRole.DecorationRole and not column.text(value):
-            return QColor(column.color(value))
-        if column.color is not None and role == Qt.ItemDataRole.ForegroundRole and column.text(value):
+        if column.swatch is not None and role == Qt.ItemDataRole.DecorationRole:
+            return QColor(column.swatch(value))
+        if column.color is not None and role == Qt.ItemDataRole.ForegroundRole:
             return QColor(column.color(value))
         return None
 
@@ -167,9 +175,16 @@ class RowView(QTableView):
         heads.setStretchLastSection(True)
         heads.setResizeContentsPrecision(0)
         heads.setSectionsClickable(True)
+        self.setStyleSheet(STYLE)
+        self.setIconSize(QSize(SQUARE, SQUARE))
         self.setSortingEnabled(True)
         heads.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
 
     def fit(self) -> None:
-        """Make each column as wide as its head and what is on screen need."""
-        self.resizeColumnsToContents()
+        """Make each column as wide as its head and its first rows need, and no wider: docks are narrow."""
+        model = self.model()
+        metrics = self.fontMetrics()
+        for index, column in enumerate(model.columns):
+            texts = [column.title, *(column.text(value) for value in column.values[:MEASURED])]
+            width = max(metrics.horizontalAdvance(text) for text in texts)
+            self.setColumnWidth(index, width + PADDING + (SQUARE + 6 if column.swatch is not None else 0))

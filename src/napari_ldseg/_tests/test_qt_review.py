@@ -60,7 +60,7 @@ def test_objects_are_listed_the_most_uncertain_first(qtbot: QtBot) -> None:
     assert column(widget, SIZE) == ["25", "25", "25"]
     assert widget.page.model.columns[SIZE].title == "µm²"
     assert column(widget, EXISTS) == ["50%", "100%", "100%"]
-    assert column(widget, SCORE)[0] == "0.5"
+    assert column(widget, SCORE)[0] == "0.50"
     assert widget.page.counts.text() == "0 of 3 reviewed"
     widget.page.ranking.setCurrentText("mean SD")
     widget.page.ranking.activated.emit(0)
@@ -75,7 +75,6 @@ def test_a_row_moves_the_viewer_there_and_outlines_the_object(qtbot: QtBot) -> N
     press_list(qtbot, widget)
     assert viewer.scene.camera.center[1:] == pytest.approx((14.5 / 2, 29.5 / 2))
     outline = viewer.layers["Review outline"]
-    np.testing.assert_allclose(outline.extent.data[1] - outline.extent.data[0], [15, 15])  # 16 pixels
     np.testing.assert_allclose(outline.extent.world.mean(axis=0), (14.5 / 2, 29.5 / 2))
     widget.step(1)
     assert viewer.scene.camera.center[2] == pytest.approx(49.5 / 2)
@@ -346,7 +345,7 @@ def test_ten_thousand_rows_sort_and_scroll_at_once(qtbot: QtBot) -> None:
     values = np.random.default_rng(0).permutation(10_000)
     model.set_columns(
         [
-            Column("", [1] * 10_000, lambda _: "", lambda _: "#ff0000"),
+            Column("", [1] * 10_000, swatch=lambda _: "#ff0000"),
             Column("Size", values.astype(float).tolist(), "{:.0f}".format),
             Column("State", ["to do", "accepted"] * 5_000),
         ]
