@@ -42,21 +42,20 @@ def main() -> None:
     save_picture(viewer, arguments.out / "sd_overlay.png")
 
     viewer.layers[1].visible = True
-    # At this pixel size the model finds several objects, so that there is a list to show.
-    picture, labels, sd = viewer.layers
-    scale = picture.scale
-    for layer in (sd, labels):
-        viewer.layers.remove(layer)
-    picture.scale = (1, 1)
-    press_segment(widget)
-    review(viewer, arguments.out)
-    measurements(viewer, arguments.out)
-    picture.scale = scale
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
     viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
     press_segment(widget)
     save_picture(viewer, arguments.out / "error.png")
+    # At this pixel size the model finds several objects, so that there is a list to show.
+    picture, *others = viewer.layers
+    for layer in reversed(others):
+        viewer.layers.remove(layer)
+    viewer.layers.selection.active = picture
+    picture.scale = (1, 1)
+    press_segment(widget)
+    review(viewer, arguments.out)
+    measurements(viewer, arguments.out)
     viewer.close()
 
 
@@ -67,10 +66,14 @@ def review(viewer: Viewer, out: Path) -> None:
     viewer.fit_to_view()
     wait_for(widget.listed, widget.page.list_button.click)
     widget.page.overlays.opacity.setValue(45)
+    widget.page.select_line(4)
     save_picture(viewer, out / "review.png")
 
-    widget.mark("accepted")
+    widget.page.select_line(0)
     widget.mark("rejected")
+    widget.mark("rejected")
+    widget.mark("accepted")
+    widget.page.select_line(5)
     widget.page.overlays.map.setCurrentIndex(2)
     widget.page.overlays.map.activated.emit(2)
     widget.page.overlays.contours.setChecked(True)

@@ -261,7 +261,7 @@ class MeasureConfig(Config):
         title="Min. size",
         ge=1,
         le=2**31 - 1,
-        description="Objects of fewer pixels than this are left out as specks.",
+        description="Objects of fewer pixels are left out as specks.",
     )
     cover: float = Field(
         0.1, gt=0, le=1, description="A sample's piece belongs to an object of which it covers this share or more."

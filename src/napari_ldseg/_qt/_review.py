@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QHideEvent
@@ -207,7 +208,12 @@ class ReviewWidget(QWidget):
             self._autosave.start()
 
     def _on_data(self, event: Any = None) -> None:
-        """After undo, of which napari tells no more than that the data is shown anew."""
+        """After undo, of which napari tells no more than that the data is shown anew; or after a new run."""
+        subject = self.session.subject if self.session is not None else None
+        if subject is not None and not np.may_share_memory(subject.layer.data, subject.source.labels):
+            self.flush()
+            self._leave()
+            self.page.progress.say("These labels were written anew; press List again.")
         if self.session is not None and self.session.review.before and not self._noticing.isActive():
             back = self.session.undone()
             if back:

@@ -37,7 +37,12 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
             swatch=lambda row: subject.class_color(found[row].region.label),
             left=True,
         ),
-        Column("State", [session.review.state(one.region.number) for one in found], str, STATE_COLORS.__getitem__),
+        Column(
+            "State",
+            [session.review.state(one.region.number) for one in found],
+            color=STATE_COLORS.__getitem__,
+            widest="corrected",
+        ),
         Column(
             unit_symbol(subject.unit, ndim),
             [float(one.values[size].value) for one in found],

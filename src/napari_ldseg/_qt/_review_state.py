@@ -81,16 +81,19 @@ def save_review(
     The file is named by the pixels that the review began with and by those of now, so that it is found again from
     either: from the same segmentation run anew, and from the corrected labels saved and opened.
 
+    What was said of frames stays when objects are saved, and the other way round.
+
     Raises
     ------
     InputError
-        Where the disk refuses.
+        Where the disk refuses, or the labels hold numbers above 65535 and were edited.
     """
     folder = folder or reviews_folder()
     current = fingerprint(labels)
     pixels = folder / f"{original}.tif"
-    if current != original:
-        kind = np.uint8 if labels.max() <= 255 else np.uint16
+    small = labels.max(initial=0) <= 65_535 and labels.min(initial=0) >= 0
+    if current != original and small:
+        kind = np.uint8 if labels.max(initial=0) <= 255 else np.uint16
         write_tiff(pixels, labels.astype(kind), axes, spacing=None, unit="pixel", metadata={})
     entries = [
         {"state": review.state(region.number), "label": region.label, "at": [*region.frame, *region.anchor]}
@@ -98,13 +101,30 @@ def save_review(
         if region.number in review.states
     ]
     path = folder / f"{original}.{current}.json"
+    former = sorted(folder.glob(f"{original}.*.json"))
+    frames = any(region.label == 0 for region in regions)
+    entries += [entry for file in former[:1] for entry in _entries(file) if (entry["label"] == 0) != frames]
     text = json.dumps({"format": FORMAT, "original": original, "objects": entries}, indent=1)
     write_text(path, text)
-    for other in folder.glob(f"{original}.*.json"):
+    for other in former:
         if other != path:
             other.unlink(missing_ok=True)
     if current == original:
         pixels.unlink(missing_ok=True)
+    elif not small:
+        raise InputError(
+            "The states of the review are kept, but not the edits: the labels hold numbers above 65,535. "
+            "Save the layer by File > Save Selected Layers."
+        )
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """Return what a file says of each object; nothing where it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["objects"]
+        return [entry for entry in found if entry["state"] in STATES and {"label", "at"} <= set(entry)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 @dataclass(frozen=True)
@@ -134,16 +154,15 @@ def find_review(labels: NDArray[Any], folder: Path | None = None) -> Found | Non
     path = kept[0] if kept else None
     if path is None:
         return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        entries = [entry for entry in values["objects"] if entry["state"] in STATES]
-        original, current, _ = path.name.split(".")
-        edited = None
-        if current != name:
-            edited = read_labels(folder / f"{original}.tif").array.reshape(labels.shape)
-    except (OSError, ValueError, KeyError, TypeError, InputError):
-        return None
-    return Found(original, entries, edited)
+    entries, (original, current, _) = _entries(path), path.name.split(".")
+    edited = None
+    pixels = folder / f"{original}.tif"
+    if current != name and pixels.exists():
+        try:
+            edited = read_labels(pixels).array.reshape(labels.shape)
+        except (InputError, ValueError):
+            return None
+    return Found(original, entries, edited) if entries or edited is not None else None
 
 
 def match_entries(found: Found, regions: list[Region]) -> Review:

@@ -36,6 +36,8 @@ class Column:
     color, swatch : callable, optional
         The colour (#rrggbb) of a cell's text, and of a square before it.
     tip : str
+    widest : str
+        A text that there is to be room for, should it come.
     left : bool
         Whether it stands at the left though its values are numbers (by which it is sorted).
     """
@@ -46,6 +48,7 @@ class Column:
     color: Callable[[Any], str] | None = None
     swatch: Callable[[Any], str] | None = None
     tip: str = ""
+    widest: str = ""
     left: bool = False
 
     @property
@@ -185,6 +188,6 @@ class RowView(QTableView):
         model = self.model()
         metrics = self.fontMetrics()
         for index, column in enumerate(model.columns):
-            texts = [column.title, *(column.text(value) for value in column.values[:MEASURED])]
+            texts = [column.title, column.widest, *(column.text(value) for value in column.values[:MEASURED])]
             width = max(metrics.horizontalAdvance(text) for text in texts)
             self.setColumnWidth(index, width + PADDING + (SQUARE + 6 if column.swatch is not None else 0))

@@ -77,7 +77,8 @@ def add_result(viewer: ViewerModel, leading: int = 0, **place: Any) -> Any:
         NAMES, COLORS, 4, {"model": "fake"}, masks,
     )  # fmt: skip
     picture = Image(labels, "tyx"[-labels.ndim :], (0.5, 0.5), "micrometer", "slide")
-    source = Source(picture, labels.shape, {"scale": (1,) * leading + (0.5, 0.5), **place} if not leading else {})
+    geometry = {"scale": (1.0,) * bool(leading) + (0.5, 0.5), "translate": (0.0,) * labels.ndim, **place}
+    source = Source(picture, labels.shape, geometry)
     ResultLayers(viewer, source, "fake").show(result)
     return viewer.layers["slide [fake] labels"]
 

@@ -77,7 +77,7 @@ def test_a_row_moves_the_viewer_there_and_outlines_the_object(qtbot: QtBot) -> N
     outline = viewer.layers["Review outline"]
     np.testing.assert_allclose(outline.extent.world.mean(axis=0), (14.5 / 2, 29.5 / 2))
     widget.step(1)
-    assert viewer.scene.camera.center[2] == pytest.approx(49.5 / 2)
+    assert 20 < viewer.scene.camera.center[2] <= 49.5 / 2  # as far as the view stays inside the image
     np.testing.assert_allclose(outline.extent.world.mean(axis=0), (14.5 / 2, 49.5 / 2))
     assert viewer.layers.selection.active is layer
     assert widget.page.labels.value() is layer
@@ -231,6 +231,53 @@ def test_a_review_survives(qtbot: QtBot, reviews: Path) -> None:
     opened.add_labels(layer.data.copy(), name="corrected")
     press_list(qtbot, third)
     assert sorted(column(third, STATE)) == ["accepted", "corrected", "to do"]
+
+
+def test_frames_and_objects_are_kept_side_by_side(qtbot: QtBot, reviews: Path) -> None:
+    viewer = ViewerModel()
+    add_result(viewer, leading=2)
+    widget = open_review(qtbot, viewer)
+    for index, rows in ((0, 6), (1, 2), (0, 6), (1, 2)):
+        widget.page.rows.setCurrentIndex(index)
+        press_list(qtbot, widget)
+        assert widget.page.model.rowCount() == rows
+        kept = column(widget, STATE).count("accepted")
+        widget.mark("accepted")
+        widget.flush()
+    assert kept == 1
+    assert len(list(reviews.glob("*.json"))) == 1
+
+
+def test_labels_with_many_numbers_keep_their_states_and_say_that_edits_are_not_kept(
+    qtbot: QtBot, reviews: Path
+) -> None:
+    viewer = ViewerModel()
+    labels = make_three_boxes()[0].astype(np.int32) * 70_000
+    layer = viewer.add_labels(labels.copy())
+    widget = open_review(qtbot, viewer)
+    press_list(qtbot, widget)
+    widget.mark("accepted")
+    layer.data_setitem((np.array([12]), np.array([7])), 0)
+    qtbot.waitUntil(lambda: "numbers above 65,535" in widget.page.message.text())
+    again = ViewerModel()
+    again.add_labels(labels)
+    second = open_review(qtbot, again)
+    press_list(qtbot, second)
+    assert "corrected" in column(second, STATE)
+
+
+def test_a_new_run_into_the_same_layer_asks_for_a_new_list(qtbot: QtBot) -> None:
+    viewer = ViewerModel()
+    layer = add_result(viewer)
+    widget = open_review(qtbot, viewer)
+    press_list(qtbot, widget)
+    add_result(viewer)
+    assert "press List again" in widget.page.progress.line.text()
+    assert widget.page.model.rowCount() == 0
+    assert len(viewer.layers) == 3
+    layer.data_setitem((np.array([12]), np.array([7])), 0)
+    press_list(qtbot, widget)
+    assert widget.page.model.rowCount() == 3
 
 
 def test_a_damaged_review_is_none(qtbot: QtBot, reviews: Path) -> None:
