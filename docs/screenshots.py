@@ -14,39 +14,52 @@ import numpy as np
 from napari import Viewer
 from qtpy.QtCore import QEventLoop
 
-from napari_ldseg._qt import MeasureWidget, ReviewWidget
+from napari_ldseg._qt import MeasureWidget, ReviewWidget, SegmentWidget
 from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture
 from napari_ldseg._qt._layers import HELPER
 from napari_ldseg.config import SegmentConfig
 
 
 def main() -> None:
-    """Make all pictures with one viewer."""
+    """Make all pictures, or those of review and measurements, with one viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="name or file of a model; by default the first released one")
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
+    parser.add_argument("--review", action="store_true", help="only the pictures of review and measurements")
     arguments = parser.parse_args()
     require_display()
     os.environ["NAPARI_LDSEG_REVIEWS"] = tempfile.mkdtemp()
     viewer, widget = open_demo(arguments.model)
     widget.settings.setValue(SegmentConfig(samples=arguments.samples))
-    save_picture(viewer, arguments.out / "segment_before.png")
+    if not arguments.review:
+        segmenting(viewer, widget, arguments.out)
+    reviewing(viewer, widget, arguments.out)
+    viewer.close()
+
+
+def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
+    """The Segment widget before, after, and with an error."""
+    save_picture(viewer, out / "segment_before.png")
 
     outcome = press_segment(widget)
     if outcome.error is not None:
         raise outcome.error
-    save_picture(viewer, arguments.out / "segment_after.png")
+    save_picture(viewer, out / "segment_after.png")
 
     viewer.layers[1].visible = False
-    save_picture(viewer, arguments.out / "sd_overlay.png")
+    save_picture(viewer, out / "sd_overlay.png")
 
     viewer.layers[1].visible = True
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
     viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
     press_segment(widget)
-    save_picture(viewer, arguments.out / "error.png")
+    save_picture(viewer, out / "error.png")
+
+
+def reviewing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
+    """Review and measurements of the same image."""
     # At this pixel size the model finds several objects, so that there is a list to show.
     picture, *others = viewer.layers
     for layer in reversed(others):
@@ -54,9 +67,8 @@ def main() -> None:
     viewer.layers.selection.active = picture
     picture.scale = (1, 1)
     press_segment(widget)
-    review(viewer, arguments.out)
-    measurements(viewer, arguments.out)
-    viewer.close()
+    review(viewer, out)
+    measurements(viewer, out)
 
 
 def review(viewer: Viewer, out: Path) -> None:

@@ -15,10 +15,10 @@ LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 STYLE = """
 QTableView { selection-background-color: rgba(86, 114, 216, 130); }
 QTableView::item { padding: 0px 3px; }
-QHeaderView::section { padding: 2px 5px; border: none; }
+QHeaderView::section { padding: 2px 3px; border: none; }
 QHeaderView::up-arrow, QHeaderView::down-arrow { width: 7px; height: 7px; subcontrol-position: top center; }
 """
-SQUARE, PADDING, MEASURED = 10, 16, 200
+SQUARE, PADDING, MEASURED = 10, 13, 200
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
