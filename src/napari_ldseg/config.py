@@ -20,6 +20,17 @@ Prediction = Literal["epsilon", "sample", "v"]
 SamplerName = Literal["ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-release-ddpm"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Ranking = Literal[
+    "expected loss",
+    "sample Dice",
+    "existence",
+    "split or merge",
+    "size variation",
+    "mean SD",
+    "SD per boundary",
+    "soft Dice",
+    "max softmax",
+]
 
 
 class Config(BaseModel):
@@ -333,11 +344,44 @@ class SegmentConfig(Config):
         "on 99 % of the pixels.",
     )
 
+    keep_mb: int = Field(
+        0,
+        title="Keep MB",
+        ge=0,
+        le=1_000_000,
+        description="Megabytes for keeping the mask of each sample (one byte a pixel on the networks' grid), for "
+        "review and error bars; as many samples are kept as fit. 0 keeps none.",
+    )
+
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if isinstance(self.samples, int) and not 1 <= self.samples <= 10_000:
             raise ValueError("samples must be 'auto' or between 1 and 10000")
         return self
+
+
+class MeasureConfig(Config):
+    """What counts as an object, and when a sample has it."""
+
+    smallest: int = Field(
+        20,
+        title="Min. size",
+        ge=1,
+        le=2**31 - 1,
+        description="Objects of fewer pixels are left out as specks.",
+    )
+    cover: float = Field(
+        0.1, gt=0, le=1, description="A sample's piece belongs to an object of which it covers this share or more."
+    )
+    interval: float = Field(
+        0.95, gt=0, lt=1, description="Share of the samples inside the interval that is given with each number."
+    )
+    ranking: Ranking = Field(
+        "expected loss",
+        title="Order by",
+        description="Score that says what to look at first (docs/review.md compares them); without samples: mean SD.",
+    )
+    shapes: bool = Field(True, description="Also boundary, eccentricity, solidity and intensity, which take longer.")
 
 
 class TrainConfig(Config):

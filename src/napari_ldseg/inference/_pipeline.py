@@ -67,7 +67,7 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     """
     config = config or SegmentConfig()
     wanted = config.max_samples if config.samples == "auto" else config.samples
-    maps = Maps(image, model.config, wanted)
+    maps = Maps(image, model.config, wanted, config.keep_mb)
     device = resolve_device(config.device)
     run = _Run(_ready(model, device), image, config, device, maps, wanted)
     yield Progress(0, run.total, "Reading the image")
@@ -185,7 +185,7 @@ def _segment_frame(run: _Run, tensor: Tensor, index: tuple[int, ...]) -> Generat
         )
         statistics.add(probabilities)
         run.maps.write(index, statistics)
-        run.maps.write_sizes(index, samples, probabilities)
+        run.maps.write_samples(index, samples, probabilities)
         text = f"{statistics.count} sample{'s' if statistics.count > 1 else ''}"
         yield run.progress(text, run.maps.freeze(run.provenance))
     run.done = (run.frame + 1) * run.steps_per_frame
