@@ -167,9 +167,9 @@ def _hdf5_content(folder: Path) -> Attack:
 
     def attack(data: st.DataObject) -> bool:
         path = data.draw(st.sampled_from(list(originals)))
-        with h5py.File(path, "r+") as file:
-            _change_content(data, file)
         try:
+            with h5py.File(path, "r+") as file:
+                _change_content(data, file)
             return _outcome(lambda: import_keras(keras), folder / "sprung")
         finally:
             path.write_bytes(originals[path])
@@ -193,7 +193,9 @@ def _change_content(data: st.DataObject, file: Any) -> None:
         del group[weight]
         if kind == "shape":
             shape = data.draw(st.lists(st.sampled_from([0, 1, 2, 3, 4, 8, 2**20]), max_size=6))
-            group.create_dataset(weight, tuple(shape), "f4", chunks=True if max(shape, default=0) > 8 else None)
+            # In chunks, because otherwise a shape of terabytes would be written.
+            chunks = True if shape and min(shape) > 0 else None
+            group.create_dataset(weight, tuple(shape), "f4", chunks=chunks)
         elif kind == "type":
             group.create_dataset(weight, data=np.zeros(4, data.draw(st.sampled_from(["i4", "f2", "f8", "c8", "S9"]))))
         elif kind == "link":
