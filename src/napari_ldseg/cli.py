@@ -117,7 +117,7 @@ def segment(
     from ._outputs import plan_outputs
     from .data import find_images
 
-    kinds = ("labels", "sd", "mean") if mean else ("labels", "sd")
+    kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
     tasks = plan_outputs(find_images(images), out, kinds, overwrite)
 
     from .checkpoints import load_model
