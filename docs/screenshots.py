@@ -61,11 +61,13 @@ def main() -> None:
     if not arguments.review:
         segmenting(viewer, widget, arguments.out)
     reviewing(viewer, widget, arguments.out)
+    if not arguments.review:
+        refusing(viewer, widget, arguments.out)
     viewer.close()
 
 
 def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
-    """The Segment widget before, after, and with an error."""
+    """The Segment widget before and after."""
     save_picture(viewer, out / "segment_before.png")
 
     outcome = press_segment(widget)
@@ -77,6 +79,10 @@ def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
     save_picture(viewer, out / "sd_overlay.png")
 
     viewer.layers[1].visible = True
+
+
+def refusing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
+    """An image that does not fit the model."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
     viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
@@ -86,12 +92,6 @@ def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
 
 def reviewing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
     """Review and measurements of the same image."""
-    # At this pixel size the model finds several objects, so that there is a list to show.
-    picture, *others = viewer.layers
-    for layer in reversed(others):
-        viewer.layers.remove(layer)
-    viewer.layers.selection.active = picture
-    picture.scale = (1, 1)
     press_segment(widget)
     review(viewer, out)
     measurements(viewer, out)
@@ -104,14 +104,13 @@ def review(viewer: Viewer, out: Path) -> None:
     viewer.fit_to_view()
     wait_for(widget.listed, widget.page.list_button.click)
     widget.page.overlays.opacity.setValue(45)
-    widget.page.select_line(4)
+    widget.page.select_line(1)
     save_picture(viewer, out / "review.png")
 
     widget.page.select_line(0)
     widget.mark("rejected")
-    widget.mark("rejected")
     widget.mark("accepted")
-    widget.page.select_line(5)
+    widget.page.select_line(2)
     widget.page.overlays.map.setCurrentIndex(2)
     widget.page.overlays.map.activated.emit(2)
     widget.page.overlays.contours.setChecked(True)
