@@ -85,7 +85,9 @@ def refusing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
     """An image that does not fit the model."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
-    viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
+    picture = viewer.layers[0]
+    place = {"scale": (1, *picture.scale), "units": ("pixel", *map(str, picture.units))}
+    viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False, **place)
     press_segment(widget)
     save_picture(viewer, out / "error.png")
 

@@ -48,7 +48,8 @@ class Maps:
 
     def write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
         """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
-        labels = crop_to_inner(probabilities, self.grid).argmax(dim=1)
+        # On the CPU, argmax along this axis takes forty times as long as max.
+        labels = crop_to_inner(probabilities, self.grid).max(dim=1).indices
         counts = torch.stack([(labels == c).flatten(1).sum(dim=1) for c in range(probabilities.shape[1])], dim=1)
         pixel = math.prod(self.spacing) if self.spacing is not None else 1.0
         share = math.prod(self.grid.source) / math.prod(self.grid.inner)
