@@ -81,7 +81,8 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
 def _ready(model: LDSeg, device: torch.device) -> LDSeg:
     """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
     weights = list(model.parameters())  # asked first, since moving what is in place already takes a third of a run
-    if not all(w.is_contiguous(memory_format=torch.channels_last) for w in weights if w.ndim == 4):
+    flat = model.config.network.ndim == 2
+    if flat and not all(w.is_contiguous(memory_format=torch.channels_last) for w in weights if w.ndim == 4):
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if any(w.device != device for w in weights):
         model = model.to(device)
