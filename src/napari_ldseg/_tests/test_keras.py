@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from napari_ldseg import SegmentConfig, segment
 from napari_ldseg.checkpoints import import_keras, load_model, read_header, save_model
+from napari_ldseg.checkpoints._hdf5 import PROCESS
 from napari_ldseg.config import ModelConfig, ReleaseConfig
 from napari_ldseg.data import Image
 from napari_ldseg.errors import CheckpointError, InputError
@@ -270,6 +271,17 @@ def test_damaged_file(tmp_path: Path, content: bytes) -> None:
     folder = write_release(tmp_path, 2)
     (folder / "denoiser.hdf5").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"cannot be read as a Keras HDF5 weight file.*download"):
+        import_keras(folder)
+
+
+def test_what_the_hdf5_library_takes_from_a_damaged_file_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_release(tmp_path, 2)
+    greedy = tmp_path / "greedy.py"
+    greedy.write_text(PROCESS.read_text().replace("= read_all(paths)", "= bytes(2**31), []"))
+    monkeypatch.setattr("napari_ldseg.checkpoints._hdf5.PROCESS", greedy)
+    with pytest.raises(CheckpointError, match="too much memory, or ended the HDF5 library"):
         import_keras(folder)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from ..config import ModelConfig
 from ..errors import CheckpointError, InputError
 from ..networks import LDSeg
 from ._build import check_tensors, empty_model, fill_model
-from ._hdf5 import open_layers
+from ._hdf5 import read_layers
 from ._header import Tensor
 from ._keras_layers import Piece, Pieces, read_denoiser, read_image_encoder, read_mask_decoder, read_mask_encoder
 from ._registry import keras_files
@@ -54,16 +53,14 @@ def import_keras(folder: str | Path, name: str | None = None) -> LDSeg:
     files = keras_files(folder)
     pieces: Pieces = {}
     settings: dict[str, Any] = {"family": "release"}
-    with ExitStack() as stack:
-        for role, path in files.items():
-            layers = stack.enter_context(open_layers(path))
-            found, weights = READERS[role](layers, path)
-            settings |= found
-            pieces |= weights
-        config = _config(settings, name or folder.resolve().name, folder)
-        model = empty_model(config, str(folder))
-        check_tensors({key: _shape(each) for key, each in pieces.items()}, model.state_dict(), str(folder))
-        state = {key: torch.cat([torch.from_numpy(piece.read()) for piece in each]) for key, each in pieces.items()}
+    for (role, path), layers in zip(files.items(), read_layers(list(files.values())), strict=True):
+        found, weights = READERS[role](layers, path)
+        settings |= found
+        pieces |= weights
+    config = _config(settings, name or folder.resolve().name, folder)
+    model = empty_model(config, str(folder))
+    check_tensors({key: _shape(each) for key, each in pieces.items()}, model.state_dict(), str(folder))
+    state = {key: torch.cat([torch.from_numpy(piece.read()) for piece in each]) for key, each in pieces.items()}
     fill_model(model, state, str(folder))
     model.card = _card(config, files)
     return model
