@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, stats
 
 from ..errors import InputError
+from ._scores import sample_dice
 
 
 class Reliability(NamedTuple):
@@ -173,13 +174,10 @@ def pairwise_dice(samples: ArrayLike) -> float:
     InputError
         With fewer than two samples.
     """
-    flat = (np.asarray(samples) > 0).reshape(len(np.asarray(samples)), -1).astype(np.float32)
-    if len(flat) < 2:
+    masks = np.asarray(samples) > 0
+    if len(masks) < 2:
         raise InputError("One sample cannot disagree with itself; draw at least two.")
-    both, sizes = flat @ flat.T, flat.sum(axis=1)
-    total = sizes[:, None] + sizes[None]
-    scores = np.divide(2 * both, total, out=np.ones_like(total), where=total > 0)
-    return float(scores[np.triu_indices(len(flat), 1)].mean())
+    return 1 - sample_dice(masks)
 
 
 def _pair(score: ArrayLike, error: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
