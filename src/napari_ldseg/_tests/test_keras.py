@@ -213,6 +213,23 @@ def test_weights_of_other_settings_are_refused(tmp_path: Path) -> None:
         import_keras(write_release(tmp_path / "odd", 2, denoiser=odd))
 
 
+@pytest.mark.parametrize("layer", ["conv2d", "dense_1", "attention_block", "conv2d_9", "group_normalization"])
+def test_weights_of_other_shapes_are_refused(tmp_path: Path, layer: str) -> None:
+    odd = denoiser(2, (8, 16), (False, True))
+    for index, (name, arrays) in enumerate(odd.layers):
+        if name == layer:
+            odd.layers[index] = (name, {key: np.zeros(5, np.float32) for key in arrays})
+    with pytest.raises(CheckpointError, match=r"no kernel and bias|norm and four dense|unknown kind|whose shape"):
+        import_keras(write_release(tmp_path, 2, denoiser=odd))
+
+
+def test_denoiser_without_a_time_embedding_is_refused(tmp_path: Path) -> None:
+    odd = denoiser(2, (8, 16), (False, True))
+    odd.layers = [layer for layer in odd.layers if layer[0] not in ("dense", "dense_1")]
+    with pytest.raises(CheckpointError, match=r"is not (the denoiser|this network) of the LDSeg release"):
+        import_keras(write_release(tmp_path, 2, denoiser=odd))
+
+
 def test_not_finite_weight_is_named(tmp_path: Path) -> None:
     folder = write_release(tmp_path, 2)
     with h5py.File(folder / "denoiser.hdf5", "r+") as file:

@@ -125,7 +125,7 @@ def _kind(name: str, weights: list[tuple[str, tuple[int, ...]]]) -> str:
     dimensions = len(weights[0][1])
     if any("/" in each for each in names):
         return "attention"
-    if names[0] == "kernel":
+    if names[0] == "kernel" and dimensions in (2, 4, 5):
         if dimensions == 2:
             return "dense"
         return "transpose" if "transpose" in plain else "conv"

@@ -69,7 +69,9 @@ def import_keras(folder: str | Path, name: str | None = None) -> LDSeg:
 def _shape(pieces: list[Piece]) -> Tensor:
     """Return what the pieces of one tensor are together, laid end to end along the first axis."""
     shapes = [piece.shape for piece in pieces]
-    return Tensor(pieces[0].weight.dtype, (sum(shape[0] for shape in shapes), *shapes[0][1:]))
+    # Pieces that do not fit together have no shape in common, and so none that is asked for.
+    rest = shapes[0][1:] if len({shape[1:] for shape in shapes}) == 1 else ()
+    return Tensor(pieces[0].weight.dtype, (sum(shape[0] for shape in shapes), *rest))
 
 
 def _config(settings: dict[str, Any], name: str, folder: Path) -> ModelConfig:

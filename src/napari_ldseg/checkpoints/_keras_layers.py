@@ -105,8 +105,11 @@ class Walk:
     def conv(self, name: str, *kinds: str) -> tuple[int, ...]:
         """Take a convolution or dense layer; return the shape of our kernel (out, in, ...)."""
         layer = self.take(*(kinds or ("conv",)))
-        if [weight.name for weight in layer.weights] != ["kernel", "bias"]:
-            raise CheckpointError(f"The layer {layer.name[:80]!r} in {str(self.path)!r} has no kernel and bias.")
+        axes = [2 if layer.kind == "dense" else self.ndim + 2, 1]
+        if [len(each.shape) for each in layer.weights] != axes or layer.weights[1].name != "bias":
+            raise CheckpointError(
+                f"The layer {layer.name[:80]!r} in {str(self.path)!r} has no kernel and bias of this network."
+            )
         weight, bias = layer.weights
         self.add(f"{name}.weight", Piece(weight, kernel))
         self.add(f"{name}.bias", Piece(bias, same))
@@ -125,7 +128,7 @@ class Walk:
         if self.kind() != "attention":
             return 0
         layer = self.take("attention")
-        if len(layer.weights) != 10 or any(len(weight.shape) > 2 for weight in layer.weights):
+        if [len(weight.shape) for weight in layer.weights] != [1, 1, *[2, 1] * 4]:
             raise CheckpointError(
                 f"The attention {layer.name[:80]!r} in {str(self.path)!r} is not one norm and four dense layers."
             )
@@ -283,10 +286,8 @@ def _read_denoiser_inputs(walk: Walk, name: str) -> int:
         else:
             stem = walk.conv(f"{name}.latent_in")[0]
     both = walk.pieces.get(f"{name}.latent_in.weight")
-    if both is None:
-        raise CheckpointError(
-            f"{str(walk.path)!r} is not the denoiser of the LDSeg release: it has no first convolution."
-        )
+    if both is None or dense != 4:
+        raise CheckpointError(f"{str(walk.path)!r} is not the denoiser of the LDSeg release: it has no time embedding.")
     first, rest = slice(0, 1), slice(1, None)
     walk.add(f"{name}.latent_in.weight", Piece(both[0].weight, lambda values: kernel(values)[:, first]))
     walk.add(f"{name}.condition_in.weight", Piece(both[0].weight, lambda values: kernel(values)[:, rest]))
