@@ -7,13 +7,18 @@ Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python doc
 import argparse
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from napari import Viewer
 from qtpy.QtCore import QEventLoop
 from qtpy.QtGui import QGuiApplication
 
+from napari_ldseg._qt import MeasureWidget, ReviewWidget, SegmentWidget
 from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture, settle
+from napari_ldseg._qt._layers import HELPER
 from napari_ldseg.config import SegmentConfig
 
 
@@ -38,36 +43,106 @@ def picture_import(keras: Path, path: Path) -> None:
 
 
 def main() -> None:
-    """Make all pictures with one viewer."""
+    """Make all pictures, or those of review and measurements, with one viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="name or file of a model; by default the first released one")
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--keras", type=Path, help="a folder of Keras files: picture its import alone")
+    parser.add_argument("--review", action="store_true", help="only the pictures of review and measurements")
     arguments = parser.parse_args()
     require_display()
     if arguments.keras is not None:
         picture_import(arguments.keras, arguments.out / "import_keras.png")
         return
+    os.environ["NAPARI_LDSEG_REVIEWS"] = tempfile.mkdtemp()
     viewer, widget = open_demo(arguments.model)
     widget.settings.setValue(SegmentConfig(samples=arguments.samples))
-    save_picture(viewer, arguments.out / "segment_before.png")
+    if not arguments.review:
+        segmenting(viewer, widget, arguments.out)
+    reviewing(viewer, widget, arguments.out)
+    if not arguments.review:
+        refusing(viewer, widget, arguments.out)
+    viewer.close()
+
+
+def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
+    """The Segment widget before and after."""
+    save_picture(viewer, out / "segment_before.png")
 
     outcome = press_segment(widget)
     if outcome.error is not None:
         raise outcome.error
-    save_picture(viewer, arguments.out / "segment_after.png")
+    save_picture(viewer, out / "segment_after.png")
 
     viewer.layers[1].visible = False
-    save_picture(viewer, arguments.out / "sd_overlay.png")
+    save_picture(viewer, out / "sd_overlay.png")
 
     viewer.layers[1].visible = True
+
+
+def refusing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
+    """An image that does not fit the model."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
-    viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False)
+    picture = viewer.layers[0]
+    place = {"scale": (1, *picture.scale), "units": ("pixel", *map(str, picture.units))}
+    viewer.add_image(noise, name="multiplex", axis_labels=("c", "y", "x"), visible=False, **place)
     press_segment(widget)
-    save_picture(viewer, arguments.out / "error.png")
-    viewer.close()
+    save_picture(viewer, out / "error.png")
+
+
+def reviewing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
+    """Review and measurements of the same image."""
+    press_segment(widget)
+    review(viewer, out)
+    measurements(viewer, out)
+
+
+def review(viewer: Viewer, out: Path) -> None:
+    """Review: the list with the first object; then a sample, contours, and a few decisions."""
+    widget = ReviewWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Review (LDSeg)", area="right", tabify=True)
+    viewer.fit_to_view()
+    wait_for(widget.listed, widget.page.list_button.click)
+    widget.page.overlays.opacity.setValue(45)
+    widget.page.select_line(1)
+    save_picture(viewer, out / "review.png")
+
+    widget.page.select_line(0)
+    widget.mark("rejected")
+    widget.mark("accepted")
+    widget.page.select_line(2)
+    widget.page.overlays.map.setCurrentIndex(2)
+    widget.page.overlays.map.activated.emit(2)
+    widget.page.overlays.contours.setChecked(True)
+    widget.page.overlays.sample.setValue(3)
+    save_picture(viewer, out / "review_samples.png")
+    widget.session = None  # nothing of this is kept
+    viewer.window.remove_dock_widget(dock)
+    for layer in [layer for layer in viewer.layers if HELPER in layer.metadata]:
+        viewer.layers.remove(layer)
+    viewer.layers[2].visible = True
+
+
+def measurements(viewer: Viewer, out: Path) -> None:
+    """Measure: the table with error bars."""
+    widget = MeasureWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Measure (LDSeg)", area="right", tabify=True)
+    wait_for(widget.measured, widget.measure_button.click)
+    save_picture(viewer, out / "measure.png")
+    viewer.window.remove_dock_widget(dock)
+    for layer in [layer for layer in viewer.layers if HELPER in layer.metadata]:
+        viewer.layers.remove(layer)
+    widget.report = None
+
+
+def wait_for(signal: Any, press: Callable[[], object]) -> None:
+    """Press, and let the event loop run until the signal comes."""
+    loop = QEventLoop()
+    signal.connect(loop.quit)
+    press()
+    loop.exec()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoints import list_models, load_model, save_model
-    from .config import DiffusionConfig, InputConfig, ModelConfig, NetworkConfig, SegmentConfig, TrainConfig
+    from .config import (
+        DiffusionConfig,
+        InputConfig,
+        MeasureConfig,
+        ModelConfig,
+        NetworkConfig,
+        SegmentConfig,
+        TrainConfig,
+    )
     from .data import Image, find_pairs, read_image
     from .errors import CheckpointError, EngineError, InputError, LDSegError
     from .inference import Progress, Segmentation, segment
+    from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
     from .training import Epoch, fine_tune, train
 
 __version__ = "0.1.0"
@@ -26,9 +35,13 @@ __all__ = [
     "InputConfig",
     "InputError",
     "LDSegError",
+    "MeasureConfig",
+    "Measured",
+    "Measurement",
     "ModelConfig",
     "NetworkConfig",
     "Progress",
+    "SampleMasks",
     "SegmentConfig",
     "Segmentation",
     "TrainConfig",
@@ -37,6 +50,8 @@ __all__ = [
     "fine_tune",
     "list_models",
     "load_model",
+    "measure_frames",
+    "measure_objects",
     "read_image",
     "save_model",
     "segment",
@@ -45,10 +60,19 @@ __all__ = [
 
 _ROOMS = {
     "checkpoints": ("list_models", "load_model", "save_model"),
-    "config": ("DiffusionConfig", "InputConfig", "ModelConfig", "NetworkConfig", "SegmentConfig", "TrainConfig"),
+    "config": (
+        "DiffusionConfig",
+        "InputConfig",
+        "MeasureConfig",
+        "ModelConfig",
+        "NetworkConfig",
+        "SegmentConfig",
+        "TrainConfig",
+    ),
     "data": ("Image", "find_pairs", "read_image"),
     "errors": ("CheckpointError", "EngineError", "InputError", "LDSegError"),
     "inference": ("Progress", "Segmentation", "segment"),
+    "measure": ("Measured", "Measurement", "SampleMasks", "measure_frames", "measure_objects"),
     "training": ("Epoch", "fine_tune", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

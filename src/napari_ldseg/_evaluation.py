@@ -1,19 +1,18 @@
 """Scores of files against reference files, as a table and with where they came from."""
 
 import csv
+import io
 import json
 import math
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
-from .data import Image, read_image, read_labels
+from .data import Image, read_image, read_labels, write_text
 from .data._files import stem
 from .errors import InputError
 from .measure import Summary, score_case, summarize
@@ -75,17 +74,15 @@ def evaluate(
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str, Any]) -> None:
-    """Write ``cases.csv`` and ``summary.json``; each beside first, then renamed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with _written(folder / "cases.csv") as file:
-        writer = csv.DictWriter(file, ["case", *evaluation.summary], restval="")
-        writer.writeheader()
-        writer.writerows({"case": case, **row} for case, row in evaluation.rows.items())
-    summary = {key: {k: _plain(v) for k, v in value._asdict().items()} for key, value in evaluation.summary.items()}
-    with _written(folder / "summary.json") as file:
-        json.dump(
-            {**provenance, "date": datetime.now(UTC).isoformat(timespec="seconds"), "scores": summary}, file, indent=1
-        )
+    """Write ``cases.csv`` and ``summary.json`` into a folder, which is made if need be."""
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, ["case", *evaluation.summary], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"case": case, **row} for case, row in evaluation.rows.items())
+    write_text(folder / "cases.csv", table.getvalue())
+    scores = {key: {k: _plain(v) for k, v in value._asdict().items()} for key, value in evaluation.summary.items()}
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    write_text(folder / "summary.json", json.dumps({**provenance, "date": date, "scores": scores}, indent=1))
 
 
 def _uncertainty(prediction: Path) -> Image | None:
@@ -101,11 +98,3 @@ def _spacing(image: Image) -> tuple[float, ...] | None:
 
 def _plain(value: float) -> float | None:
     return value if math.isfinite(value) else None  # JSON knows no nan
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[TextIO]:
-    beside = path.with_name(f".{path.name}.partial")
-    with beside.open("w", encoding="utf-8", newline="") as file:
-        yield file
-    os.replace(beside, path)

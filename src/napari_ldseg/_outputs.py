@@ -49,12 +49,15 @@ def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], overwrit
 
 def write_outputs(result: "Segmentation", task: Task) -> None:
     """Write the maps of one image on its own grid."""
-    frames, spatial = ("".join(axis for axis in result.axes if (axis in "zyx") is wanted) for wanted in (False, True))
+    frames, spatial = _axes(result)
     maps: dict[str, tuple[NDArray[Any], str]] = {
-        "labels": (result.labels, result.axes),
-        "sd": (result.sd, result.axes),
+        "labels": (result.labels, frames + spatial),
+        "sd": (result.sd, frames + spatial),
         "mean": (result.mean, f"{frames}c{spatial}"),
     }
+    if result.masks is not None:
+        sample_axis = next(letter for letter in "pst" if letter not in frames)
+        maps["samples"] = (result.masks.array, f"{frames}{sample_axis}{spatial}")
     metadata = {
         **result.provenance,
         "image": task.image.name,
@@ -62,5 +65,20 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
         "class_names": list(result.class_names),
     }
     for kind, path in task.outputs.items():
+        if kind not in maps:
+            raise InputError(
+                f"{path.name} cannot be written: not one sample of this image fits into the memory that --keep-mb "
+                "allows; raise it."
+            )
         array, axes = maps[kind]
-        write_tiff(path, array, axes, spacing=result.spacing, unit=result.unit, metadata=metadata)
+        spacing = result.spacing
+        if kind == "samples" and spacing is not None and result.masks is not None:
+            spacing = tuple(step * factor for step, factor in zip(spacing, result.masks.factors, strict=True))
+        write_tiff(path, array, axes, spacing=spacing, unit=result.unit, metadata=metadata)
+
+
+def _axes(result: "Segmentation") -> tuple[str, str]:
+    """Return frame axes and spatial axes; the slices that a 2D model saw one by one are frames (s)."""
+    number = result.sizes.ndim - 2
+    frames, spatial = result.axes[:number], result.axes[number:]
+    return frames.replace("z", next(letter for letter in "spt" if letter not in frames)), spatial

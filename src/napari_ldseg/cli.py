@@ -18,6 +18,7 @@ from . import __version__
 from ._commands._common import border, follow, given, number, progress_bar, say, setting
 from ._commands._evaluate import evaluate
 from ._commands._exchange import export, imports
+from ._commands._measure import measure
 from ._commands._train import fine_tune, train
 from .config import Device, Precision, SamplerName, SegmentConfig
 from .errors import InputError, LDSegError
@@ -93,10 +94,14 @@ def segment(
     device: Annotated[Device | None, setting(SegmentConfig, "device", "--device")] = None,
     precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
     batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
+    keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
-    """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid."""
+    """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
+
+    With --keep-mb each sample's mask is written, too (<stem>_samples.tif), for error bars with `measure`.
+    """
     config = SegmentConfig.parse(
         given(
             samples=number(samples),
@@ -106,12 +111,13 @@ def segment(
             device=device,
             precision=precision,
             batch=batch,
+            keep_mb=keep_mb,
         )
     )
     from ._outputs import plan_outputs
     from .data import find_images
 
-    kinds = ("labels", "sd", "mean") if mean else ("labels", "sd")
+    kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
     tasks = plan_outputs(find_images(images), out, kinds, overwrite)
 
     from .checkpoints import load_model
@@ -124,7 +130,7 @@ def segment(
         raise typer.Exit(1)
 
 
-for command in (evaluate, train, fine_tune, export):
+for command in (measure, evaluate, train, fine_tune, export):
     app.command()(command)
 app.add_typer(imports, name="import")
 

@@ -34,7 +34,7 @@ def border(interrupted: str) -> Iterator[None]:
 
 
 def setting(config: type[Config], name: str, *flags: str) -> Any:
-    """Return the option for one field: help and default are written once, in ``config.py``."""
+    """Return the option for one field: help and default are written once, in ``config``."""
     field = config.model_fields[name]
     default = "" if field.default is None else f" Default: {field.default}."
     return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)

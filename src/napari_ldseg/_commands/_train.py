@@ -76,7 +76,8 @@ def fine_tune(
         Path | None, typer.Option("--groups", help="CSV with image and group (patient); a group is never split.")
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option("--config", help='JSON file {"train": {...}}; flags go first.')
+        Path | None,
+        typer.Option("--config", help='JSON file {"model": {"input": ...}, "train": {...}}; flags go first.'),
     ] = None,
     minutes: Annotated[float | None, setting(TrainConfig, "minutes", "--minutes")] = None,
     foreground: Annotated[bool | None, setting(TrainConfig, "foreground", "--foreground")] = None,
@@ -86,7 +87,13 @@ def fine_tune(
 ) -> None:
     """Train a model further on other images; its mask autoencoder stays as it is."""
     flags = given(minutes=minutes, foreground=foreground, validation=validation, seed=seed, device=device)
-    config = TrainConfig.for_fine_tuning(**(_settings_file(settings)["train"] | flags))
+    values = _settings_file(settings)
+    config = TrainConfig.for_fine_tuning(**(values["train"] | flags))
+    if set(values["model"]) - {"input"}:
+        raise InputError(
+            "Fine-tuning keeps the model's networks; of its settings only 'input' (how it sees images) can be changed, "
+            f"not {', '.join(sorted(set(values['model']) - {'input'}))}."
+        )
     from ..data import find_pairs
 
     pairs = find_pairs(images, labels, groups=groups)
@@ -94,7 +101,10 @@ def fine_tune(
     from ..checkpoints import load_model
     from ..training import fine_tune as run
 
-    _train(run(load_model(model, config.device), pairs, config, out, name=name), out)
+    parent = load_model(model, config.device)
+    seen = parent.config.input.model_dump() | values["model"].get("input", {})
+    parent.config = parent.config.replace(input=seen)
+    _train(run(parent, pairs, config, out, name=name), out)
 
 
 def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:

@@ -2,6 +2,8 @@
 
 from ._demo import demo
 from ._evaluate import EvaluateWidget
+from ._measure import MeasureWidget
+from ._review import ReviewWidget
 from ._segment import SegmentWidget
 
-__all__ = ["EvaluateWidget", "SegmentWidget", "demo"]
+__all__ = ["EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]

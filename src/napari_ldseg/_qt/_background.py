@@ -1,11 +1,14 @@
 """Work in a thread beside the event loop, whose outcome arrives in the thread of the widgets."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QCoreApplication, QObject, Signal
+
+SIGN_OF_LIFE = 0.05
 
 # A QObject must end in its own thread: were its working thread the last to hold it, Qt would deliver signals to an
 # object that is just being freed (a crash when the dock was closed during a run).
@@ -25,13 +28,20 @@ class Background(QObject):
 
     def __init__(self) -> None:
         super().__init__()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="napari-ldseg")
         self._ended.connect(self._on_ended)
+        if (app := QCoreApplication.instance()) is not None:
+            app.aboutToQuit.connect(self.stop)
 
     def start(self) -> None:
         """Start the thread; from here to its end the object lives, whoever lets go of it."""
         _GOING.add(self)
         self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the work to end at its next step; ``finished`` follows."""
+        self._stop.set()
 
     def work(self) -> object:
         """Do the work, in the thread; must not raise."""
@@ -67,3 +77,32 @@ class Task(Background):
             return Done(self._function())
         except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
             return Done(error=error)
+
+
+class Steps(Background):
+    """A generator in a thread that yields how far it is; ``finished`` carries a :class:`Done`, empty if stopped."""
+
+    progressed = Signal(int, int)
+
+    def __init__(self, make: Callable[[], Generator[tuple[int, int], None, Any]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def work(self) -> Done:
+        """Run the generator to its end; tell now and then how far it is."""
+        told, steps = 0.0, None
+        try:
+            steps = self._make()
+            while not self._stop.is_set():
+                done, total = next(steps)
+                if time.monotonic() - told >= SIGN_OF_LIFE:
+                    told = time.monotonic()
+                    self.progressed.emit(done, total)
+        except StopIteration as end:
+            return Done(end.value)
+        except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
+            return Done(error=error)
+        finally:
+            if steps is not None:
+                steps.close()
+        return Done()

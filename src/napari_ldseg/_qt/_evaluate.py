@@ -9,7 +9,6 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QComboBox,
     QHeaderView,
     QPushButton,
     QTableWidget,
@@ -21,7 +20,8 @@ from qtpy.QtWidgets import (
 from ..errors import InputError, LDSegError
 from ..measure import score_case
 from ._background import Done, Task
-from ._forms import form_layout, narrow, row_label
+from ._forms import form_layout, row_label
+from ._labels import LabelsPicker
 from ._layers import KEY
 from ._messages import Message
 
@@ -41,43 +41,6 @@ NAMES = {
 }
 
 
-class LabelsPicker(QComboBox):
-    """The viewer's labels layers."""
-
-    def __init__(self, viewer: "napari.Viewer", tooltip: str) -> None:
-        super().__init__()
-        self._viewer = viewer
-        self.setToolTip(tooltip)
-        narrow(self)
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.connect(self._rebuild)
-        self._rebuild()
-
-    def value(self) -> Labels | None:
-        """Return the chosen layer."""
-        chosen = self.currentData()
-        return chosen if chosen in self._viewer.layers else None
-
-    def setValue(self, layer: Labels) -> None:
-        """Choose a layer of the viewer."""
-        self.setCurrentIndex(self._layers().index(layer))
-
-    def _layers(self) -> list[Labels]:
-        return [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Labels)]
-
-    def _rebuild(self, event: Any = None) -> None:
-        del event
-        chosen, layers = self.currentData(), self._layers()
-        self.clear()
-        for layer in layers:
-            self.addItem(layer.name, layer)
-        if not layers:
-            self.addItem("No labels layer", None)
-        self.setCurrentIndex(layers.index(chosen) if chosen in layers else 0)
-        self.setEnabled(bool(layers))
-
-
 class EvaluateWidget(QWidget):
     """Compare a labels layer with a reference layer of the same shape.
 
@@ -91,8 +54,10 @@ class EvaluateWidget(QWidget):
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.prediction = LabelsPicker(self._viewer, "The labels to judge")
-        self.reference = LabelsPicker(self._viewer, "What they should be: an expert's labels")
+        self.prediction = LabelsPicker(self._viewer)
+        self.reference = LabelsPicker(self._viewer)
+        self.prediction.setToolTip("The labels to judge")
+        self.reference.setToolTip("What they should be: an expert's labels")
         self.foreground = QCheckBox("All labels above 0 are one class")
         self.objects = QCheckBox("Compare objects (GlaS challenge)")
         self.button = QPushButton("Evaluate")

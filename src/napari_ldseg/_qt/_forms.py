@@ -15,7 +15,7 @@ from ..config import Config
 C = TypeVar("C", bound=Config)
 DEFAULT = "model default"
 COUNTS = ("1", "10", "100")
-LABEL_WIDTH = 62
+LABEL_WIDTH = 70
 
 
 class ConfigForm(QWidget, Generic[C]):

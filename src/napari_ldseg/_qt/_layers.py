@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..inference import Segmentation
 
 KEY = "napari-ldseg"
+# Marks layers that only show something while reviewing: they are no results, and nobody is asked to segment them.
+HELPER = "napari-ldseg-helper"
 SD_RANGE = (0.0, 0.5)
 SD_OPACITY = 0.8
 # Colour-blind safe (Okabe & Ito 2008), for models that state no colours.
@@ -39,16 +41,30 @@ class _Stamp:
 
 
 _WRITTEN: "WeakKeyDictionary[Layer, _Stamp]" = WeakKeyDictionary()
+_RESULTS: "WeakKeyDictionary[Layer, Segmentation]" = WeakKeyDictionary()
 
 
 def is_result(layer: Layer) -> bool:
     """Whether a layer was made here."""
-    return KEY in layer.metadata
+    return KEY in layer.metadata or HELPER in layer.metadata
 
 
-def sd_colormap() -> Colormap:
-    """Return the colours of the SD map."""
-    return Colormap(SD_COLORS, name="LDSeg SD", display_name="LDSeg SD")
+def result_of(layer: Layer) -> "Segmentation | None":
+    """Return the result that a labels layer was made of in this session, with its samples; None for other layers."""
+    return _RESULTS.get(layer)
+
+
+def sd_colormap(above: float = 0.0) -> Colormap:
+    """Return the colours of the SD map; below the SD ``above`` nothing is shown."""
+    share = above / SD_RANGE[1]
+    if share <= 0:
+        return Colormap(SD_COLORS, name="LDSeg SD", display_name="LDSeg SD")
+    even = np.linspace(0, 1, len(SD_COLORS))
+    # A step needs two controls; the map of a layer is read at 256 places.
+    controls = [0.0, share - 1e-3, share, *(float(at) for at in even if at > share)]
+    stops = [[float(np.interp(at, even, channel)) for channel in zip(*SD_COLORS, strict=True)] for at in controls]
+    stops[0] = stops[1] = [0.0, 0.0, 0.0, 0.0]
+    return Colormap(stops, controls=controls, name=f"LDSeg SD above {above:.2f}", display_name="LDSeg SD")
 
 
 def class_colors(names: Sequence[str], colors: Sequence[str]) -> list[str]:
@@ -116,6 +132,7 @@ class ResultLayers:
         layer.metadata = {**layer.metadata, KEY: {"kind": kind, **result.provenance}}
         if isinstance(layer, Labels):
             layer.features = _features(result)
+            _RESULTS[layer] = result
         self._layers[kind] = layer
         _WRITTEN[layer] = _Stamp(
             layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place

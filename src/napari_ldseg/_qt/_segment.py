@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ..inference import Progress
 
 FIELDS = ("samples", "steps", "seed", "device")
-MORE_FIELDS = ("sampler", "precision", "batch")
+MORE_FIELDS = ("sampler", "precision", "batch", "keep_mb")
+KEEP_MB = 256
 WIDTH = 320
 DONE = object()
 STYLE = """
@@ -69,7 +70,7 @@ class SegmentWidget(QWidget):
         self.model = ModelPicker()
         self.frames = QComboBox()
         self.settings = ConfigForm(SegmentConfig(), FIELDS)
-        self.more_settings = ConfigForm(SegmentConfig(), MORE_FIELDS)
+        self.more_settings = ConfigForm(SegmentConfig(keep_mb=KEEP_MB), MORE_FIELDS)
         self.mean = QCheckBox("Add the mean probability map")
         self.segment_button = QPushButton("Segment")
         self.cancel_button = QPushButton("Cancel")

@@ -12,6 +12,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
+    from napari.layers import Labels as LabelsLayer
 
 Frames = Literal["current", "all"]
 MAX_SIDE = 4096
@@ -96,10 +97,10 @@ def read_layer(layer: "ImageLayer", ndim: int, frames: Frames, point: Sequence[f
     axes = "".join(letters[axis] for axis in sorted(letters)) + ("c" if layer.rgb else "")
     spacing, unit = _spacing(layer, spatial, factors)
     image = Image(array, axes, spacing, unit, layer.name)
-    return Source(image, tuple(shape), _place(layer, stretch, origin))
+    return Source(image, tuple(shape), place_on(layer, stretch, origin))
 
 
-def _place(layer: "ImageLayer", stretch: Any, origin: Any) -> dict[str, Any]:
+def place_on(layer: "ImageLayer | LabelsLayer", stretch: Any, origin: Any) -> dict[str, Any]:
     """Return the transforms that put an array, whose voxels are ``stretch`` pixels of the layer, on the layer.
 
     ``origin`` is its first voxel in its own voxels. The centre of a coarse voxel is not that of its first pixel.
@@ -115,7 +116,7 @@ def _place(layer: "ImageLayer", stretch: Any, origin: Any) -> dict[str, Any]:
     }
 
 
-def _physical(layer: "ImageLayer") -> Affine:
+def _physical(layer: "ImageLayer | LabelsLayer") -> Affine:
     """Return the layer's own transform, to which its affine comes on top."""
     return Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim)
 

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QCoreApplication, Signal
+from qtpy.QtCore import Signal
 
 from ..config import Device, SegmentConfig
 from ..data import Image
-from ._background import Background
+from ._background import SIGN_OF_LIFE, Background
 from ._torch import import_torch
 
 if TYPE_CHECKING:
     from ..inference import Progress, Segmentation
     from ..networks import LDSeg
 
-SIGN_OF_LIFE = 0.05
 PREVIEW = 0.3
 LARGE = 2**20
 
@@ -98,14 +97,7 @@ class Run(Background):
     def __init__(self, engine: Engine, job: Job) -> None:
         super().__init__()
         self._engine, self._job = engine, job
-        self._stop = threading.Event()
         self._stepped.connect(self._on_stepped)
-        if (app := QCoreApplication.instance()) is not None:
-            app.aboutToQuit.connect(self.stop)
-
-    def stop(self) -> None:
-        """Ask the engine to end at its next step; ``finished`` follows."""
-        self._stop.set()
 
     def work(self) -> Outcome:
         """Run the engine."""

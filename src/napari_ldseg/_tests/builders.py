@@ -1,16 +1,20 @@
 """Small arrays, files and models with names, for all tests."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import PIL.Image
 import torch
 from numpy.typing import NDArray
 
-from napari_ldseg.config import InputConfig, ModelConfig, NetworkConfig
+from napari_ldseg.config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
+from napari_ldseg.measure import Measured, Measurement, measure_objects
 from napari_ldseg.networks import LDSeg
+
+Result = TypeVar("Result")
 
 
 def make_ramp(shape: tuple[int, ...], dtype: Any = np.uint8) -> NDArray[Any]:
@@ -30,6 +34,29 @@ def make_disk(ndim: int, side: int = 16, radius: float = 5.0) -> NDArray[np.uint
     """A disk or ball of ones in the middle of a cube of zeros."""
     grid = np.indices((side,) * ndim) - (side - 1) / 2
     return np.asarray((grid**2).sum(axis=0) <= radius**2, np.uint8)
+
+
+def make_row() -> NDArray[np.uint8]:
+    """On 12 x 20 pixels two boxes of class 1, 4 x 4 and 4 x 6, four pixels apart, and a pixel of class 2."""
+    labels = np.zeros((12, 20), np.uint8)
+    labels[2:6, 2:6] = 1
+    labels[2:6, 10:16] = 1
+    labels[9, 9] = 2
+    return labels
+
+
+def to_end(run: Generator[Any, None, Result]) -> Result:
+    """What a generator of the engine returns."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+def measured_to_end(source: Measured, config: MeasureConfig) -> list[Measurement]:
+    return to_end(measure_objects(source, config))
 
 
 def save_picture(path: Path, array: NDArray[Any]) -> Path:

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
 from napari_ldseg._qt import SegmentWidget
+from napari_ldseg._qt._layers import ResultLayers
+from napari_ldseg._qt._sources import Source
 from napari_ldseg._qt._worker import Engine, Job, Outcome
 from napari_ldseg.checkpoints import save_model
+from napari_ldseg.data import Image
 from napari_ldseg.inference import Progress, Segmentation
+from napari_ldseg.measure import SampleMasks
 
 from .builders import make_tiny_model
 
@@ -44,6 +48,39 @@ def make_result(image_axes: str, array: NDArray[Any], samples: int, seed: int = 
         samples=samples,
         provenance={"model": "fake", "device": "cpu", "seconds": 0.5, "seed": seed, "samples": samples},
     )
+
+
+def make_three_boxes() -> tuple[Any, SampleMasks]:
+    """Boxes of 10 x 10 at x = 5, 25 and 45 on 30 x 60 pixels.
+
+    The second lacks in two of four samples, and the third is smaller by half in one.
+    """
+    labels = np.zeros((30, 60), np.uint8)
+    for x in (5, 25, 45):
+        labels[10:20, x : x + 10] = 1
+    samples = np.stack([labels] * 4)
+    samples[:2, :, 25:35] = 0
+    samples[0, 10:15, 45:55] = 0
+    return labels, SampleMasks(samples, (30, 60))
+
+
+def add_result(viewer: ViewerModel, leading: int = 0, **place: Any) -> Any:
+    """The layers of a run on three boxes; with leading frames, each of which is the same."""
+    labels, masks = make_three_boxes()
+    if leading:
+        labels = np.stack([labels] * leading)
+        masks = SampleMasks(np.stack([masks.array] * leading), (30, 60))
+    mean = np.stack([1 - labels * 0.8 - 0.1, labels * 0.8 + 0.1], axis=labels.ndim - 2).astype(np.float32)
+    sd = labels.astype(np.float32) * 0.3
+    result = Segmentation(
+        labels, mean, sd, np.ones((*labels.shape[:-2], 4, 2)), "tyx"[-labels.ndim :], (0.5, 0.5), "micrometer",
+        NAMES, COLORS, 4, {"model": "fake"}, masks,
+    )  # fmt: skip
+    picture = Image(labels, "tyx"[-labels.ndim :], (0.5, 0.5), "micrometer", "slide")
+    geometry = {"scale": (1.0,) * bool(leading) + (0.5, 0.5), "translate": (0.0,) * labels.ndim, **place}
+    source = Source(picture, labels.shape, geometry)
+    ResultLayers(viewer, source, "fake").show(result)
+    return viewer.layers["slide [fake] labels"]
 
 
 def fake_engine(job: Job, *, steps: int = 3, pause: float = 0.0, error: Exception | None = None) -> Segmenting:

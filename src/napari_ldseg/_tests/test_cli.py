@@ -176,10 +176,14 @@ def test_train_makes_a_model_that_segments(run: Run, tmp_path: Path, tiny_model_
     with tifffile.TiffFile(tmp_path / "out" / "0_labels.tif") as written:
         assert "disks" in json.dumps(written.imagej_metadata)
     folders = ("--images", tmp_path / "images", "--labels", tmp_path / "labels", "--out", tmp_path / "tuned")
-    settings.write_text(json.dumps({"train": {"denoiser_steps": 2, "batch": 2, "device": "cpu"}}))
+    changed = {"model": {"input": {"shape": [16, 16]}}, "train": {"denoiser_steps": 2, "batch": 2, "device": "cpu"}}
+    settings.write_text(json.dumps(changed))
     result = run("fine-tune", tmp_path / "run", *folders, "--config", settings, "--validation", 0.25)
     assert result.exit_code == 0, result.output
-    assert load_model(tmp_path / "tuned").config.name == "disks-tuned"
+    tuned = load_model(tmp_path / "tuned").config
+    assert (tuned.name, tuned.input.shape) == ("disks-tuned", (16, 16))
+    settings.write_text(json.dumps({"model": {"steps": 3}}))
+    assert "can be changed, not steps" in run("fine-tune", tmp_path / "run", *folders, "--config", settings).output
 
 
 @pytest.mark.parametrize("text", ["no json", "[1]", '{"net": {}}', '{"model": 3}'])

@@ -15,6 +15,7 @@ from napari_ldseg.data import Image
 from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.inference import Progress, Segmentation, segment
 from napari_ldseg.inference import _sampling as sampling
+from napari_ldseg.inference._maps import Maps
 from napari_ldseg.inference._preprocess import (
     convert_spacing,
     frames,
@@ -343,3 +344,35 @@ def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
 def test_model_config_names_what_is_missing() -> None:
     with pytest.raises(InputError, match="input mode 'spacing' needs a spacing"):
         ModelConfig.parse({"input": {"mode": "spacing"}})
+
+
+# --- masks that are kept ------------------------------------------------------------------------------------------
+
+
+def test_no_mask_is_kept_unless_asked_for() -> None:
+    assert run(make_tiny_model(2), picture(2))[1].masks is None
+
+
+def test_masks_are_those_that_the_sizes_count(tiny_model: LDSeg) -> None:
+    ndim = tiny_model.config.network.ndim
+    image = picture(ndim)
+    _, result = run(tiny_model, image, SegmentConfig(samples=5, steps=2, batch=2, keep_mb=1))
+    assert result.masks is not None
+    assert (result.masks.count, result.masks.grid) == (5, tiny_model.config.input.shape)
+    assert result.masks.shape == image.shape
+    share = np.prod(image.shape) / np.prod(result.masks.grid) * 2.0**ndim
+    counts = [[np.count_nonzero(mask == c) * share for c in range(2)] for mask in result.masks.at(())]
+    assert result.sizes == pytest.approx(np.array(counts))
+
+
+def test_as_many_masks_are_kept_as_fit_into_the_memory() -> None:
+    # 32 x 32 pixels a mask: 1024 of them fill one MiB
+    frames_of_one = Image(np.repeat(make_ramp((1, 20, 24)), 400, axis=0)[:2], "tyx")
+    _, result = run(make_tiny_model(2), frames_of_one, SegmentConfig(samples=3, steps=1, keep_mb=1))
+    assert result.masks is not None
+    assert result.masks.array.shape == (2, 3, 32, 32)
+    maps = Maps(Image(np.zeros((300, 20, 24)), "tyx"), make_tiny_config(2), wanted=100, keep_mb=1)
+    assert maps.masks.shape == (300, 3, 32, 32)
+    assert (
+        Maps(Image(np.zeros((2000, 20, 24)), "tyx"), make_tiny_config(2), wanted=9, keep_mb=1).freeze({}).masks is None
+    )

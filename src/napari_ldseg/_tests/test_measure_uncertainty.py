@@ -22,7 +22,7 @@ from napari_ldseg.measure import (
 
 def test_reliability_counts_each_bin() -> None:
     found = reliability(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 1, 1, 1]), bins=2)
-    assert found.count.tolist() == [2, 2]
+    assert found.pixels.tolist() == [2, 2]
     np.testing.assert_allclose(found.confidence, [0.1, 0.9])
     np.testing.assert_allclose(found.accuracy, [0.5, 1.0])
     assert found.ece == pytest.approx((0.4 * 2 + 0.1 * 2) / 4)
@@ -30,7 +30,7 @@ def test_reliability_counts_each_bin() -> None:
 
 def test_probability_one_falls_into_the_last_bin_and_empty_bins_are_nan() -> None:
     found = reliability(np.array([[1.0, 0.0]]), np.array([[1, 0]]), bins=3)
-    assert found.count.tolist() == [1, 0, 1]
+    assert found.pixels.tolist() == [1, 0, 1]
     assert np.isnan(found.accuracy[1])
     assert found.ece == 0
 

@@ -5,7 +5,7 @@ from ._image import Image
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
-from ._writer import write_tiff
+from ._writer import read_notes, write_text, write_tiff
 
 __all__ = [
     "Image",
@@ -17,5 +17,7 @@ __all__ = [
     "phantom",
     "read_image",
     "read_labels",
+    "read_notes",
+    "write_text",
     "write_tiff",
 ]

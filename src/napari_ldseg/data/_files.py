@@ -13,7 +13,7 @@ READABLE = (
     f"Readable are {', '.join(SUFFIXES)}; NIfTI and DICOM come with a later version, convert them to TIFF until then"
 )
 
-_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_labels$|_sd$|_mean$", re.IGNORECASE)
+_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -46,7 +46,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
     A file is taken as it is. Of a folder (not of its subfolders) and of a pattern such as ``slides/*.png`` the files
     that :func:`read_image` can read are taken in natural order, without annotations (``*_anno*``) and without our own
-    results (``*_labels``, ``*_sd``, ``*_mean``). Each file comes once, where it was first named.
+    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``). Each file comes once, where it was first named.
 
     Raises
     ------

@@ -95,6 +95,39 @@ def write_tiff(
         raise InputError(f"{path} cannot be written ({reason}); choose another folder or make room.") from error
 
 
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file in UTF-8, beside its place first, then renamed; a missing folder is made.
+
+    Raises
+    ------
+    InputError
+        Where the disk refuses.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(text, encoding="utf-8", newline="")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{path} cannot be written ({reason}); choose another folder or make room.") from error
+
+
+def read_notes(path: Path | str) -> dict[str, Any]:
+    """Return the provenance that :func:`write_tiff` noted in a file; empty for files of other origin."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            info = (tiff.imagej_metadata or {}).get("Info") if tiff.is_imagej else None
+        notes = json.loads(info) if isinstance(info, str) else {}
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in notes.items() if key != _KEY} if isinstance(notes, dict) else {}
+
+
 def written_axes(tiff: tifffile.TiffFile, stored: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
     """Axes and shape as :func:`write_tiff` noted them.
 

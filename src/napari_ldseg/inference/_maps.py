@@ -10,15 +10,18 @@ from torch import Tensor
 
 from ..config import ModelConfig
 from ..data import Image
+from ..measure import NOT_DRAWN, SampleMasks
 from ._preprocess import Grid, convert_spacing, crop_to_inner, frame_shape, plan_grid, restore
 from ._result import Segmentation
 from ._statistics import RunningStatistics
 
+MEGABYTE = 2**20
+
 
 class Maps:
-    """Arrays on the input's grid for every frame, with room for the sizes of all samples."""
+    """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks."""
 
-    def __init__(self, image: Image, config: ModelConfig, wanted: int):
+    def __init__(self, image: Image, config: ModelConfig, wanted: int, keep_mb: int = 0):
         self.leading, self.shape, self.axes, self.spacing = frame_shape(image, config)
         self.unit, self.config = image.unit, config
         seen = convert_spacing(self.spacing, image.unit, config.input.unit)
@@ -30,6 +33,9 @@ class Maps:
         self.labels = np.zeros((*self.leading, *self.shape), dtype=np.uint8)
         self.sizes = np.full((*self.leading, wanted, classes), np.nan)
         self.samples = 0
+        # A mask is kept on the networks' grid, where it was drawn: nothing is lost, and it is the smaller grid.
+        kept = min(wanted, keep_mb * MEGABYTE // math.prod((*self.leading, *self.grid.inner)))
+        self.masks = np.full((*self.leading, kept, *self.grid.inner), NOT_DRAWN, dtype=np.uint8)
 
     def write(self, index: tuple[int, ...], statistics: RunningStatistics) -> None:
         """Bring the maps of one frame up to date."""
@@ -40,14 +46,18 @@ class Maps:
         self.sd[index] = restored[-1]
         self.samples = max(self.samples, statistics.count)
 
-    def write_sizes(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
-        """Note area or volume of each class in each of these samples, (N, C, *outer)."""
-        labels = crop_to_inner(probabilities, self.grid).argmax(dim=1).flatten(1)
-        counts = torch.stack([(labels == c).sum(dim=1) for c in range(probabilities.shape[1])], dim=1)
+    def write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
+        """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
+        # On the CPU, argmax along this axis takes forty times as long as max.
+        labels = crop_to_inner(probabilities, self.grid).max(dim=1).indices
+        counts = torch.stack([(labels == c).flatten(1).sum(dim=1) for c in range(probabilities.shape[1])], dim=1)
         pixel = math.prod(self.spacing) if self.spacing is not None else 1.0
         share = math.prod(self.grid.source) / math.prod(self.grid.inner)
         target: NDArray[np.float64] = self.sizes[index]
         target[samples.start : samples.stop] = counts.numpy() * (share * pixel)
+        masks: NDArray[np.uint8] = self.masks[index]
+        fitting = range(len(masks))[samples.start : samples.stop]
+        masks[fitting.start : fitting.stop] = labels[: len(fitting)].numpy()
 
     def freeze(self, provenance: dict[str, Any]) -> Segmentation:
         """Return the result so far; it shares its arrays with the maps, which later samples refine in place."""
@@ -56,6 +66,7 @@ class Maps:
             mean=self.mean,
             sd=self.sd,
             sizes=self.sizes[..., : self.samples, :],
+            masks=self._kept(),
             axes=self.axes,
             spacing=self.spacing,
             unit=self.unit,
@@ -64,3 +75,8 @@ class Maps:
             samples=self.samples,
             provenance={**provenance, "samples": self.samples},
         )
+
+    def _kept(self) -> SampleMasks | None:
+        """Return the masks that were kept so far, as a view: each is written once."""
+        shown = self.masks[(slice(None),) * len(self.leading) + (slice(self.samples),)]
+        return SampleMasks(shown, self.shape) if shown.size else None

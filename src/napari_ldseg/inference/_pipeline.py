@@ -67,7 +67,7 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     """
     config = config or SegmentConfig()
     wanted = config.max_samples if config.samples == "auto" else config.samples
-    maps = Maps(image, model.config, wanted)
+    maps = Maps(image, model.config, wanted, config.keep_mb)
     device = resolve_device(config.device)
     run = _Run(_ready(model, device), image, config, device, maps, wanted)
     yield Progress(0, run.total, "Reading the image")
@@ -80,9 +80,13 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
 
 def _ready(model: LDSeg, device: torch.device) -> LDSeg:
     """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
-    if model.config.network.ndim == 2:
+    weights = list(model.parameters())  # asked first, since moving what is in place already takes a third of a run
+    flat = model.config.network.ndim == 2
+    if flat and not all(w.is_contiguous(memory_format=torch.channels_last) for w in weights if w.ndim == 4):
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model.to(device).eval()
+    if any(w.device != device for w in weights):
+        model = model.to(device)
+    return model.eval()
 
 
 @dataclass
@@ -185,7 +189,7 @@ def _segment_frame(run: _Run, tensor: Tensor, index: tuple[int, ...]) -> Generat
         )
         statistics.add(probabilities)
         run.maps.write(index, statistics)
-        run.maps.write_sizes(index, samples, probabilities)
+        run.maps.write_samples(index, samples, probabilities)
         text = f"{statistics.count} sample{'s' if statistics.count > 1 else ''}"
         yield run.progress(text, run.maps.freeze(run.provenance))
     run.done = (run.frame + 1) * run.steps_per_frame

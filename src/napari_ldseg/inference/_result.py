@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..measure import SampleMasks
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -33,6 +35,8 @@ class Segmentation:
         N, the number of samples that the maps stand on.
     provenance : dict
         Package version, model name and SHA-256, settings, seed, device, seconds: everything JSON.
+    masks : SampleMasks or None
+        The mask of each sample, as many as fitted into ``SegmentConfig.keep_mb``; None where none was kept.
     """
 
     labels: NDArray[np.uint8]
@@ -46,6 +50,7 @@ class Segmentation:
     class_colors: tuple[str, ...]
     samples: int
     provenance: dict[str, Any]
+    masks: SampleMasks | None = None
 
 
 @dataclass(frozen=True)

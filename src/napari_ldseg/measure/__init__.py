@@ -1,4 +1,4 @@
-"""Numbers that judge masks (numpy, scipy and scikit-image; no torch)."""
+"""Numbers that judge masks and describe their objects (numpy, scipy and scikit-image; no torch)."""
 
 from ._calibration import (
     Reliability,
@@ -6,6 +6,7 @@ from ._calibration import (
     aurc,
     auroc,
     boundary_band,
+    found_after,
     pairwise_dice,
     reliability,
     soft_dice_confidence,
@@ -13,34 +14,71 @@ from ._calibration import (
 )
 from ._cases import Summary, score_case, summarize
 from ._glas import ObjectScores, label_objects, object_scores
+from ._matching import Versions, match
+from ._measure import (
+    RANKINGS,
+    Measured,
+    Measurement,
+    Spread,
+    class_sizes,
+    measure_frames,
+    measure_objects,
+    ranked,
+    size_name,
+    usable_ranking,
+)
 from ._overlap import confusion, dice, foreground_dice, iou
 from ._raters import disagreement_correlation, energy_distance
+from ._regions import Region, find_regions, grown, whole_frames
+from ._samples import NOT_DRAWN, Box, SampleMasks
+from ._shape import boundary
 from ._surface import average_surface_distance, hausdorff, hd95, surface_distances
 
 __all__ = [
+    "NOT_DRAWN",
+    "RANKINGS",
+    "Box",
+    "Measured",
+    "Measurement",
     "ObjectScores",
+    "Region",
     "Reliability",
+    "SampleMasks",
+    "Spread",
     "Summary",
+    "Versions",
     "auprc",
     "aurc",
     "auroc",
     "average_surface_distance",
+    "boundary",
     "boundary_band",
+    "class_sizes",
     "confusion",
     "dice",
     "disagreement_correlation",
     "energy_distance",
+    "find_regions",
     "foreground_dice",
+    "found_after",
+    "grown",
     "hausdorff",
     "hd95",
     "iou",
     "label_objects",
+    "match",
+    "measure_frames",
+    "measure_objects",
     "object_scores",
     "pairwise_dice",
+    "ranked",
     "reliability",
     "score_case",
+    "size_name",
     "soft_dice_confidence",
     "sparsification_error",
     "summarize",
     "surface_distances",
+    "usable_ranking",
+    "whole_frames",
 ]

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, stats
 
 from ..errors import InputError
+from ._scores import sample_dice
 
 
 class Reliability(NamedTuple):
@@ -17,20 +18,20 @@ class Reliability(NamedTuple):
     ----------
     confidence, accuracy : float arrays, shape ``(bins,)``
         Mean predicted probability, and the share of pixels that are foreground.
-    count : int array, shape ``(bins,)``
+    pixels : int array, shape ``(bins,)``
     """
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
-    count: NDArray[np.int64]
+    pixels: NDArray[np.int64]
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: the mean gap between confidence and accuracy, weighted by count."""
-        if not self.count.any():
+        """Expected calibration error: the mean gap between confidence and accuracy, weighted by pixels."""
+        if not self.pixels.any():
             return float("nan")
         gaps = np.abs(self.confidence - self.accuracy)
-        return float(np.nansum(gaps * self.count) / self.count.sum())
+        return float(np.nansum(gaps * self.pixels) / self.pixels.sum())
 
 
 def reliability(probability: ArrayLike, reference: ArrayLike, *, bins: int = 15) -> Reliability:
@@ -129,6 +130,20 @@ def aurc(score: ArrayLike, risk: ArrayLike) -> float:
     return float(np.mean(np.cumsum(mean[np.sort(group)]) / np.arange(1, scores.size + 1)))
 
 
+def found_after(score: ArrayLike, error: ArrayLike, share: float) -> float:
+    """Share of all errors among the ``share`` of the cases that score highest, its mean over all orders of ties.
+
+    nan, with a ``UserWarning``, where there are no errors.
+    """
+    scores, wrong = _pair(score, error)
+    if not wrong.any():
+        return _undefined("the share of errors found")
+    _, group, sizes = np.unique(-scores, return_inverse=True, return_counts=True)
+    shared = np.repeat(np.bincount(group, wrong) / sizes, sizes)
+    seen = np.concatenate([[0.0], np.cumsum(shared)])
+    return float(np.interp(share * wrong.size, np.arange(wrong.size + 1), seen) / wrong.sum())
+
+
 def sparsification_error(score: ArrayLike, risk: ArrayLike) -> float:
     """How much worse than the oracle a score is (AUSE, Ilg et al. 2018): AURC less that of the risk itself."""
     return aurc(score, risk) - aurc(risk, risk)
@@ -159,18 +174,17 @@ def pairwise_dice(samples: ArrayLike) -> float:
     InputError
         With fewer than two samples.
     """
-    flat = (np.asarray(samples) > 0).reshape(len(np.asarray(samples)), -1).astype(np.float32)
-    if len(flat) < 2:
+    masks = np.asarray(samples) > 0
+    if len(masks) < 2:
         raise InputError("One sample cannot disagree with itself; draw at least two.")
-    both, sizes = flat @ flat.T, flat.sum(axis=1)
-    total = sizes[:, None] + sizes[None]
-    scores = np.divide(2 * both, total, out=np.ones_like(total), where=total > 0)
-    return float(scores[np.triu_indices(len(flat), 1)].mean())
+    return 1 - sample_dice(masks)
 
 
 def _pair(score: ArrayLike, error: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     if np.shape(score) != np.shape(error):
         raise InputError(f"The scores have the shape {np.shape(score)} and the errors {np.shape(error)}.")
+    if not np.isfinite(np.asarray(score, np.float64)).all():
+        raise InputError("Some scores are not finite; leave out cases that have none.")
     return np.asarray(score, np.float64).ravel(), np.asarray(error, bool).ravel()
 
 

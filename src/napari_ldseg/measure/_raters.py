@@ -63,4 +63,5 @@ def _stacks(samples: ArrayLike, raters: ArrayLike) -> tuple[NDArray[np.float32],
 def _distances(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
     both = one @ other.T
     union = one.sum(axis=1)[:, None] + other.sum(axis=1)[None] - both
-    return 1 - np.divide(both, union, out=np.ones(union.shape), where=union > 0)
+    alike: NDArray[np.float64] = np.divide(both, union, out=np.ones(union.shape), where=union > 0)
+    return 1 - alike

@@ -1,0 +1,133 @@
+"""Which score finds the wrong objects first? Prints the tables of docs/review.md.
+
+    python benchmarks/ranking.py models/glas --images DIR --labels DIR --split models/glas/split.json
+
+segments the validation images, takes each object that the model found, and compares it with the annotated gland
+(instance) that it overlaps most. An object is an *error* where their Dice is below 0.8; its *risk* is 1 - Dice.
+Whole images are ranked, too, by the scores that exist for them; their risk is 1 - DSC of the foreground.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from napari_ldseg.checkpoints import load_model
+from napari_ldseg.config import MeasureConfig, SegmentConfig
+from napari_ldseg.data import find_pairs, read_image, read_labels
+from napari_ldseg.inference import Segmentation, segment
+from napari_ldseg.measure import (
+    RANKINGS,
+    Measured,
+    Region,
+    aurc,
+    auroc,
+    foreground_dice,
+    found_after,
+    measure_frames,
+    measure_objects,
+)
+
+SHARES = (0.1, 0.2, 0.3)
+
+
+def to_end(run):
+    """What a generator returns."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
+
+
+def risk_of(region: Region, reference: np.ndarray) -> float:
+    """1 - Dice of an object with the annotated instance that it overlaps most; 1 where there is none."""
+    under = reference[region.box][region.mask]
+    counts = np.bincount(under[under > 0]) if (under > 0).any() else np.zeros(1)
+    if counts.max() == 0:
+        return 1.0
+    instance = int(counts.argmax())
+    return 1 - 2 * counts[instance] / (region.pixels + np.count_nonzero(reference == instance))
+
+
+def measured(result: Segmentation) -> Measured:
+    """The pictures of a result."""
+    return Measured(result.labels, 2, result.spacing, result.masks, result.sd, result.mean)
+
+
+def interval(scores: np.ndarray, errors: np.ndarray, image: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the AUROC over 1000 draws of the images."""
+    rng, found = np.random.default_rng(0), []
+    names = np.unique(image)
+    rows = {name: np.flatnonzero(image == name) for name in names}
+    for _ in range(1000):
+        drawn = np.concatenate([rows[name] for name in rng.choice(names, len(names))])
+        found.append(auroc(scores[drawn], errors[drawn]))
+    return tuple(np.nanquantile(found, [0.025, 0.975]))
+
+
+def table(title: str, scores: dict[str, np.ndarray], risks: np.ndarray, wrong: float, image: np.ndarray) -> str:
+    """Return a Markdown table, the best score first."""
+    errors = risks > wrong
+    lines = []
+    for name, values in scores.items():
+        area = auroc(values, errors)
+        low, high = interval(values, errors, image)
+        found = " | ".join(f"{found_after(values, errors, share):.0%}" for share in SHARES)
+        lines.append((area, f"| {name} | {area:.3f} ({low:.2f} to {high:.2f}) | {aurc(values, risks):.4f} | {found} |"))
+    lines.sort(key=lambda pair: -pair[0])
+    best = " | ".join(f"{found_after(risks, errors, share):.0%}" for share in SHARES)
+    head = f"{len(risks)} ranked, {errors.sum()} errors (risk above {wrong:.3g}), mean risk {risks.mean():.3f}"
+    return "\n".join(
+        [
+            f"\n{title}: {head}\n",
+            "| score | AUROC (95 %) | AURC | " + " | ".join(f"errors in the first {s:.0%}" for s in SHARES) + " |",
+            "|---" * (3 + len(SHARES)) + "|",
+            *(line for _, line in lines),
+            f"| random order | 0.500 | {risks.mean():.4f} | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |",
+            f"| (the risk itself) | 1.000 | {aurc(risks, risks):.4f} | {best} |",
+        ]
+    )
+
+
+def main() -> None:
+    """Segment, rank, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True, help="instance numbers, 0 background")
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--part", default="validation", choices=("validation", "training"))
+    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wrong", type=float, nargs="+", default=[0.2, 0.5], help="risk above which it is an error")
+    args = parser.parse_args()
+    model = load_model(args.model)
+    names = json.loads(args.split.read_text())[args.part]
+    objects, frames, risks, image_risks, origin = [], [], [], [], []
+    for pair in find_pairs(args.images, args.labels):
+        if pair.image.stem not in names:
+            continue
+        reference = read_labels(pair.labels).array
+        config = SegmentConfig(samples=args.samples, seed=args.seed, keep_mb=1024)
+        result = to_end(segment(model, read_image(pair.image), config))
+        found = to_end(measure_objects(measured(result), MeasureConfig(shapes=False)))
+        objects += found
+        risks += [risk_of(one.region, reference) for one in found]
+        origin += [pair.image.stem] * len(found)
+        frames += to_end(measure_frames(measured(result)))
+        image_risks.append(1 - foreground_dice(result.labels, reference))
+    for title, ranked, risk, wrong, image in (
+        *(("Objects", objects, risks, wrong, origin) for wrong in args.wrong),
+        ("Images", frames, image_risks, float(np.median(image_risks)), list(range(len(frames)))),
+    ):
+        scores = {name: np.array([one.scores[name] for one in ranked]) for name in RANKINGS}
+        # A score that does not exist (the size variation of an object that no sample has) is the most uncertain.
+        filled = {name: np.where(np.isfinite(values), values, 1e9) for name, values in scores.items()}
+        used = {name: values for name, values in filled.items() if len(set(values)) > 1}
+        print(table(title, used, np.array(risk), wrong, np.array(image)), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""The Review widget: a list of objects, the most uncertain first, that leads the viewer from one to the next."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QHideEvent
+from qtpy.QtWidgets import QWidget
+
+from ..config import MeasureConfig, Ranking
+from ..errors import InputError, LDSegError
+from ..measure import usable_ranking
+from ._background import Done, Steps
+from ._navigate import go_to, outline
+from ._review_page import ReviewPage
+from ._review_rows import SCORE, STATE, columns
+from ._review_session import Listed, Session, list_rows
+from ._review_state import State
+from ._subject import read_subject
+
+if TYPE_CHECKING:
+    import napari
+
+WIDTH = 410
+AUTOSAVE = 800
+logger = logging.getLogger(__name__)
+
+
+class ReviewWidget(QWidget):
+    """Review the objects, frames or slices of a labels layer, ranked by uncertainty.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    listed = Signal()
+    saved = Signal()
+
+    def __init__(self, napari_viewer: "napari.Viewer") -> None:
+        super().__init__()
+        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._viewer = napari_viewer
+        self.session: Session | None = None
+        self._work: Steps | None = None
+        self._turn = 0
+        self._saving: Steps | None = None
+        self._atoms: list[Any] = []
+        self.page = ReviewPage(napari_viewer, self)
+        page = self.page
+        self._autosave = _timer(self, AUTOSAVE, self._on_autosave)
+        # napari tells of an edit before it is made.
+        self._noticing = _timer(self, 0, self._on_edited)
+        page.list_requested.connect(self.list_rows)
+        page.ranking.activated.connect(self._on_ranking)
+        page.table.selectionModel().currentRowChanged.connect(self._on_row)
+        page.next_requested.connect(lambda: self.step(1))
+        page.previous_requested.connect(lambda: self.step(-1))
+        page.state_requested.connect(self.mark)
+        page.overlays.paste_requested.connect(self.paste)
+
+    def sizeHint(self) -> QSize:
+        """Return a width that leaves room for the picture; napari makes the dock this wide."""
+        return QSize(WIDTH, 700)
+
+    @property
+    def row(self) -> int | None:
+        """The selected row, counted as listed."""
+        index = self.page.table.currentIndex()
+        return self.page.model.row_at(index.row()) if index.isValid() and self.session is not None else None
+
+    def list_rows(self) -> None:
+        """Find and rank the objects of the chosen labels, in a thread."""
+        self.flush()
+        self.page.message.clear()
+        layer = self.page.labels.value()
+        try:
+            if layer is None:
+                raise InputError("There is no labels layer; press Segment first, or open a label mask.")
+            subject = read_subject(self._viewer, layer, volume=self.page.volume.isChecked())
+        except LDSegError as error:
+            self.show_error(error)
+            return
+        self._leave()
+        frames = self.page.rows.currentIndex() == 1
+        config = MeasureConfig(shapes=False)
+        work = Steps(lambda: list_rows(subject, config, frames=frames))
+        work.progressed.connect(self.page.progress.bar.show_done)
+        self._turn = turn = self._turn + 1
+        work.finished.connect(lambda done: self._on_listed(turn, subject, done.value, done.error))
+        self.destroyed.connect(work.stop)
+        if self._work is not None:
+            self._work.stop()
+        self._work = work
+        self.page.progress.start()
+        self.page.progress.say("Listing")
+        work.start()
+
+    def step(self, by: int) -> None:
+        """Go to the next or the previous line."""
+        if self.session is not None and self.session.regions:
+            line = self.page.table.currentIndex().row()
+            self.page.select_line(min(max(line + by, 0), len(self.session.regions) - 1))
+
+    def mark(self, state: State) -> None:
+        """Accept or reject the selected row, and go on to the next one that is to do."""
+        if self.session is None or self.row is None:
+            return
+        self.session.set_state(self.row, state)
+        self._show_states([self.row])
+        line = self.page.table.currentIndex().row()
+        count = len(self.session.regions)
+        for ahead in (*range(line + 1, count), *range(line)):
+            if self.session.review.state(self.session.regions[self.page.model.row_at(ahead)].number) == "to do":
+                self.page.select_line(ahead)
+                return
+        self.page.say_done()
+
+    def paste(self, sample: int) -> None:
+        """Put a sample's version of the selected object into the labels; undo (Ctrl+Z) takes it back."""
+        session, row = self.session, self.row
+        if session is None or row is None or session.regions[row].label == 0 or sample == 0:
+            self.page.message.show_error("Select an object in the list and a sample to take it from.")
+            return
+        self.page.message.clear()
+        work = Steps(lambda: session.version(row, sample))
+        work.finished.connect(lambda done: self._on_version(session, done.value, done.error))
+        self.destroyed.connect(work.stop)
+        work.start()
+
+    def flush(self) -> None:
+        """Save at once what is not saved yet."""
+        if self.session is not None and self.session.dirty:
+            try:
+                self.session.save()
+            except LDSegError as error:
+                self.show_error(error)
+            self.saved.emit()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Save before the dock or the viewer closes."""
+        self.flush()
+        super().hideEvent(event)
+
+    def show_error(self, error: Exception) -> None:
+        """Tell the user, here and as a notification of napari."""
+        expected = isinstance(error, LDSegError)
+        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        if not expected:
+            logger.error("unexpected error while reviewing", exc_info=error)
+        self.page.message.show_error(text)
+        show_error(text)
+
+    def _on_listed(self, turn: int, subject: Any, listed: Listed | None, error: Exception | None) -> None:
+        if turn != self._turn:
+            return  # another list was asked for meanwhile
+        self._work = None
+        self.page.progress.finish("")
+        if error is not None or listed is None:
+            if error is not None:
+                self.show_error(error)
+            return
+        self.session = session = Session(subject, listed)
+        ranking = usable_ranking(listed.measurements, MeasureConfig().ranking)
+        self.page.set_rankings(listed.measurements, ranking)
+        self.page.overlays.show_subject(subject)
+        self._fill(ranking)
+        words = f"Review of {len(session.review.states)} objects restored." if session.review.states else ""
+        if listed.found is not None and listed.found.labels is not None and session.put_back(listed.found.labels):
+            words += " The corrected labels were put back; Ctrl+Z undoes that."
+        subject.layer.events.paint.connect(self._on_paint)
+        subject.layer.events.set_data.connect(self._on_data)
+        self.page.progress.say(words)
+        self.page.select_line(0)
+        self.listed.emit()
+
+    def _fill(self, ranking: Ranking) -> None:
+        assert self.session is not None
+        self.page.model.set_columns(columns(self.session, ranking))
+        self.page.table.sortByColumn(SCORE, Qt.SortOrder.DescendingOrder)
+        self.page.table.fit()
+        self._show_states([])
+
+    def _on_ranking(self) -> None:
+        if self.session is not None:
+            self._fill(self.page.ranking.currentText())
+            self.page.select_line(0)
+
+    def _on_row(self, current: QModelIndex, before: QModelIndex) -> None:
+        del before
+        if self.session is None or not current.isValid():
+            return
+        region = self.session.regions[self.page.model.row_at(current.row())]
+        if self.session.subject.layer in self._viewer.layers:
+            go_to(self._viewer, self.session.subject, region)
+            outline(self._viewer, self.session.subject, region)
+
+    def _on_paint(self, event: Any) -> None:
+        self._atoms += list(event.value)
+        self._noticing.start()
+
+    def _on_edited(self) -> None:
+        atoms, self._atoms = self._atoms, []
+        if self.session is not None and atoms:
+            self._show_states(self.session.edited(atoms, self.row))
+            self._autosave.start()
+
+    def _on_data(self, event: Any = None) -> None:
+        """After undo, of which napari tells no more than that the data is shown anew; or after a new run."""
+        subject = self.session.subject if self.session is not None else None
+        if subject is not None and not np.may_share_memory(subject.layer.data, subject.source.labels):
+            self.flush()
+            self._leave()
+            self.page.progress.say("These labels were written anew; press List again.")
+        if self.session is not None and self.session.review.before and not self._noticing.isActive():
+            back = self.session.undone()
+            if back:
+                self._show_states(back)
+
+    def _on_version(self, session: Session, version: Any, error: Exception | None) -> None:
+        if error is not None:
+            self.show_error(error)
+        elif session is self.session and version is not None and not session.paste(version):
+            self.page.progress.say("This sample's version of the object is what the labels hold already.")
+
+    def _show_states(self, rows: list[int]) -> None:
+        assert self.session is not None
+        for row in rows:
+            number = self.session.regions[row].number
+            self.page.model.set_value(row, STATE, self.session.review.state(number))
+        if rows:
+            self._autosave.start()
+        self.page.count(self.session.review, len(self.session.regions))
+
+    def _on_autosave(self) -> None:
+        session = self.session
+        if session is None or not session.dirty:
+            return
+        if self._saving is not None:
+            self._autosave.start()
+            return
+        self._saving = Steps(session.saving)
+        self._saving.finished.connect(self._on_saved)
+        self._saving.start()
+
+    def _on_saved(self, done: Done) -> None:
+        self._saving = None
+        if done.error is not None:
+            self.show_error(done.error)
+        self.saved.emit()
+
+    def _leave(self) -> None:
+        """Let go of the labels that were reviewed."""
+        if self.session is not None:
+            events = self.session.subject.layer.events
+            events.paint.disconnect(self._on_paint)
+            events.set_data.disconnect(self._on_data)
+            outline(self._viewer, self.session.subject, None)
+        self.session = None
+        self.page.model.set_columns([])
+        self.page.overlays.show_subject(None)
+
+
+def _timer(parent: QWidget, milliseconds: int, call: Any) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(call)
+    return timer

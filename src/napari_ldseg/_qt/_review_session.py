@@ -1,0 +1,144 @@
+"""One review going on: the objects, what was said of them, and how it is listed, pasted and saved. Knows no widget."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import MeasureConfig
+from ..measure import Measurement, Region, SampleMasks, match, measure_frames, measure_objects
+from ._edits import Edits
+from ._review_state import Found, Review, find_review, fingerprint, match_entries, save_review
+from ._subject import Subject
+
+Steps = Generator[tuple[int, int], None, Any]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What was found in the thread: the objects of a copy of the labels, and a review of them that was kept."""
+
+    measurements: list[Measurement]
+    original: NDArray[Any]
+    fingerprint: str
+    found: Found | None
+
+
+def list_rows(subject: Subject, config: MeasureConfig, *, frames: bool) -> Steps:
+    """Copy the labels, which may be painted meanwhile, and measure their objects or frames; meant for a thread."""
+    original = subject.source.labels.copy()
+    source = replace(subject.source, labels=original)
+    measurements = yield from (measure_frames if frames else measure_objects)(source, config.replace(shapes=False))
+    return Listed(measurements, original, fingerprint(original), find_review(original))
+
+
+class Session:
+    """The review of one labels layer.
+
+    Parameters
+    ----------
+    subject : Subject
+    listed : Listed
+    """
+
+    def __init__(self, subject: Subject, listed: Listed) -> None:
+        self.subject = subject
+        self.measurements = listed.measurements
+        self.regions = [one.region for one in listed.measurements]
+        self.review = Review()
+        self.dirty = False
+        self._rows = {region.number: row for row, region in enumerate(self.regions)}
+        self._name = listed.fingerprint
+        self._edits = Edits(subject, self.regions, listed.original)
+        if listed.found is not None:
+            self._name = listed.found.original
+            self.review = match_entries(listed.found, self.regions)
+
+    def row_of(self, region: Region) -> int:
+        """Return the row of a region."""
+        return self._rows[region.number]
+
+    def set_state(self, row: int, state: Any) -> None:
+        """Set the state of a row."""
+        self.review.set_state(self.regions[row].number, state)
+        self.dirty = True
+
+    def edited(self, atoms: list[Any], selected: int | None) -> list[int]:
+        """Return the rows that an edit of the labels turned to "corrected"."""
+        self.dirty = True
+        region = None if selected is None else self.regions[selected]
+        touched = self._edits.touched(atoms, region)
+        return [self.row_of(one) for one in touched if self.review.correct(one.number)]
+
+    def undone(self) -> list[int]:
+        """Return the rows whose edit was undone, and which are again what they were before."""
+        rows = [self._rows[number] for number in list(self.review.before)]
+        back = [row for row in rows if self._edits.is_original(self.regions[row])]
+        self.dirty = self.dirty or bool(back)
+        return [row for row in back if self.review.restore(self.regions[row].number)]
+
+    def put_back(self, labels: NDArray[Any]) -> int:
+        """Put labels that were kept into the layer, undoably; return how many pixels changed."""
+        here = self.subject.source.labels
+        changed = np.nonzero(here != labels)
+        if len(changed[0]):
+            self._write(changed, labels[changed])
+        return len(changed[0])
+
+    def version(self, row: int, sample: int) -> Steps:
+        """Find a sample's version of an object; meant for a thread. Returns the indices and values to write."""
+        yield 0, 1
+        region, masks = self.regions[row], self.subject.source.masks
+        assert masks is not None
+        frame = masks.array.ndim - masks.ndim - 1
+        one = SampleMasks(masks.array[(slice(None),) * frame + (slice(sample - 1, sample),)], masks.shape)
+        peers = [other for other in self.regions if (other.frame, other.label) == (region.frame, region.label)]
+        versions = next(v for v in match(peers, one, MeasureConfig().cover) if v.region is region)
+        new_box, new_mask = versions.on_image(0, one)
+        box = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(new_box, region.box, strict=True))
+        new = np.zeros(tuple(b.stop - b.start for b in box), bool)
+        old = new.copy()
+        for canvas, where, what in ((new, new_box, new_mask), (old, region.box, region.mask)):
+            canvas[tuple(slice(w.start - b.start, w.stop - b.start) for w, b in zip(where, box, strict=True))] = what
+        values = one.labels(region.frame, 0, box)
+        # Where the sample has another class, it has that; its neighbours of the same class are not its business.
+        values = np.where(new, region.label, np.where(values == region.label, 0, values))
+        inside = np.nonzero(new | old)
+        places = [*region.frame, *(at + b.start for at, b in zip(inside, box, strict=True))]
+        return tuple(np.broadcast_to(np.asarray(place), inside[0].shape) for place in places), values[inside]
+
+    def paste(self, version: tuple[tuple[NDArray[np.intp], ...], NDArray[Any]]) -> bool:
+        """Write what :meth:`version` found into the labels, as one step of undo; return whether a pixel changed."""
+        places, values = version
+        differs = self.subject.source.labels[places] != values
+        if differs.any():
+            self._write(tuple(place[differs] for place in places), values[differs])
+        return bool(differs.any())
+
+    def save(self) -> None:
+        """Write the review to disk.
+
+        Raises
+        ------
+        InputError
+            Where the disk refuses.
+        """
+        self.dirty = False
+        labels = self.subject.source.labels.copy()
+        frames = labels.ndim - self.subject.source.ndim
+        axes = "tps"[:frames] + "zyx"[-self.subject.source.ndim :]
+        save_review(self.review, self.regions, self._name, labels, axes)
+
+    def saving(self) -> Steps:
+        """Save in steps, of which there is one; meant for a thread."""
+        yield 0, 1
+        self.save()
+
+    def _write(self, places: tuple[NDArray[np.intp], ...], values: NDArray[Any]) -> None:
+        layer = self.subject.layer
+        index: list[NDArray[np.intp]] = [np.zeros(len(values), np.intp)] * layer.ndim
+        for axis, place in zip(self.subject.axes, places, strict=True):
+            index[axis] = place
+        layer.data_setitem(tuple(index), values.astype(layer.data.dtype))

@@ -1,0 +1,33 @@
+"""All settings, each written once: frozen, validated, JSON both ways.
+
+The form in the viewer, the flags of the command line and the model card are generated from these fields,
+so a default, a limit or a tooltip is never written twice.
+Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
+"""
+
+from ._base import FORMAT_VERSION, TIMESTEPS, Config, Device, Precision, Prediction, Ranking, SamplerName, Schedule
+from ._model import DiffusionConfig, InputConfig, ModelConfig
+from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
+from ._run import MeasureConfig, SegmentConfig, TrainConfig
+
+__all__ = [
+    "FORMAT_VERSION",
+    "TIMESTEPS",
+    "AnyNetworkConfig",
+    "Config",
+    "Device",
+    "DiffusionConfig",
+    "FamilyConfig",
+    "InputConfig",
+    "MeasureConfig",
+    "ModelConfig",
+    "NetworkConfig",
+    "Precision",
+    "Prediction",
+    "Ranking",
+    "ReleaseConfig",
+    "SamplerName",
+    "Schedule",
+    "SegmentConfig",
+    "TrainConfig",
+]

@@ -1,0 +1,130 @@
+"""Settings of one piece of work: segment, measure, train."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ._base import TIMESTEPS, Config, Device, Precision, Ranking, SamplerName
+
+
+class SegmentConfig(Config):
+    """One press of Segment."""
+
+    samples: int | Literal["auto"] = Field(
+        "auto",
+        title="Samples",
+        description="Independent runs that make the mean and the uncertainty; 'auto' stops when both settle.",
+    )
+    steps: int | None = Field(
+        None,
+        title="Steps",
+        ge=1,
+        le=TIMESTEPS,
+        description="Sampling steps K; empty takes the model's own default.",
+    )
+    sampler: SamplerName | None = Field(
+        None, title="Sampler", description="Sampler; empty takes the model's own default."
+    )
+    views: Literal[1, 2, 4, 8] | None = Field(
+        None,
+        title="Views",
+        description="Mirror images of the input that the samples take turns with: 1 is the image alone, 4 also mirrors "
+        "x, y and both; empty takes the model's own default.",
+    )
+    seed: int = Field(0, title="Seed", ge=0, le=2**31 - 1, description="The same seed gives the same samples again.")
+    device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")
+    precision: Precision = Field(
+        "auto",
+        title="Precision",
+        description="Numbers that the image is embedded in: 'auto' takes bfloat16 where the device computes it "
+        "natively; sampling and decoding are always float32.",
+    )
+    batch: int = Field(16, title="Batch", ge=1, le=256, description="Samples that are computed together.")
+    max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")
+    tolerance: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="samples = 'auto' stops when the standard error of the mean map is below this "
+        "on 99 % of the pixels.",
+    )
+
+    keep_mb: int = Field(
+        0,
+        title="Keep MB",
+        ge=0,
+        le=1_000_000,
+        description="Megabytes for keeping the mask of each sample (one byte a pixel on the networks' grid), for "
+        "review and error bars; as many samples are kept as fit. 0 keeps none.",
+    )
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if isinstance(self.samples, int) and not 1 <= self.samples <= 10_000:
+            raise ValueError("samples must be 'auto' or between 1 and 10000")
+        return self
+
+
+class MeasureConfig(Config):
+    """What counts as an object, and when a sample has it."""
+
+    smallest: int = Field(
+        20,
+        title="Min. size",
+        ge=1,
+        le=2**31 - 1,
+        description="Objects of fewer pixels are left out as specks.",
+    )
+    cover: float = Field(
+        0.1, gt=0, le=1, description="A sample's piece belongs to an object of which it covers this share or more."
+    )
+    interval: float = Field(
+        0.95, gt=0, lt=1, description="Share of the samples inside the interval that is given with each number."
+    )
+    ranking: Ranking = Field(
+        "expected loss",
+        title="Order by",
+        description="Score that says what to look at first (docs/review.md compares them); without samples: mean SD.",
+    )
+    shapes: bool = Field(True, description="Also boundary, eccentricity, solidity and intensity, which take longer.")
+
+
+class TrainConfig(Config):
+    """One training, both stages."""
+
+    minutes: float | None = Field(None, gt=0, description="Time budget for both stages together, in minutes.")
+    foreground: bool = Field(False, description="Take every label above 0 as class 1 (instance ids, for example).")
+    autoencoder_steps: int = Field(1500, ge=0, description="Optimiser steps of the mask autoencoder.")
+    denoiser_steps: int = Field(6000, ge=1, description="Optimiser steps of image encoder and denoiser.")
+    batch: int = Field(8, ge=1, le=512, description="Images in a batch.")
+    crop: tuple[int, ...] | None = Field(
+        None, description="Shape ((Z), Y, X) of training crops on the network's grid; empty: input.shape."
+    )
+    timesteps_per_image: int = Field(
+        4, ge=1, le=64, description="Noise levels drawn for each embedded image (the embedding is reused)."
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate (AdamW, warm-up, cosine).")
+    autoencoder_learning_rate: float = Field(2e-3, gt=0, le=1, description="The same for the autoencoder.")
+    weight_decay: float = Field(0.01, ge=0, le=1)
+    warmup: int = Field(100, ge=0, description="Steps over which the learning rate rises.")
+    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights that are kept.")
+    latent_noise: float = Field(
+        0.1, ge=0, le=1, description="SD of the noise that the mask decoder learns to live with."
+    )
+    guess_weight: float = Field(1.0, ge=0, description="Weight of the loss on the first-guess mask.")
+    augment: bool = Field(True, description="Flips, rotation, scale, shear, elastic, colour, blur and noise.")
+    rotate: bool = Field(True, description="Whether any orientation is as likely as the upright one.")
+    validation: float = Field(0.2, ge=0, lt=1, description="Share of the groups held out for validation.")
+    validate_every: int = Field(500, ge=1, description="Steps between two validations.")
+    validation_samples: int = Field(4, ge=1, le=100, description="Samples averaged in each validation.")
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    device: Device = Field("auto")
+    precision: Precision = Field("auto", description="'auto' takes bfloat16 where the device computes it natively.")
+
+    @classmethod
+    def for_fine_tuning(cls, **changes: object) -> Self:
+        """Return the settings that suit :func:`fine_tune`: the denoiser stage alone, shorter and at a lower rate."""
+        return cls.parse(
+            {"autoencoder_steps": 0, "denoiser_steps": 1000, "learning_rate": 3e-4, "warmup": 50, "validate_every": 100}
+            | changes
+        )

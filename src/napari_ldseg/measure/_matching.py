@@ -1,0 +1,146 @@
+"""Which part of each sample is its version of an object."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import skimage.measure
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ._regions import Region
+from ._samples import Box, SampleMasks, resample
+
+
+@dataclass(frozen=True)
+class Versions:
+    """One object as each of the N samples has it, on the grid of the samples.
+
+    Attributes
+    ----------
+    region : Region
+    box : tuple of slice
+        A part of the grid that holds the object and all its versions.
+    own : bool array of the box's shape
+        The object itself, on the grid.
+    masks : bool array, shape ``(N, *box)``
+        Each sample's version; empty in samples that do not have it.
+    exists, split, merged : bool arrays, shape ``(N,)``
+        Whether the sample has it; in two or more pieces; in one piece with another object.
+    """
+
+    region: Region
+    box: Box
+    own: NDArray[np.bool_]
+    masks: NDArray[np.bool_]
+    exists: NDArray[np.bool_]
+    split: NDArray[np.bool_]
+    merged: NDArray[np.bool_]
+
+    def on_image(self, sample: int, masks: SampleMasks) -> tuple[Box, NDArray[np.bool_]]:
+        """Return one version on the image's own grid, its outline smooth: where it lies, and its mask there."""
+        return enlarge(self.masks[sample], self.box, masks)
+
+
+def match(regions: list[Region], masks: SampleMasks, cover: float) -> Iterator[Versions]:
+    """Find each object in each sample.
+
+    A connected piece of a sample belongs to an object of its class if it covers at least the share ``cover`` of the
+    object's pixels. The sample's version of the object is made of these pieces, as far as their pixels are nearer to
+    this object than to another one of its class: so an object does not swallow its neighbour where a sample merges
+    the two. A sample with no such piece does not have the object; with two or more it splits it; with a piece that
+    belongs to another object, too, it merges them.
+
+    Parameters
+    ----------
+    regions : list of Region
+        From :func:`find_regions`, in its order.
+    masks : SampleMasks
+    cover : float
+        0 to 1.
+    """
+    for frame, in_frame in groupby(regions, key=lambda region: region.frame):
+        samples = masks.at(frame)
+        by_class = sorted(in_frame, key=lambda region: region.label)
+        for label, group in groupby(by_class, key=lambda region: region.label):
+            yield from _match_class(list(group), samples == label, masks, cover)
+
+
+def _match_class(
+    regions: list[Region], samples: NDArray[np.bool_], masks: SampleMasks, cover: float
+) -> Iterator[Versions]:
+    """Match the objects of one class in one frame; ``samples`` has the shape (N, *grid)."""
+    own = _on_grid(regions, masks)
+    nearest = ndimage.distance_transform_edt(
+        own == 0, sampling=masks.factors, return_distances=False, return_indices=True
+    )
+    territory = own[tuple(nearest)]
+    pixels = np.maximum(np.bincount(own.ravel(), minlength=len(regions) + 1), 1)
+    keys = territory.astype(np.int64)
+    kept = np.zeros(samples.shape, bool)
+    pieces = np.zeros((len(samples), len(regions) + 1), np.intp)
+    merged = np.zeros(pieces.shape, bool)
+    for i, sample in enumerate(samples):
+        parts = np.asarray(skimage.measure.label(sample, connectivity=1)).astype(np.int64)
+        count = int(parts.max()) + 1
+        both = (own > 0) & (parts > 0)
+        pairs, overlap = np.unique(own[both] * count + parts[both], return_counts=True)
+        objects, of_part = np.divmod(pairs, count)
+        enough = overlap >= cover * pixels[objects]
+        objects, of_part = objects[enough], of_part[enough]
+        pieces[i] = np.bincount(objects, minlength=len(regions) + 1)
+        shared = np.bincount(of_part, minlength=count) > 1
+        np.logical_or.at(merged[i], objects, shared[of_part])
+        kept[i] = np.isin(keys * count + parts, pairs[enough])
+    boxes = ndimage.find_objects(territory, max_label=len(regions))
+    for index, (region, box) in enumerate(zip(regions, boxes, strict=True), start=1):
+        # Objects so small that another one has their only pixel of the grid share it.
+        box = box or tuple(slice(n, n + 1) for n in _cell(region, masks))
+        here = territory[box] == index
+        versions = kept[(slice(None), *box)] & here
+        core = (own[box] == index) | versions.any(axis=0)
+        tight = (ndimage.find_objects(core.astype(np.uint8)) or [(slice(None),) * core.ndim])[0]
+        yield Versions(
+            region=region,
+            box=tuple(
+                slice(b.start + t.indices(b.stop - b.start)[0], b.start + t.indices(b.stop - b.start)[1])
+                for b, t in zip(box, tight, strict=True)
+            ),
+            own=own[box][tight] == index,
+            masks=versions[(slice(None), *tight)].copy(),
+            exists=pieces[:, index] > 0,
+            split=pieces[:, index] > 1,
+            merged=merged[:, index],
+        )
+
+
+def _on_grid(regions: list[Region], masks: SampleMasks) -> NDArray[np.int32]:
+    """Paint 1, 2, ... for each region on the grid; none is lost, however small."""
+    image = np.zeros(masks.shape, np.int32)
+    for index, region in enumerate(regions, start=1):
+        image[region.box][region.mask] = index
+    places = [((np.arange(g) + 0.5) * f).astype(np.intp) for g, f in zip(masks.grid, masks.factors, strict=True)]
+    grid = np.asarray(image[np.ix_(*places)])
+    seen = np.bincount(grid.ravel(), minlength=len(regions) + 1) > 0
+    for index in (np.flatnonzero(~seen[1:]) + 1).tolist():
+        cell = _cell(regions[index - 1], masks)
+        grid[cell] = grid[cell] or index
+    return grid
+
+
+def _cell(region: Region, masks: SampleMasks) -> tuple[int, ...]:
+    """Return the pixel of the grid that the middle of a region lies in."""
+    return tuple(int((a + 0.5) / f) for a, f in zip(region.anchor, masks.factors, strict=True))
+
+
+def enlarge(mask: NDArray[np.bool_], box: Box, masks: SampleMasks) -> tuple[Box, NDArray[np.bool_]]:
+    """Bring a mask in a box of the grid to the image's grid, interpolated linearly and cut at one half."""
+    around = tuple(slice(max(b.start - 1, 0), min(b.stop + 1, n)) for b, n in zip(box, masks.grid, strict=True))
+    padded = np.pad(mask, [(b.start - a.start, a.stop - b.stop) for a, b in zip(around, box, strict=True)])
+    factors = masks.factors
+    target = tuple(
+        slice(int(np.floor(a.start * f)), min(int(np.ceil(a.stop * f)), n))
+        for a, f, n in zip(around, factors, masks.shape, strict=True)
+    )
+    return target, resample(padded, masks.shape, target, masks.grid, around) >= 0.5

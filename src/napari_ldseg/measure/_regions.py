@@ -1,0 +1,102 @@
+"""The objects of a label mask: connected pixels of one class in one frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import skimage.measure
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ._samples import Box
+
+
+@dataclass(frozen=True)
+class Region:
+    """An object, or a whole frame or slice.
+
+    Attributes
+    ----------
+    number : int
+        1, 2, ... in the order frame, then top left to bottom right.
+    frame : tuple of int
+        Its index along the frame axes; empty for a single image.
+    label : int
+        Its class; 0 for a whole frame or slice, which means all that is not background.
+    box : tuple of slice
+        Where it lies in its frame, ``((Z), Y, X)``.
+    mask : bool array of the box's shape
+    """
+
+    number: int
+    frame: tuple[int, ...]
+    label: int
+    box: Box
+    mask: NDArray[np.bool_]
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels it has."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def anchor(self) -> tuple[int, ...]:
+        """The pixel of it that is nearest to its middle, ``((z), y, x)``; the middle of the box where it is empty."""
+        inside = np.argwhere(self.mask)
+        if not len(inside):
+            inside = np.array([[n // 2 for n in self.mask.shape]])
+        nearest = inside[((inside - inside.mean(axis=0)) ** 2).sum(axis=1).argmin()]
+        return tuple(int(n) + b.start for n, b in zip(nearest, self.box, strict=True))
+
+
+def find_regions(labels: NDArray[np.integer], ndim: int, smallest: int = 1) -> list[Region]:
+    """Find the objects of each class and frame: pixels that touch by a side (a face in 3D).
+
+    Parameters
+    ----------
+    labels : integer array, shape ``(*frames, (Z), Y, X)``
+        0 is the background.
+    ndim : {2, 3}
+        Spatial axes.
+    smallest : int
+        Objects of fewer pixels are left out.
+    """
+    regions: list[Region] = []
+    for frame in np.ndindex(*labels.shape[: labels.ndim - ndim]):
+        here = np.asarray(labels[frame])
+        parts = np.asarray(skimage.measure.label(here, connectivity=1, background=0))
+        for part, box in enumerate(ndimage.find_objects(parts), start=1):
+            mask = parts[box] == part
+            if np.count_nonzero(mask) < smallest:
+                continue
+            label = int(here[box][mask][0])
+            regions.append(Region(len(regions) + 1, frame, label, box, mask))
+    return regions
+
+
+def whole_frames(labels: NDArray[np.integer]) -> list[Region]:
+    """Return each frame as one region, whose mask is all that is not background; volumes are cut into their slices.
+
+    The frame of a slice ends with its z, and its box and mask are flat, ``(Y, X)``.
+    """
+    flat = labels.ndim - 2
+    return [
+        Region(number, frame, 0, tuple(slice(0, n) for n in labels.shape[flat:]), np.asarray(labels[frame]) != 0)
+        for number, frame in enumerate(np.ndindex(*labels.shape[:flat]), start=1)
+    ]
+
+
+def number_map(regions: list[Region], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Paint the number of each region into one frame of this shape; 0 elsewhere."""
+    numbers = np.zeros(shape, np.int32)
+    for region in regions:
+        numbers[region.box][region.mask] = region.number
+    return numbers
+
+
+def grown(region: Region, by: int, shape: tuple[int, ...]) -> tuple[Box, NDArray[np.bool_]]:
+    """Return box and mask of a region that is grown by some pixels to all sides, cut at the image's edge."""
+    box = tuple(slice(max(b.start - by, 0), min(b.stop + by, n)) for b, n in zip(region.box, shape, strict=True))
+    mask = np.zeros(tuple(b.stop - b.start for b in box), bool)
+    inner = tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(region.box, box, strict=True))
+    mask[inner] = region.mask
+    return box, np.asarray(ndimage.binary_dilation(mask, iterations=by)) if by else mask

@@ -1,0 +1,21 @@
+"""Measurements into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
+
+from ._geojson import geojson
+from ._page import page
+from ._report import Report
+from ._source import read_report, samples_beside
+from ._table import Table, csv_text, table, unit_symbol
+from ._write import write_report
+
+__all__ = [
+    "Report",
+    "Table",
+    "csv_text",
+    "geojson",
+    "page",
+    "read_report",
+    "samples_beside",
+    "table",
+    "unit_symbol",
+    "write_report",
+]

@@ -1,0 +1,97 @@
+"""From files to a report: labels, and what lies beside them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import MeasureConfig
+from ..data import Image, read_image, read_labels, read_notes
+from ..errors import InputError
+from ..measure import Measured, SampleMasks, measure_objects
+from ._report import Report
+
+
+def samples_beside(labels: Path) -> dict[str, Path]:
+    """Return the SD map and the samples that ``napari-ldseg segment`` wrote beside ``<stem>_labels.tif``."""
+    if not labels.stem.endswith("_labels"):
+        return {}
+    stem = labels.stem.removesuffix("_labels")
+    beside = {kind: labels.with_name(f"{stem}_{kind}.tif") for kind in ("sd", "samples", "mean")}
+    return {kind: path for kind, path in beside.items() if path.is_file()}
+
+
+def read_report(
+    labels: Path,
+    *,
+    image: Path | None = None,
+    sd: Path | None = None,
+    samples: Path | None = None,
+    config: MeasureConfig | None = None,
+) -> Report:
+    """Measure a file of labels.
+
+    Parameters
+    ----------
+    labels : Path
+        Class indices or instance numbers; its pixel size is the unit of all that is measured.
+    image : Path, optional
+        Its intensities are measured, too; on the same grid.
+    sd, samples : Path, optional
+        By default what ``napari-ldseg segment`` wrote beside the labels.
+    config : MeasureConfig, optional
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, or does not lie on the labels' grid.
+    """
+    config = config or MeasureConfig()
+    found, notes = read_labels(labels), read_notes(labels)
+    ndim = len(found.spatial)
+    beside = samples_beside(labels)
+    sd, samples = sd or beside.get("sd"), samples or beside.get("samples")
+    source = Measured(
+        labels=found.array,
+        ndim=ndim,
+        spacing=found.spacing,
+        masks=None if samples is None else _samples(samples, found),
+        sd=None if sd is None else read_image(sd).array,
+        mean=None if "mean" not in beside else _mean(read_image(beside["mean"]), ndim),
+        image=None if image is None else _pixels(read_image(image)),
+    )
+    run = measure_objects(source, config)
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            measurements = end.value
+            break
+    names = tuple(map(str, notes.get("class_names", ())))
+    name = image.name if image is not None else str(notes.get("image", labels.name))
+    return Report(source, measurements, config, name, found.unit, names, provenance=notes)
+
+
+def _pixels(image: Image) -> NDArray[Any]:
+    """Return the pixels with the channels last."""
+    return image.array if "c" in image.axes else image.array[..., np.newaxis]
+
+
+def _mean(image: Image, ndim: int) -> NDArray[Any]:
+    """Return the mean map with the classes after the frames."""
+    if "c" not in image.axes:
+        return np.expand_dims(image.array, -ndim - 1)
+    return np.moveaxis(image.array, image.axes.index("c"), -ndim - 1)
+
+
+def _samples(path: Path, labels: Image) -> SampleMasks:
+    """Read samples: the axis before the spatial ones counts them."""
+    image = read_labels(path)
+    frames, ndim = labels.array.ndim - len(labels.spatial), len(labels.spatial)
+    if image.array.ndim != labels.array.ndim + 1 or image.array.shape[:frames] != labels.array.shape[:frames]:
+        raise InputError(
+            f"{path} of shape {image.array.shape} does not hold samples of labels of shape {labels.array.shape}; "
+            "give the file that was written together with the labels."
+        )
+    return SampleMasks(image.array.astype(np.uint8, copy=False), labels.array.shape[-ndim:])
