@@ -41,7 +41,7 @@ def test_segmenter_returns_what_segment_does(tmp_path: Path, sampler: SamplerNam
     export_model(model, tmp_path, samples=1, seed=5)
     pixels = np.random.default_rng(0).random((32, 32, 3), np.float32)
     mean, sd = load(tmp_path / "segmenter.pt")(torch.from_numpy(pixels).movedim(-1, 0)[None])
-    *_, last = segment(model, Image(pixels, "yxc"), SegmentConfig(samples=1, seed=5, device="cpu", precision="float32"))
+    *_, last = segment(model, Image(pixels, "yxc"), SegmentConfig(precision="float32", samples=1, seed=5, device="cpu"))
     assert last.preview is not None
     np.testing.assert_allclose(mean[0].numpy(), last.preview.mean, atol=1e-5)
     assert mean.shape == (1, 2, 32, 32)

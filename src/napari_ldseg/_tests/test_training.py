@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_ldseg.checkpoints import import_keras
 from napari_ldseg.config import DiffusionConfig, InputConfig, ModelConfig, TrainConfig
 from napari_ldseg.data import Image, Pair, find_pairs, phantom, write_tiff
 from napari_ldseg.errors import EngineError, InputError
@@ -21,6 +22,7 @@ from napari_ldseg.training._cases import Case, load_cases, soft_masks, split_gro
 from napari_ldseg.training._losses import cross_entropy, denoiser_loss, dice_loss
 
 from .builders import make_disk, make_tiny_config, make_tiny_model
+from .keras_builders import write_release
 
 QUICK = TrainConfig(
     autoencoder_steps=6,
@@ -286,3 +288,14 @@ def test_training_from_scratch_needs_an_autoencoder(tmp_path: Path) -> None:
 def test_learning_rate_falls_along_half_a_cosine(progress: float, expected: float) -> None:
     assert loop.learning_rate_factor(progress, 1000, 10) == pytest.approx(expected)
     assert loop.learning_rate_factor(progress, 0, 10) == pytest.approx(expected / 10)
+
+
+def test_release_networks_learn_too_and_their_batch_statistics_are_kept(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "data", 4)
+    config = import_keras(write_release(tmp_path / "keras", 2)).config
+    config = config.replace(network=config.network.replace(classes=2))
+    quick = QUICK.replace(autoencoder_steps=2, denoiser_steps=2, device="cpu")
+    _, model = finish(train(pairs, config, quick, tmp_path / "run"))
+    statistics = [buffer for name, buffer in model.named_buffers() if name.endswith("variance")]
+    assert len(statistics) == 3 * 3 + (2 * 3 + 1) + 1  # mask encoder, mask decoder, image encoder
+    assert all((variance != 1).all() for variance in statistics)
