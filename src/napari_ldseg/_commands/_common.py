@@ -1,7 +1,9 @@
 """What all commands share: options made from settings, progress bars, errors in one line."""
 
-from collections.abc import Callable, Generator, Iterator
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
@@ -9,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..config import Config
-from ..errors import LDSegError
+from ..errors import InputError, LDSegError
 
 Update = TypeVar("Update")
 Result = TypeVar("Result")
@@ -62,7 +64,23 @@ def follow(run: Generator[Update, None, Result], report: Callable[[Update], None
         run.close()
 
 
+def read_json(path: Path) -> Any:
+    """Read a settings file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"The settings file {path} cannot be read ({error}); it must be JSON in UTF-8.") from error
+
+
+def refuse_existing(files: Iterable[Path], overwrite: bool) -> None:
+    """Refuse, before anything is computed, to replace what was not meant to be replaced."""
+    for file in files:
+        if file.exists() and not overwrite:
+            raise InputError(f"{file} exists already; give --overwrite to replace it, or another folder as --out.")
+
+
 def progress_bar(*columns: TextColumn | MofNCompleteColumn) -> Progress:
+    """Return a progress bar with the time that is left, on the error stream."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -9,8 +9,7 @@ from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from .. import __version__
-from ..errors import InputError
-from ._common import border, progress_bar, say
+from ._common import border, progress_bar, refuse_existing, say
 
 
 @border("Interrupted; nothing was written.")
@@ -34,11 +33,8 @@ def evaluate(
     from ..data import match_masks
 
     pairs = match_masks(predictions, references)
-    for name in ("cases.csv", "summary.json") if out is not None and not overwrite else ():
-        if out is not None and (out / name).exists():
-            raise InputError(
-                f"{out / name} exists already; give --overwrite to replace it, or another folder as --out."
-            )
+    if out is not None:
+        refuse_existing((out / "cases.csv", out / "summary.json"), overwrite)
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(pairs))
         found = run(

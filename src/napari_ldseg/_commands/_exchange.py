@@ -1,6 +1,5 @@
 """`napari-ldseg import keras`, `napari-ldseg import torch` and `napari-ldseg export`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from ..config import ModelConfig
 from ..errors import InputError
-from ._common import border, given, say
+from ._common import border, given, read_json, say
 
 if TYPE_CHECKING:
     from ..networks import LDSeg
@@ -57,10 +56,7 @@ def import_torch(
 
 def _model_settings(path: Path) -> dict[str, Any]:
     """Read a model's settings, alone or as ``{"model": {...}}`` in a file of `train`."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The settings file {path} cannot be read ({error}); it must be JSON in UTF-8.") from error
+    values = read_json(path)
     values = values.get("model", values) if isinstance(values, dict) else values
     if not isinstance(values, dict):
         raise InputError(f"The settings file {path} must hold a table: the model's settings.")

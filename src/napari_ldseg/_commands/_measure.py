@@ -7,7 +7,7 @@ import typer
 
 from ..config import MeasureConfig
 from ..errors import InputError
-from ._common import border, given, say, setting
+from ._common import border, given, refuse_existing, say, setting
 
 
 @border("Interrupted; the files that were finished are written.")
@@ -34,10 +34,7 @@ def measure(
     if len(labels) > 1 and (image, sd, samples) != (None, None, None):
         raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
     outputs = {path: [out / f"{path.stem}{suffix}" for suffix in (".csv", ".geojson", ".html")] for path in labels}
-    for files in outputs.values():
-        for file in files:
-            if file.exists() and not overwrite:
-                raise InputError(f"{file} exists already; give --overwrite to replace it, or another folder as --out.")
+    refuse_existing((file for files in outputs.values() for file in files), overwrite)
     if len({files[0].name.casefold() for files in outputs.values()}) < len(set(labels)):
         raise InputError("Two of the LABELS files have one name; measure them into two folders.")
     for path, files in outputs.items():

@@ -1,6 +1,5 @@
 """`napari-ldseg train` and `napari-ldseg fine-tune`."""
 
-import json
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from rich.progress import TextColumn
 
 from ..config import Device, ModelConfig, TrainConfig
 from ..errors import InputError
-from ._common import border, follow, given, progress_bar, say, setting
+from ._common import border, follow, given, progress_bar, read_json, say, setting
 
 if TYPE_CHECKING:
     from ..networks import LDSeg
@@ -21,10 +20,7 @@ def _settings_file(path: Path | None) -> dict[str, dict[str, Any]]:
     """Read ``{"model": {...}, "train": {...}}``."""
     if path is None:
         return {"model": {}, "train": {}}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The settings file {path} cannot be read ({error}); it must be JSON in UTF-8.") from error
+    values = read_json(path)
     parts = ("model", "train")
     if not isinstance(values, dict) or not all(key in parts and isinstance(part, dict) for key, part in values.items()):
         raise InputError(f'The settings file {path} must hold {{"model": {{...}}, "train": {{...}}}} and nothing else.')

@@ -3,7 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,25 +75,16 @@ def write_tiff(
         resolution = (1 / spacing[-1], 1 / spacing[-2])
         if len(spacing) == 3:
             options["spacing"] = spacing[0]
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            tifffile.imwrite(
-                partial,
-                stack,
-                imagej=True,
-                photometric="minisblack",
-                resolution=resolution,
-                metadata=options,
-                compression="zlib",
-            )
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{path} cannot be written ({reason}); choose another folder or make room.") from error
+    with _replacing(path) as partial:
+        tifffile.imwrite(
+            partial,
+            stack,
+            imagej=True,
+            photometric="minisblack",
+            resolution=resolution,
+            metadata=options,
+            compression="zlib",
+        )
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -103,12 +95,18 @@ def write_text(path: Path | str, text: str) -> None:
     InputError
         Where the disk refuses.
     """
-    path = Path(path)
+    with _replacing(Path(path)) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a file beside ``path`` to write to, which takes its place once it is whole; refuse in words."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            partial.write_text(text, encoding="utf-8", newline="")
+            yield partial
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
