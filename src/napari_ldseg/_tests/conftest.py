@@ -1,9 +1,12 @@
 """Fixtures for all rooms; `make_napari_viewer` comes from napari's own pytest plugin."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from napari_ldseg import cli
 from napari_ldseg.checkpoints import save_model
 from napari_ldseg.networks import LDSeg
 
@@ -38,3 +41,14 @@ def tiny_model(request: pytest.FixtureRequest) -> LDSeg:
 def saved(tmp_path: Path, tiny_model_2d: LDSeg) -> Path:
     """The file of the tiny 2D model, with a card."""
     return save_model(tiny_model_2d, tmp_path / "tiny.safetensors", "# Tiny\n")
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """The command line, called with these arguments."""
+
+    def invoke(*arguments: object) -> Result:
+        # A wide terminal, so that no line of a message is broken.
+        return CliRunner(env={"COLUMNS": "400", "TERM": "dumb"}).invoke(cli.app, [str(each) for each in arguments])
+
+    return invoke

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from napari_ldseg import __version__, cli, inference, load_model, save_model
 from napari_ldseg.data import read_image, write_tiff
@@ -16,15 +16,6 @@ from napari_ldseg.networks import LDSeg
 from .builders import make_disk, make_ramp, save_picture
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run() -> Run:
-    def invoke(*arguments: object) -> Result:
-        # A wide terminal, so that no line of a message is broken.
-        return CliRunner(env={"COLUMNS": "400", "TERM": "dumb"}).invoke(cli.app, [str(each) for each in arguments])
-
-    return invoke
 
 
 @pytest.fixture

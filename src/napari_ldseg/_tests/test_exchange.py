@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from napari_ldseg import cli
 from napari_ldseg.checkpoints import load_model, read_header, save_model
 from napari_ldseg.networks import LDSeg
 
@@ -16,14 +15,6 @@ from .builders import make_ramp, save_picture
 from .keras_builders import write_release
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run() -> Run:
-    def invoke(*arguments: object) -> Result:
-        return CliRunner(env={"COLUMNS": "400", "TERM": "dumb"}).invoke(cli.app, [str(each) for each in arguments])
-
-    return invoke
 
 
 def test_keras_folder_becomes_a_model_that_segments(run: Run, tmp_path: Path) -> None:

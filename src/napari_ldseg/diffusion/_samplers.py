@@ -43,12 +43,17 @@ def ddim(
         if step == len(times) - 1:
             yield clean
             return
-        eps = (latent - math.sqrt(a) * clean) / math.sqrt(1 - a)
-        sigma = eta * math.sqrt((1 - a_next) / (1 - a) * (1 - a / a_next))
-        latent = math.sqrt(a_next) * clean + math.sqrt(1 - a_next - sigma**2) * eps
+        latent, sigma = _ddim_step(latent, clean, a, a_next, eta)
         if sigma > 0:
             latent = latent + sigma * noise(step)
         yield latent
+
+
+def _ddim_step(latent: Tensor, clean: Tensor, a: float, a_next: float, eta: float) -> tuple[Tensor, float]:
+    """Song et al. 2021 eq. 12: the next latent before its noise, and the SD of that noise (eq. 16)."""
+    eps = (latent - math.sqrt(a) * clean) / math.sqrt(1 - a)
+    sigma = eta * math.sqrt((1 - a_next) / (1 - a) * (1 - a / a_next))
+    return math.sqrt(a_next) * clean + math.sqrt(1 - a_next - sigma**2) * eps, sigma
 
 
 def ddpm(
@@ -106,10 +111,7 @@ def release(
             sigma = math.sqrt(1 - a)
             latent = clean
         else:
-            a_next = abars[step + 1]
-            eps = (latent - math.sqrt(a) * clean) / math.sqrt(1 - a)
-            sigma = eta * math.sqrt((1 - a_next) / (1 - a) * (1 - a / a_next))
-            latent = math.sqrt(a_next) * clean + math.sqrt(1 - a_next - sigma**2) * eps
+            latent, sigma = _ddim_step(latent, clean, a, abars[step + 1], eta)
         if sigma > 0:
             latent = latent + sigma * noise(step)
         latent = _renormalized(latent)
