@@ -33,9 +33,10 @@ class InputConfig(Config):
     )
     unit: str = Field("micrometer", description="Unit of both spacings.")
     channels: Literal["rgb", "grayscale", "any"] = Field("rgb", description="What the image channels are.")
-    normalization: Literal["range", "minmax"] = Field(
+    normalization: Literal["range", "minmax", "percentile"] = Field(
         "range",
-        description="'range': by the range of the integer type (0 to 255 becomes 0 to 1); 'minmax': per image.",
+        description="'range': by the range of the integer type (0 to 255 becomes 0 to 1); 'minmax': per image; "
+        "'percentile': per image, from its 0.5th to its 99.5th percentile (for intensities of no unit, as in MRI).",
     )
 
 

@@ -28,6 +28,7 @@ METERS = {"nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3, "centimeter
     "m": 1.0,
 }
 MIN_SIDE = 8
+PERCENTILES = (0.5, 99.5)
 MAX_GRID = 3_000_000
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
 
@@ -169,7 +170,8 @@ def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDA
 
     ``"range"`` divides by the range that the numbers come from: 255 for uint8, otherwise 1 or the smallest of 255,
     1023, 4095, 16383, 65535 that holds the largest value. ``"minmax"``, and anything with negative values, is
-    stretched from its own minimum to its own maximum (a constant image becomes 0).
+    stretched from its own minimum to its own maximum (a constant image becomes 0). ``"percentile"`` stretches from
+    the 0.5th to the 99.5th percentile and clips what lies beyond, so that a few bright voxels do not matter.
     Not-a-number and infinite pixels take the median of the others.
 
     Raises
@@ -194,6 +196,9 @@ def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDA
             else next((r for r in (1, 255, 1023, 4095, 16383, 65535) if high <= r), high)
         )
         return values / np.float32(full)
+    if method == "percentile":
+        low, high = (float(value) for value in np.percentile(values, PERCENTILES))
+        values = values.clip(low, high)
     return (values - low) / np.float32(max(high - low, 1e-12))
 
 
