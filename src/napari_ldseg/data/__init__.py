@@ -2,14 +2,24 @@
 
 from ._files import find_images
 from ._image import Image
+from ._labels import UNLABELLED, check_classes, check_shape, whole_numbers
+from ._ome import write_ome
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
+from ._training_index import Entry
+from ._training_set import DuplicateError, TrainingSet
 from ._writer import read_notes, write_text, write_tiff
 
 __all__ = [
+    "UNLABELLED",
+    "DuplicateError",
+    "Entry",
     "Image",
     "Pair",
+    "TrainingSet",
+    "check_classes",
+    "check_shape",
     "colon_gland",
     "find_images",
     "find_pairs",
@@ -18,6 +28,8 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_notes",
+    "whole_numbers",
+    "write_ome",
     "write_text",
     "write_tiff",
 ]
