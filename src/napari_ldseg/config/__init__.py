@@ -8,7 +8,8 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 from ._base import FORMAT_VERSION, TIMESTEPS, Config, Device, Precision, Prediction, Ranking, SamplerName, Schedule
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._run import MeasureConfig, SegmentConfig, TrainConfig
+from ._run import MeasureConfig, SegmentConfig
+from ._train import Learn, TrainConfig
 
 __all__ = [
     "FORMAT_VERSION",
@@ -19,6 +20,7 @@ __all__ = [
     "DiffusionConfig",
     "FamilyConfig",
     "InputConfig",
+    "Learn",
     "MeasureConfig",
     "ModelConfig",
     "NetworkConfig",

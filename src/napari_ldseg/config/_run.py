@@ -1,4 +1,4 @@
-"""Settings of one piece of work: segment, measure, train."""
+"""Settings of one piece of work: segment, measure."""
 
 from typing import Literal, Self
 
@@ -87,44 +87,3 @@ class MeasureConfig(Config):
         description="Score that says what to look at first (docs/review.md compares them); without samples: mean SD.",
     )
     shapes: bool = Field(True, description="Also boundary, eccentricity, solidity and intensity, which take longer.")
-
-
-class TrainConfig(Config):
-    """One training, both stages."""
-
-    minutes: float | None = Field(None, gt=0, description="Time budget for both stages together, in minutes.")
-    foreground: bool = Field(False, description="Take every label above 0 as class 1 (instance ids, for example).")
-    autoencoder_steps: int = Field(1500, ge=0, description="Optimiser steps of the mask autoencoder.")
-    denoiser_steps: int = Field(6000, ge=1, description="Optimiser steps of image encoder and denoiser.")
-    batch: int = Field(8, ge=1, le=512, description="Images in a batch.")
-    crop: tuple[int, ...] | None = Field(
-        None, description="Shape ((Z), Y, X) of training crops on the network's grid; empty: input.shape."
-    )
-    timesteps_per_image: int = Field(
-        4, ge=1, le=64, description="Noise levels drawn for each embedded image (the embedding is reused)."
-    )
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate (AdamW, warm-up, cosine).")
-    autoencoder_learning_rate: float = Field(2e-3, gt=0, le=1, description="The same for the autoencoder.")
-    weight_decay: float = Field(0.01, ge=0, le=1)
-    warmup: int = Field(100, ge=0, description="Steps over which the learning rate rises.")
-    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights that are kept.")
-    latent_noise: float = Field(
-        0.1, ge=0, le=1, description="SD of the noise that the mask decoder learns to live with."
-    )
-    guess_weight: float = Field(1.0, ge=0, description="Weight of the loss on the first-guess mask.")
-    augment: bool = Field(True, description="Flips, rotation, scale, shear, elastic, colour, blur and noise.")
-    rotate: bool = Field(True, description="Whether any orientation is as likely as the upright one.")
-    validation: float = Field(0.2, ge=0, lt=1, description="Share of the groups held out for validation.")
-    validate_every: int = Field(500, ge=1, description="Steps between two validations.")
-    validation_samples: int = Field(4, ge=1, le=100, description="Samples averaged in each validation.")
-    seed: int = Field(0, ge=0, le=2**31 - 1)
-    device: Device = Field("auto")
-    precision: Precision = Field("auto", description="'auto' takes bfloat16 where the device computes it natively.")
-
-    @classmethod
-    def for_fine_tuning(cls, **changes: object) -> Self:
-        """Return the settings that suit :func:`fine_tune`: the denoiser stage alone, shorter and at a lower rate."""
-        return cls.parse(
-            {"autoencoder_steps": 0, "denoiser_steps": 1000, "learning_rate": 3e-4, "warmup": 50, "validate_every": 100}
-            | changes
-        )

@@ -2,7 +2,7 @@
 
 from ._files import find_images
 from ._image import Image
-from ._labels import UNLABELLED, check_classes, check_shape, whole_numbers
+from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
 from ._ome import write_ome
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
@@ -24,6 +24,7 @@ __all__ = [
     "find_images",
     "find_pairs",
     "match_masks",
+    "merge_foreground",
     "phantom",
     "read_image",
     "read_labels",

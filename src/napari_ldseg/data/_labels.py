@@ -39,27 +39,38 @@ def whole_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
     return labels
 
 
-def check_shape(labels: NDArray[Any], image: Image, name: str) -> None:
+def check_shape(labels: NDArray[Any], image: Image, name: str, image_name: str = "") -> None:
     """Refuse labels that do not lie pixel by pixel on their image."""
     expected = tuple(n for n, axis in zip(np.shape(image.array), image.axes, strict=True) if axis != "c")
     if np.shape(labels) != expected:
+        more = f" The labels are {np.ndim(labels)}D: choose the slice or frame that belongs to the image."
         raise InputError(
-            f"{name} has shape {np.shape(labels)}, but its image {image.name} has {expected}; "
-            "a label mask must lie pixel by pixel on its image."
+            f"{name} has shape {np.shape(labels)}, but its image {image_name or image.name} has {expected}; "
+            f"a label mask must lie pixel by pixel on its image.{more if np.ndim(labels) > len(expected) else ''}"
         )
 
 
-def check_classes(labels: NDArray[Any], classes: int, name: str) -> None:
-    """Refuse labels beyond ``classes``, other than 255; where they look like ids of objects, offer the remedy."""
+def merge_foreground(labels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Make every label above 0 class 1; 255 too, which is white in black-and-white masks, and an id among many."""
+    return (labels > 0).astype(np.uint8)
+
+
+def check_classes(labels: NDArray[Any], classes: int, name: str, who: str = "there are") -> None:
+    """Refuse labels beyond ``classes``, other than 255; where they look like a mask of objects, offer the remedy."""
     found = np.unique(labels)
+    if found.tolist() == [0, UNLABELLED]:
+        raise InputError(
+            f"{name} holds nothing but 0 and {UNLABELLED}, and {UNLABELLED} means unlabelled. If it is a "
+            "black-and-white mask, merge it with 'foreground' (all that is not 0 becomes class 1)."
+        )
     wrong = found[(found >= classes) & (found != UNLABELLED)]
     if not len(wrong):
         return
     many = f" ({len(found):,} different ones)" if len(found) > _MANY else ""
     raise InputError(
-        f"{name} holds label {wrong.max()}{many}, but there are {classes} classes (0 is the background, {UNLABELLED} "
-        "means unlabelled). If these are ids of objects, merge them with 'foreground' (all objects become class 1); "
-        "if they are further classes, name them all."
+        f"{name} holds label {wrong.max()}{many}, but {who} {classes} classes (0 is the background, {UNLABELLED} means "
+        "unlabelled). If these are ids of objects, merge them with 'foreground' (all objects become class 1); if they "
+        "are further classes, name them all."
     )
 
 

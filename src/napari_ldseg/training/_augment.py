@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._cases import Case
+from ._distributed import own
 
 
 def draw_batch(
@@ -15,12 +16,17 @@ def draw_batch(
 ) -> tuple[Tensor, Tensor]:
     """Return a batch of crops: images (N, C, *crop) and masks (N, classes, *crop).
 
-    The crops are centred at random within each case; what lies beyond its border is mirrored.
+    The crops are centred at random within each case; what lies beyond its border is mirrored. Of the common batch of
+    several processes, each makes its own share; a crop depends on its place in that batch alone.
     """
-    crops = [_crop(case, crop, augment, rotate, generator) for case in cases]
-    images = torch.stack([image for image, _ in crops])
-    masks = torch.stack([mask for _, mask in crops])
-    return (recolor(images, generator) if augment else images), masks
+    seeds = torch.randint(2**62, (len(cases),), generator=generator).tolist()
+    images, masks = [], []
+    for case, seed in zip(own(cases), own(seeds), strict=True):
+        single = torch.Generator().manual_seed(seed)
+        image, mask = _crop(case, crop, augment, rotate, single)
+        images.append(recolor(image[None], single)[0] if augment else image)
+        masks.append(mask)
+    return torch.stack(images), torch.stack(masks)
 
 
 def _crop(
@@ -31,6 +37,8 @@ def _crop(
     ndim = len(crop)
     room = (shape - torch.tensor(crop, dtype=torch.float32)).clamp_min(0)
     centre = (shape - 1) / 2 + (torch.rand(ndim, generator=generator) - 0.5) * room
+    if case.partial:
+        centre = _annotated_centre(case, room, generator)
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in crop]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)  # (*crop, ndim), in ((Z), Y, X) order
     if augment:
@@ -42,7 +50,17 @@ def _crop(
         torch.cat([case.image, case.masks])[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )[0]
     image, mask = sampled.split([case.image.shape[0], case.masks.shape[0]])
-    return image, mask / mask.sum(dim=0, keepdim=True).clamp_min(1e-6)
+    return image, mask if case.partial else mask / mask.sum(dim=0, keepdim=True).clamp_min(1e-6)
+
+
+def _annotated_centre(case: Case, room: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a random annotated pixel, moved inwards by what a crop needs."""
+    places = (case.masks.sum(dim=0) > 0.5).nonzero()
+    middle = (torch.tensor(case.masks.shape[1:], dtype=torch.float32) - 1) / 2
+    if not len(places):
+        return middle
+    chosen = places[int(torch.randint(len(places), (1,), generator=generator))].float()
+    return torch.maximum(torch.minimum(chosen, middle + room / 2), middle - room / 2)
 
 
 def random_affine(ndim: int, rotate: bool, generator: torch.Generator) -> Tensor:

@@ -1,64 +1,141 @@
 """fine_tune(): go on from a trained model with other images."""
 
-import copy
+import math
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+import torch
+
 from ..config import TrainConfig
 from ..data import Pair
+from ..errors import InputError
 from ..networks import LDSeg
-from ._loop import Epoch, run_trainer
+from ._adapt import with_classes
+from ._card import finished
+from ._cases import Case, read_frames, to_cases
+from ._distributed import joined
+from ._epoch import Epoch
+from ._loop import Trainer, run_trainer
+from ._scale import fit_scale
+from ._stage import tuning_crop
+from ._validate import mean_score, reconstruction_dice
+
+# Below this DSC of masks that went through the latent and back, the autoencoder is trained, too.
+REBUILT = 0.97
 
 
 def fine_tune(
-    model: LDSeg, pairs: Sequence[Pair], config: TrainConfig, folder: Path, *, name: str | None = None
+    model: LDSeg,
+    pairs: Sequence[Pair],
+    config: TrainConfig,
+    folder: Path,
+    *,
+    name: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Generator[Epoch, None, LDSeg]:
-    """Train image encoder and denoiser further, from a model's weights; its mask autoencoder stays as it is.
+    """Train a model further, from its weights, with other images and, if need be, other classes.
 
-    The autoencoder is only trained, too, if ``config.autoencoder_steps`` is above 0.
+    Image encoder and denoiser learn. The mask autoencoder stays as it is, unless ``config.learn`` says so, or it is
+    "auto" and there are more or fewer classes, or the masks do not survive the way through its latent (DSC below 0.97).
     Where there are validation images, the model is scored on them before anything else, and is the best so far:
-    what comes out is never worse on them than what went in.
+    what comes out is never worse on them than what went in (except with ``learn="scratch"``). With one source image
+    nothing is held out: the last weights are kept, without a score.
 
     Parameters
     ----------
     model : LDSeg
-        The parent; it is not changed. The classes of the labels must be its classes.
+        The parent; it is not changed.
     pairs : sequence of Pair
-        Images with label masks. Groups are never split between training and validation.
+        Images with label masks. Groups are never split between training and validation. Pixels with the label 255 are
+        not learnt from.
     config : TrainConfig
         ``TrainConfig.for_fine_tuning()`` has defaults that suit.
     folder : Path
         As for :func:`train`.
     name : str, optional
         Name of the new model; by default that of the parent with ``-tuned``.
+    class_names : sequence of str, optional
+        What the labels 0, 1, 2, ... mean; by default the parent's classes. Classes keep what the parent knows of the
+        class of that name; further names take the parent's other classes, then start anew.
 
     Yields
     ------
     Epoch
-        The first one holds the parent's validation score, at step 0.
+        The first ones say in words what was chosen; then comes the parent's validation score, at step 0. As for
+        :func:`train`, closing the generator cancels and :func:`stop_training` stops with the best so far.
 
     Returns
     -------
     LDSeg
-        The new model, whose card names its parent.
+        The new model. Its card names the parent, the data, the split, the settings, the curve, and the scores before
+        and after.
 
     Raises
     ------
     InputError, EngineError
         As :func:`train`.
     """
-    start = copy.deepcopy(model)
-    start.config = start.config.replace(name=name or f"{model.config.name}-tuned", score="")
-    start.card = _card(model, start.config.name, len(pairs), config)
-    return (yield from run_trainer(pairs, start, config, Path(folder), fresh=False))
+    with joined():
+        torch.manual_seed(config.seed)
+        start = with_classes(model, class_names or model.config.class_names)
+        frames = read_frames(pairs, start.config, config)
+        seen, scaled = (
+            fit_scale(frames, start.config) if config.scale == "auto" else (start.config, "as the model's own")
+        )
+        start.config = seen.replace(name=name or f"{model.config.name}-tuned", score="")
+        cases = to_cases(frames, start.config)
+        config = config.replace(crop=tuning_crop(config, start.config, cases))
+        fresh = config.learn == "scratch"
+        masks, why = _autoencoder_learns(model, start, cases, config)
+        trainer = Trainer(
+            cases, LDSeg(start.config) if fresh else start, config, Path(folder), fresh=fresh, masks=masks
+        )
+        notes = [f"Scale: {scaled}.", why, _split_in_words(trainer), _settings_in_words(trainer)]
+        best = yield from run_trainer(trainer, notes)
+        return finished(trainer, best, _parent(model, fresh=fresh))
 
 
-def _card(parent: LDSeg, name: str, images: int, config: TrainConfig) -> str:
-    held = f"a share of {config.validation:g} of their groups held out for validation" if config.validation else "all"
-    return (
-        f"# {name}\n\n"
-        f"Fine-tuned from `{parent.config.name}` (SHA-256 {parent.sha256 or 'unknown'}) on {images} annotated images "
-        f"({held}, seed {config.seed}).\n\n"
-        f"Settings: `{config.model_dump_json()}`\n\n"
-        f"The parent's card follows; its scores are the parent's.\n\n---\n\n{parent.card}"
-    )
+def _autoencoder_learns(parent: LDSeg, start: LDSeg, cases: Sequence[Case], config: TrainConfig) -> tuple[bool, str]:
+    """Return whether the autoencoder must learn, and why."""
+    if config.learn == "scratch":
+        return True, "Everything is trained from scratch; of the parent, only its networks' shape is kept."
+    new = start.config.network.classes != parent.config.network.classes
+    frozen = config.learn == "denoiser" or not config.autoencoder_steps
+    if new and frozen:
+        raise InputError(
+            f"The labels have {start.config.network.classes} classes and the model {parent.config.network.classes}, so "
+            "its mask autoencoder must learn, too; choose learn 'auto' or 'all', and autoencoder_steps above 0."
+        )
+    if frozen:
+        return False, "Image encoder and denoiser learn; the mask autoencoder stays as it is."
+    if new or config.learn == "all":
+        return True, f"The mask autoencoder learns, too ({'the classes are new' if new else 'as asked for'})."
+    score = mean_score([reconstruction_dice(start, case) for case in cases])
+    if math.isnan(score) or score >= REBUILT:
+        return False, f"The mask autoencoder stays as it is: it rebuilds these masks with DSC {score:.3f}."
+    return True, f"The mask autoencoder learns, too: it rebuilds these masks with DSC {score:.3f} only."
+
+
+def _split_in_words(trainer: Trainer) -> str:
+    trained, held = trainer.training, trainer.validation
+    groups = len({case.group for case in trained})
+    if held:
+        return (
+            f"{len(trained)} images of {groups} groups are trained on, {len(held)} of "
+            f"{len({case.group for case in held})} other groups are held out for validation."
+        )
+    reason = "there is only one source image" if groups == 1 else "as asked for"
+    return f"Nothing is held out ({reason}): all is trained on, the last weights are kept, and there is no score."
+
+
+def _settings_in_words(trainer: Trainer) -> str:
+    crop = " x ".join(map(str, trainer.crop))
+    rate = trainer.stages[-1].learning_rate
+    return f"Crops of {crop} pixels, {trainer.batch} in a batch, learning rate {rate:g}, on {trainer.device}."
+
+
+def _parent(model: LDSeg, *, fresh: bool) -> str:
+    """Return a line on the parent, and its card below a rule."""
+    known = f"`{model.config.name}` (SHA-256 {model.sha256 or 'unknown'})"
+    line = f"Trained from scratch with the networks of {known}." if fresh else f"Fine-tuned from {known}."
+    return line if fresh else f"{line}\n\n---\n\n{model.card}"

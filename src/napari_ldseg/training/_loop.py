@@ -1,130 +1,103 @@
-"""train(): the mask autoencoder, then image encoder and denoiser with the autoencoder frozen (LDSeg, section III)."""
+"""The loop that all trainings share: steps, averages, validation, reports, and the way to stop."""
 
 import copy
 import json
 import math
+import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ..checkpoints import autocast, load_model, resolve_device, save_model
-from ..config import ModelConfig, SegmentConfig, TrainConfig
-from ..data import Pair
+from ..config import TrainConfig
+from ..data import write_text
 from ..errors import EngineError, InputError
-from ..inference import segment
-from ..measure import dice
 from ..networks import LDSeg
 from ._augment import draw_batch
-from ._cases import Case, load_cases, split_groups
-from ._losses import autoencoder_loss, denoiser_loss
+from ._cases import Case, split_groups
+from ._distributed import agreed, rank, sum_gradients, world
+from ._epoch import PREVIEW, Epoch, memory_mb, write_preview
+from ._losses import Batch
+from ._partial import fill_nearest, fill_predicted, is_partial
+from ._stage import Stage, choose_batch, learning_rate_factor, plan_stages
 from ._state import load_state, save_state
+from ._validate import mean_score, reconstruction_dice, segmentation_dice
 
-AUTOENCODER_SHARE = 0.12
 SAVE_SECONDS = 60.0
 REPORT_SECONDS = 0.5
-
-Loss = Callable[[LDSeg, Tensor, Tensor, TrainConfig, torch.Generator], Tensor]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One report of a training, yielded about twice a second and at every validation.
-
-    Attributes
-    ----------
-    stage : str
-        ``"autoencoder"`` or ``"denoiser"``.
-    step, total : int
-        Optimiser steps done in this stage, and planned.
-    loss : float
-        Mean training loss since the last report.
-    validation : float or None
-        Mean foreground DSC per validation image, where one was just computed.
-    seconds_left : float
-        Estimate for this stage.
-    """
-
-    stage: str
-    step: int
-    total: int
-    loss: float
-    validation: float | None
-    seconds_left: float
-
-
-@dataclass
-class Stage:
-    """One stage of training: which modules learn, from which loss, for how long."""
-
-    name: str
-    modules: tuple[str, ...]
-    loss: Loss
-    steps: int
-    minutes: float | None
-    learning_rate: float
-    step: int = 0
-    elapsed: float = 0.0
-    best: float = -1.0
-    losses: list[float] = field(default_factory=list)
-
-    @property
-    def progress(self) -> float:
-        """Share of the budget that is spent, of time or of steps, whichever is more."""
-        spent = self.elapsed / (60 * self.minutes) if self.minutes else 0.0
-        return max(spent, self.step / self.steps)
+STOP = "stop"
+LOG = "log.jsonl"
+MODEL = "model.safetensors"
 
 
 class Trainer:
-    """The state of one training: the model, its averaged copy, the cases, and where it stands."""
+    """The state of one training: the model, its averaged copy, the cases, and where it stands.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+    model : LDSeg
+        It is changed.
+    config : TrainConfig
+    folder : Path
+    fresh : bool
+        Whether its weights are untrained.
+    masks : bool
+        Whether the autoencoder learns, too.
+    """
 
     clock = staticmethod(time.perf_counter)
 
-    def __init__(self, cases: Sequence[Case], model: LDSeg, config: TrainConfig, folder: Path):
-        self.config, self.folder = config, folder
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        model: LDSeg,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        fresh: bool = True,
+        masks: bool = True,
+    ):
+        self.config, self.folder, self.fresh, self.masks = config, folder, fresh, masks
         self.device = resolve_device(config.device)
         self.training, self.validation = split_groups(cases, config.validation, config.seed)
         self.model = model.to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.crop = config.crop or model.config.input.shape
-        factor = model.config.network.factor
+        self.crop, factor = config.crop or model.config.input.shape, model.config.network.factor
         if any(side % factor for side in self.crop):
             raise InputError(f"Training crops {self.crop} must be multiples of {factor}, the networks' factor.")
+        self.batch = choose_batch(config, self.crop, self.device)
         self.stages = self._plan()
         self.optimizers = {stage.name: self._optimizer(stage) for stage in self.stages}
-        folder.mkdir(parents=True, exist_ok=True)
+        self.before: float | None = None
+        self.stopped = False
+        self._make_folder()
 
     def _plan(self) -> list[Stage]:
-        config, minutes = self.config, self.config.minutes
-        share = AUTOENCODER_SHARE if config.autoencoder_steps else 0.0
-        first = None if minutes is None else share * minutes
-        second = None if minutes is None else (1 - share) * minutes
-        denoiser = Stage(
-            "denoiser",
-            ("image_encoder", "denoiser"),
-            denoiser_loss,
-            config.denoiser_steps,
-            second,
-            config.learning_rate,
-        )
-        if not config.autoencoder_steps:
-            return [denoiser]
-        autoencoder = Stage(
-            "autoencoder",
-            ("mask_encoder", "mask_decoder"),
-            autoencoder_loss,
-            config.autoencoder_steps,
-            first,
-            config.autoencoder_learning_rate,
-        )
-        return [autoencoder, denoiser]
+        steps = self.config.denoiser_steps
+        if self.config.epochs is not None:
+            steps = max(1, round(self.config.epochs * len(self.training) / (self.batch * world())))
+        return plan_stages(self.config, steps, fresh=self.fresh, masks=self.masks)
+
+    def _make_folder(self) -> None:
+        """Make the folder of the run, and refuse a disk on which its files will not fit."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / STOP).unlink(missing_ok=True)
+            room = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be written ({error.strerror}); choose another folder.") from error
+        needed = 6 * sum(p.numel() * p.element_size() for p in self.model.parameters())
+        if room < needed:
+            raise InputError(
+                f"The disk of {self.folder} has {room / 2**20:.0f} MB left, and this training needs "
+                f"{needed / 2**20:.0f} MB; make room, or choose another folder."
+            )
 
     def _optimizer(self, stage: Stage) -> torch.optim.AdamW:
         parameters = [p for name in stage.modules for p in self.model.get_submodule(name).parameters()]
@@ -137,21 +110,23 @@ class Trainer:
         return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.99))
 
     def run(self, stage: Stage) -> Generator[Epoch, None, None]:
-        """Train one stage to the end of its budget, from wherever it stands."""
+        """Train one stage to the end of its budget, or until it is told to stop, from wherever it stands."""
         for name, module in self.model.named_children():
             module.requires_grad_(name in stage.modules).train(name in stage.modules)
         saved = reported = time.perf_counter()
-        while stage.progress < 1:
+        while stage.progress < 1 and not self.stopped:
             started = self.clock()
             stage.losses.append(self.advance(stage))
-            stage.elapsed += self.clock() - started
+            stage.elapsed = agreed(stage.elapsed + self.clock() - started, self.device)
+            self.stopped = bool(agreed(float((self.folder / STOP).exists()), self.device))
             now = time.perf_counter()
-            finished = stage.progress >= 1
-            score = self.validate(stage) if finished or stage.step % self.config.validate_every == 0 else None
-            if finished or score is not None or now - saved > SAVE_SECONDS:
+            finished = stage.progress >= 1 or self.stopped
+            validated = finished or stage.step % self.config.validate_every == 0
+            score = self.validate(stage) if validated else None
+            if validated or now - saved > SAVE_SECONDS:
                 save_state(self.folder, self)
                 saved = time.perf_counter()
-            if score is not None or now - reported > REPORT_SECONDS:
+            if validated or now - reported > REPORT_SECONDS:
                 yield self.report(stage, score)
                 reported = time.perf_counter()
 
@@ -161,16 +136,9 @@ class Trainer:
         optimizer = self.optimizers[stage.name]
         for group in optimizer.param_groups:
             group["lr"] = rate
-        chosen = torch.randint(len(self.training), (self.config.batch,), generator=self.generator).tolist()
-        images, masks = draw_batch(
-            [self.training[i] for i in chosen],
-            self.crop,
-            augment=self.config.augment,
-            rotate=self.config.rotate,
-            generator=self.generator,
-        )
+        batch = self.draw(stage)
         with autocast(self.device, self.config.precision):
-            loss = stage.loss(self.model, images.to(self.device), masks.to(self.device), self.config, self.generator)
+            loss = stage.loss(self.model, batch, self.config, self.generator)
         if not torch.isfinite(loss):
             raise EngineError(
                 f"The loss became {float(loss.detach())} at step {stage.step} of the {stage.name}; "
@@ -178,162 +146,134 @@ class Trainer:
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1.0)
+        learning = [p for group in optimizer.param_groups for p in group["params"]]
+        sum_gradients(learning)
+        nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         stage.step += 1
         self._update_average(stage)
         return float(loss.detach())
 
+    def draw(self, stage: Stage) -> Batch:
+        """Draw a common batch, of which this process makes its share, with what nobody annotated filled in."""
+        chosen = torch.randint(len(self.training), (self.batch * world(),), generator=self.generator).tolist()
+        images, masks = draw_batch(
+            [self.training[i] for i in chosen],
+            self.crop,
+            augment=self.config.augment,
+            rotate=self.config.rotate,
+            generator=self.generator,
+        )
+        images, masks = images.to(self.device), masks.to(self.device)
+        if not is_partial(masks):
+            return Batch(images, masks, masks)
+        if stage.name == "autoencoder":
+            return Batch(images, masks, fill_nearest(masks))
+        with autocast(self.device, self.config.precision):
+            return Batch(images, masks, fill_predicted(self.average, images, masks))
+
     @torch.no_grad()
     def _update_average(self, stage: Stage) -> None:
         decay = min(self.config.ema, (1 + stage.step) / (10 + stage.step))
         for name in stage.modules:
-            for mean, value in zip(
-                self.average.get_submodule(name).parameters(),
-                self.model.get_submodule(name).parameters(),
-                strict=True,
-            ):
+            average, model = self.average.get_submodule(name), self.model.get_submodule(name)
+            for mean, value in zip(average.parameters(), model.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
             # Statistics of a batch-norm are averages already.
-            for kept, now in zip(
-                self.average.get_submodule(name).buffers(), self.model.get_submodule(name).buffers(), strict=True
-            ):
+            for kept, now in zip(average.buffers(), model.buffers(), strict=True):
                 kept.copy_(now)
 
     def validate(self, stage: Stage) -> float | None:
         """Score the averaged weights on the validation cases, keep them if they are the best so far."""
-        if not self.validation:
-            self._keep(stage, None)
+        if rank():
             return None
         self.average.eval()
-        scores = [
-            reconstruction_dice(self.average, case)
-            if stage.name == "autoencoder"
-            else segmentation_dice(self.average, case, self.config)
-            for case in self.validation
-        ]
-        known = [score for score in scores if not math.isnan(score)]
-        score = math.fsum(known) / len(known) if known else math.nan
+        if stage.name == "autoencoder":
+            return mean_score([reconstruction_dice(self.average, case) for case in self.validation] or [math.nan])
+        if not self.validation:
+            write_preview(
+                self.folder, self.training[0], segmentation_dice(self.average, self.training[0], self.config)[1]
+            )
+            self._keep("")
+            return None
+        scores = []
+        for case in self.validation:
+            score, result = segmentation_dice(self.average, case, self.config)
+            scores.append(score)
+            if len(scores) == 1:
+                write_preview(self.folder, case, result)
+        score = mean_score(scores)
         if not score < stage.best:
             stage.best = score
-            self._keep(stage, score)
+            self._keep(f"DSC {score:.3f} on {len(self.validation)} validation images")
         return score
 
-    def _keep(self, stage: Stage, score: float | None) -> None:
-        if stage.name == "denoiser":
-            text = f"DSC {score:.3f} on {len(self.validation)} validation images" if score is not None else ""
-            self.average.config = self.average.config.replace(score=text)
-            save_model(self.average, self.folder / "model.safetensors")
+    def _keep(self, score: str) -> None:
+        self.average.config = self.average.config.replace(score=score)
+        save_model(self.average, self.folder / MODEL)
 
-    def report(self, stage: Stage, score: float | None) -> Epoch:
+    def report(self, stage: Stage, score: float | None, note: str = "") -> Epoch:
         """Sum up since the last report, and write a line of the log."""
-        loss = math.fsum(stage.losses) / max(len(stage.losses), 1)
+        loss = math.fsum(stage.losses) / len(stage.losses) if stage.losses else math.nan
         stage.losses.clear()
-        left = stage.elapsed * (1 - stage.progress) / max(stage.progress, 1e-9)
-        epoch = Epoch(stage.name, stage.step, stage.steps, loss, score, left)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps({**epoch.__dict__, "elapsed": round(stage.elapsed, 1)}) + "\n")
+        preview = self.folder / PREVIEW
+        fresh = score is not None and stage.name == "denoiser" and preview.is_file()
+        left = sum(each.seconds_left for each in self.stages[self.stages.index(stage) :])
+        epoch = Epoch(
+            stage.name, stage.step, stage.total, loss, score, left, memory_mb(), preview if fresh else None, note
+        )
+        if rank() == 0:
+            row = {**asdict(epoch), "elapsed": round(stage.elapsed, 1)}
+            self._log(json.dumps({key: None if value != value else value for key, value in row.items()}, default=str))
         return epoch
 
-
-def train(
-    pairs: Sequence[Pair], model_config: ModelConfig, config: TrainConfig, folder: Path
-) -> Generator[Epoch, None, LDSeg]:
-    """Train a model from scratch, in the paper's two stages.
-
-    Parameters
-    ----------
-    pairs : sequence of Pair
-        Images with label masks; groups (patients) are never split between training and validation.
-    model_config : ModelConfig
-    config : TrainConfig
-    folder : Path
-        Where ``model.safetensors`` (the best so far), ``log.jsonl``, ``split.json`` and ``state.safetensors`` go.
-        A folder with a state is resumed: the run goes on where it was killed.
-
-    Yields
-    ------
-    Epoch
-
-    Returns
-    -------
-    LDSeg
-        The averaged weights with the best validation DSC (the last ones where there is no validation).
-
-    Raises
-    ------
-    InputError
-        If images, labels or settings do not fit, or if the folder holds a run with other settings.
-    EngineError
-        If the loss stops being a number.
-    """
-    if not config.autoencoder_steps:
-        raise InputError(
-            "autoencoder_steps is 0, but without a mask autoencoder there is nothing to train the denoiser on; "
-            "set it to 1500, say, or start from a model that has one (fine-tune)."
-        )
-    torch.manual_seed(config.seed)
-    return (yield from run_trainer(pairs, LDSeg(model_config), config, Path(folder), fresh=True))
+    def _log(self, line: str) -> None:
+        try:
+            with (self.folder / LOG).open("a", encoding="utf-8") as log:
+                log.write(line + "\n")
+        except OSError as error:
+            raise InputError(
+                f"{self.folder / LOG} cannot be written ({error.strerror}); make room, and run the same again to go on."
+            ) from error
 
 
-def run_trainer(
-    pairs: Sequence[Pair], model: LDSeg, config: TrainConfig, folder: Path, *, fresh: bool
-) -> Generator[Epoch, None, LDSeg]:
-    """Train from these weights, or go on with the run in the folder; unless ``fresh``, they are the best so far."""
-    cases = load_cases(pairs, model.config, config)
-    trainer = Trainer(cases, model, config, folder)
+def run_trainer(trainer: Trainer, notes: Sequence[str] = ()) -> Generator[Epoch, None, LDSeg]:
+    """Train from these weights, or go on with the run in the folder; unless fresh, they are the best so far."""
     resumed = load_state(trainer.folder, trainer)
-    split = {
-        "seed": config.seed,
-        "training": [case.name for case in trainer.training],
-        "validation": [case.name for case in trainer.validation],
-    }
-    (trainer.folder / "split.json").write_text(json.dumps(split, indent=1), encoding="utf-8")
-    if not fresh and not resumed:
-        stage = trainer.stages[-1]
-        yield trainer.report(stage, trainer.validate(stage))
+    last = trainer.stages[-1]
+    if rank() == 0:
+        write_split(trainer)
+    if world() > 1:
+        torch.manual_seed(trainer.config.seed + rank())  # what is dropped out in one process is not in the other
+    for note in () if resumed else notes:
+        yield trainer.report(trainer.stages[0], None, note)
+    if not trainer.fresh and not resumed:
+        trainer.before = trainer.validate(last)
+        yield trainer.report(last, trainer.before)
     for stage in trainer.stages:
         if stage.name == "denoiser" and stage.step == 0:
             for name in ("mask_encoder", "mask_decoder"):
                 weights = trainer.average.get_submodule(name).state_dict()
                 trainer.model.get_submodule(name).load_state_dict(weights)
+        if trainer.stopped and stage.step == 0:
+            # Stopped before this stage began: what there is, is scored and kept if it is the best.
+            yield trainer.report(stage, trainer.validate(stage))
         yield from trainer.run(stage)
-    return load_model(trainer.folder / "model.safetensors", config.device)
+    (trainer.folder / STOP).unlink(missing_ok=True)
+    agreed(0.0, trainer.device)  # wait for the first process, which writes
+    return load_model(trainer.folder / MODEL, trainer.config.device)
 
 
-def learning_rate_factor(progress: float, step: int, warmup: int) -> float:
-    """Return linear warm-up, then half a cosine down to 1 % (Loshchilov & Hutter 2017)."""
-    return min(1.0, (step + 1) / max(warmup, 1)) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
+def write_split(trainer: Trainer) -> None:
+    """Write which images are trained on and which are held out."""
+    split = {
+        "seed": trainer.config.seed,
+        "training": [case.name for case in trainer.training],
+        "validation": [case.name for case in trainer.validation],
+    }
+    write_text(trainer.folder / "split.json", json.dumps(split, indent=1))
 
 
-@torch.no_grad()
-def reconstruction_dice(model: LDSeg, case: Case) -> float:
-    """Mean foreground DSC of a mask that went through the latent and back, on the networks' grid."""
-    factor = model.config.network.factor
-    margins = [(0, 0), *((0, -side % factor) for side in case.masks.shape[1:])]
-    masks = torch.from_numpy(np.pad(case.masks.numpy(), margins, mode="symmetric"))[None]
-    device = next(model.parameters()).device
-    rebuilt = model.decode(model.encode(masks.to(device))).argmax(dim=1).cpu().numpy()
-    return mean_dice(rebuilt, masks.argmax(dim=1).numpy(), masks.shape[1])
-
-
-def segmentation_dice(model: LDSeg, case: Case, config: TrainConfig) -> float:
-    """Mean foreground DSC of a segmentation against the labels, at the image's own resolution."""
-    settings = SegmentConfig(samples=config.validation_samples, seed=config.seed, device=config.device)
-    run = segment(model, case.source, settings)
-    while True:
-        try:
-            next(run)
-        except StopIteration as stop:
-            return mean_dice(stop.value.labels, case.labels, model.config.network.classes)
-
-
-def mean_dice(prediction: NDArray[Any], reference: NDArray[Any], classes: int) -> float:
-    """Mean DSC over the foreground classes that are in either mask; nan if none is."""
-    present = [c for c in range(1, classes) if (prediction == c).any() or (reference == c).any()]
-    scores = (
-        dice(prediction, reference, classes)[present]
-        if len(present) == classes - 1
-        else [float(dice(prediction == c, reference == c, 2)[1]) for c in present]
-    )
-    return float(np.mean(scores)) if present else math.nan
+def stop_training(folder: Path) -> None:
+    """Ask the training that writes to this folder to stop; it keeps the best so far and ends as if it were done."""
+    write_text(Path(folder) / STOP, "")

@@ -1,7 +1,6 @@
 """The state of an unfinished training in one file, so that a killed run goes on where it was."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..data._writer import _replacing
 from ..errors import CheckpointError, InputError
+from ._distributed import rank
 
 if TYPE_CHECKING:
     from ._loop import Trainer
@@ -18,7 +19,15 @@ STATE = "state.safetensors"
 
 
 def save_state(folder: Path, trainer: "Trainer") -> None:
-    """Write weights, averages, optimisers and random state beside, then rename."""
+    """Write weights, averages, optimisers and random state beside, then rename; the first of several processes does.
+
+    Raises
+    ------
+    InputError
+        Where the disk refuses; the state before stays whole.
+    """
+    if rank():
+        return
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in trainer.average.state_dict().items()}
     tensors["generator"] = trainer.generator.get_state()
@@ -28,11 +37,17 @@ def save_state(folder: Path, trainer: "Trainer") -> None:
     meta = {
         "stages": json.dumps({s.name: [s.step, s.elapsed, s.best] for s in trainer.stages}),
         "config": trainer.config.model_dump_json(),
+        "before": json.dumps(trainer.before),
         "model": trainer.model.config.replace(score="").model_dump_json(),
     }
-    partial = folder / f".{STATE}.partial"
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, metadata=meta)
-    os.replace(partial, folder / STATE)
+    stored = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    try:
+        with _replacing(folder / STATE) as partial:
+            save_file(stored, partial, metadata=meta)
+    except SafetensorError as error:
+        raise InputError(
+            f"{folder / STATE} cannot be written ({error}); make room, and run the same again to go on."
+        ) from error
 
 
 def load_state(folder: Path, trainer: "Trainer") -> bool:
@@ -58,6 +73,9 @@ def load_state(folder: Path, trainer: "Trainer") -> bool:
             index, moment = key.split(".")
             state.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    trainer.before = json.loads(meta.get("before", "null"))
+    if {stage.name for stage in trainer.stages} != set(json.loads(meta["stages"])):
+        raise InputError(f"{folder} holds a training of other stages; choose another folder.")
     for stage in trainer.stages:
         stage.step, stage.elapsed, stage.best = json.loads(meta["stages"])[stage.name]
     return True
@@ -65,7 +83,7 @@ def load_state(folder: Path, trainer: "Trainer") -> bool:
 
 def _check_same(folder: Path, meta: dict[str, str], trainer: "Trainer") -> None:
     """Refuse to go on with another model or other settings (a longer budget is welcome)."""
-    budget = {"minutes", "autoencoder_steps", "denoiser_steps", "device", "validate_every", "precision"}
+    budget = {"minutes", "epochs", "autoencoder_steps", "denoiser_steps", "device", "validate_every", "precision"}
     before, now = json.loads(meta["config"]), trainer.config.model_dump(mode="json")
     changed = sorted(key for key in now if key not in budget and before.get(key) != now[key])
     if meta["model"] != trainer.model.config.replace(score="").model_dump_json():

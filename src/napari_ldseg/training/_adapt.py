@@ -1,0 +1,79 @@
+"""A model made ready for other classes: what fits is kept, what does not is rebuilt."""
+
+import copy
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..config import ModelConfig
+from ..errors import InputError
+from ..networks import LDSeg
+
+
+def match_classes(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
+    """Return which of the old classes each new one starts from: its namesake, else one that is left over, else none.
+
+    The background, which comes first in both, starts from the background.
+    """
+    found: list[int | None] = [old.index(name) if name in old[1:] else None for name in new]
+    found[0] = 0
+    free = [index for index in range(1, len(old)) if index not in found]
+    return [index if index is not None else (free.pop(0) if free else None) for index in found]
+
+
+def with_classes(model: LDSeg, class_names: Sequence[str]) -> LDSeg:
+    """Return a copy of a model whose classes are called, and are as many as, ``class_names``.
+
+    Layers that do not depend on the classes keep their weights. In those that do, the weights of a class go with its
+    name (:func:`match_classes`), and those of a class that has no counterpart are drawn anew.
+
+    Raises
+    ------
+    InputError
+        Where there are too few names, or two are equal.
+    """
+    names = tuple(class_names)
+    config, classes = model.config, model.config.network.classes
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise InputError(f"At least two different class names are needed, the background first; got {names}.")
+    if names == config.class_names:
+        return copy.deepcopy(model)
+    matched = match_classes(config.class_names, names)
+    network = config.network.replace(classes=len(names))
+    colors = tuple(config.class_colors[i] for i in matched if i is not None) if config.class_colors else ()
+    values = config.model_dump() | {"class_names": names, "network": network.model_dump()}
+    adapted = LDSeg(ModelConfig.parse(values | {"class_colors": colors if len(colors) == len(names) else ()}))
+    before, axes = model.state_dict(), _class_axes(model)
+    weights = {
+        name: before[name] if (axis := axes[name]) is None else _carried(before[name], value, matched, axis, classes)
+        for name, value in adapted.state_dict().items()
+    }
+    adapted.load_state_dict(weights)
+    adapted.card, adapted.sha256 = model.card, model.sha256
+    return adapted
+
+
+def _class_axes(model: LDSeg) -> dict[str, int | None]:
+    """Return which axis of each weight goes with the number of classes, found by comparing with one class more."""
+    config, classes = model.config, model.config.network.classes
+    other = classes + 1 if classes < 255 else classes - 1
+    names = tuple(f"class {index}" for index in range(other))
+    values = config.model_dump() | {"network": config.network.replace(classes=other).model_dump(), "class_colors": ()}
+    probe = LDSeg(ModelConfig.parse(values | {"class_names": names})).state_dict()
+    return {
+        name: next(
+            (axis for axis, (a, b) in enumerate(zip(value.shape, probe[name].shape, strict=True)) if a != b), None
+        )
+        for name, value in model.state_dict().items()
+    }
+
+
+def _carried(old: Tensor, fresh: Tensor, matched: Sequence[int | None], axis: int, classes: int) -> Tensor:
+    """Return the fresh tensor with what the old one knows, class by class along the axis of the classes."""
+    before = old.movedim(axis, 0).unflatten(0, (classes, -1))
+    after = fresh.movedim(axis, 0).unflatten(0, (len(matched), -1)).clone()
+    for index, source in enumerate(matched):
+        if source is not None:
+            after[index] = before[source]
+    carried: Tensor = after.flatten(0, 1).movedim(0, axis).contiguous()
+    return carried

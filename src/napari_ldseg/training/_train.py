@@ -1,0 +1,63 @@
+"""train(): the mask autoencoder, then image encoder and denoiser with the autoencoder frozen (LDSeg, section III)."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import torch
+
+from ..config import ModelConfig, TrainConfig
+from ..data import Pair
+from ..errors import InputError
+from ..networks import LDSeg
+from ._card import finished
+from ._cases import load_cases
+from ._distributed import joined
+from ._epoch import Epoch
+from ._loop import Trainer, run_trainer
+
+
+def train(
+    pairs: Sequence[Pair], model_config: ModelConfig, config: TrainConfig, folder: Path
+) -> Generator[Epoch, None, LDSeg]:
+    """Train a model from scratch, in the paper's two stages.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        Images with label masks; groups (patients) are never split between training and validation. Pixels with the
+        label 255 are not learnt from.
+    model_config : ModelConfig
+    config : TrainConfig
+    folder : Path
+        Where ``model.safetensors`` (the best so far), ``log.jsonl``, ``split.json``, ``preview.npz`` and
+        ``state.safetensors`` go. A folder with a state is resumed: the run goes on where it was killed.
+
+    Yields
+    ------
+    Epoch
+        Whoever does not ask for the next one pauses the training; closing the generator ends it at once, and
+        :func:`stop_training` at the next step, with the best so far kept.
+
+    Returns
+    -------
+    LDSeg
+        The averaged weights with the best validation DSC (the last ones where there is no validation).
+
+    Raises
+    ------
+    InputError
+        If images, labels or settings do not fit, if the folder holds a run with other settings, or the disk refuses.
+    EngineError
+        If the loss stops being a number.
+    """
+    if not config.autoencoder_steps:
+        raise InputError(
+            "autoencoder_steps is 0, but without a mask autoencoder there is nothing to train the denoiser on; "
+            "set it to 1500, say, or start from a model that has one (fine-tune)."
+        )
+    with joined():
+        torch.manual_seed(config.seed)
+        cases = load_cases(pairs, model_config, config)
+        trainer = Trainer(cases, LDSeg(model_config), config, Path(folder))
+        model = yield from run_trainer(trainer)
+        return finished(trainer, model, "")
