@@ -16,6 +16,7 @@ from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.inference import Progress, Segmentation, segment
 from napari_ldseg.inference import _sampling as sampling
 from napari_ldseg.inference._maps import Maps
+from napari_ldseg.inference._noise import mirror, sample_generator
 from napari_ldseg.inference._preprocess import (
     convert_spacing,
     frames,
@@ -25,7 +26,6 @@ from napari_ldseg.inference._preprocess import (
     prepare,
     restore,
 )
-from napari_ldseg.inference._noise import mirror, sample_generator
 from napari_ldseg.inference._statistics import RunningStatistics
 from napari_ldseg.networks import LDSeg
 

@@ -2,22 +2,30 @@
 
 from ._files import find_images
 from ._image import Image
+from ._ome_zarr import Geometry, create_pyramid, open_levels, put_in_place, read_ome_zarr, write_block, write_ome_zarr
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
 from ._writer import read_notes, write_text, write_tiff
 
 __all__ = [
+    "Geometry",
     "Image",
     "Pair",
     "colon_gland",
+    "create_pyramid",
     "find_images",
     "find_pairs",
     "match_masks",
+    "open_levels",
     "phantom",
+    "put_in_place",
     "read_image",
     "read_labels",
     "read_notes",
+    "read_ome_zarr",
+    "write_block",
+    "write_ome_zarr",
     "write_text",
     "write_tiff",
 ]

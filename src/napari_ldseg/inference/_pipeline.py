@@ -28,6 +28,7 @@ MIN_AUTO = 8
 MAX_PLANE = 2**26
 BLENDED_AT_ONCE = 2**26
 
+
 def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> Generator[Progress, None, Segmentation]:
     """Segment an image, with uncertainty (LDSeg, algorithm 2, repeated N times).
 

@@ -85,10 +85,8 @@ def plan_grid(
     if min(shape) < MIN_SIDE:
         raise InputError(f"The image is only {_times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")
     fit, factor = given.mode == "fit", config.network.factor
-    if fit:
-        inner = shape if tiles == "always" else given.shape
-    else:
-        inner = _resampled(shape, spacing, given)
+    own = shape if tiles == "always" else given.shape
+    inner = own if fit else _resampled(shape, spacing, given)
     # A tile of a model that saw whole images is as large as those, even where the image is smaller.
     least = given.shape if fit else (2 * factor,) * ndim
     outer = tuple(-(-max(side, low) // factor) * factor for side, low in zip(inner, least, strict=True))

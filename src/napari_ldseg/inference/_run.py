@@ -95,7 +95,10 @@ class Run:
         return probabilities
 
     def relieve(self, samples: int, windows: int, error: RuntimeError) -> None:
-        """Half the batch (``samples`` of each of so many windows) after an out-of-memory error; anything else, or a batch of one, ends the run in words."""
+        """Half the batch (``samples`` of each of so many windows) after an out-of-memory error.
+
+        Anything else, or a batch of one, ends the run in words.
+        """
         if not _out_of_memory(error):
             raise EngineError(f"The computation failed on {self.device}: {error}") from error
         if samples * windows == 1:

@@ -81,7 +81,8 @@ def _axis(length: int, tile: int, overlap: int, cell: int) -> list[tuple[int, ND
         return [(0, np.ones(length, dtype=np.float32))]
     if shared >= side:
         raise InputError(
-            f"Tiles of {side * cell} pixels that share {shared * cell} do not get ahead; choose larger tiles or less overlap."
+            f"Tiles of {side * cell} pixels that share {shared * cell} do not get ahead; "
+            "choose larger tiles or less overlap."
         )
     number = math.ceil((cells - shared) / (side - shared))
     starts = [i * (cells - side) // (number - 1) * cell for i in range(number)]
@@ -103,9 +104,7 @@ def _axis(length: int, tile: int, overlap: int, cell: int) -> list[tuple[int, ND
 
 def tiles_in(tiles: Iterable[Tile], box: Box) -> list[Tile]:
     """Return the tiles that have a pixel in a box."""
-    return [
-        tile for tile in tiles if all(a < d and c < b for (a, b), (c, d) in zip(tile.box, box, strict=True))
-    ]
+    return [tile for tile in tiles if all(a < d and c < b for (a, b), (c, d) in zip(tile.box, box, strict=True))]
 
 
 def tile_sides(config: ModelConfig, settings: SegmentConfig) -> tuple[tuple[int, ...], tuple[int, ...]]:
