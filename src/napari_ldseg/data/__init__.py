@@ -4,6 +4,7 @@ from ._files import find_images
 from ._image import Image
 from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
 from ._ome import write_ome
+from ._ome_zarr import Geometry, create_pyramid, open_levels, put_in_place, read_ome_zarr, write_block, write_ome_zarr
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
@@ -15,22 +16,29 @@ __all__ = [
     "UNLABELLED",
     "DuplicateError",
     "Entry",
+    "Geometry",
     "Image",
     "Pair",
     "TrainingSet",
     "check_classes",
     "check_shape",
     "colon_gland",
+    "create_pyramid",
     "find_images",
     "find_pairs",
     "match_masks",
     "merge_foreground",
+    "open_levels",
     "phantom",
+    "put_in_place",
     "read_image",
     "read_labels",
     "read_notes",
+    "read_ome_zarr",
     "whole_numbers",
+    "write_block",
     "write_ome",
+    "write_ome_zarr",
     "write_text",
     "write_tiff",
 ]
