@@ -1,5 +1,6 @@
 """Files and arrays: readers, writers, sample data (numpy, tifffile, scikit-image; no torch)."""
 
+from ._echo_phantom import EchoPhantom, echo_cine
 from ._files import find_images
 from ._image import Image
 from ._pairs import Pair, find_pairs, match_masks
@@ -8,9 +9,11 @@ from ._samples import colon_gland, phantom
 from ._writer import read_notes, write_text, write_tiff
 
 __all__ = [
+    "EchoPhantom",
     "Image",
     "Pair",
     "colon_gland",
+    "echo_cine",
     "find_images",
     "find_pairs",
     "match_masks",
