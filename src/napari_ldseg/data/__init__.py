@@ -3,6 +3,7 @@
 from ._echo_phantom import EchoPhantom, echo_cine
 from ._files import find_images
 from ._image import Image
+from ._knee_phantom import volume_phantom
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
@@ -21,6 +22,7 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_notes",
+    "volume_phantom",
     "write_text",
     "write_tiff",
 ]
