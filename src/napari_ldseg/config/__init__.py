@@ -16,15 +16,17 @@ from ._base import (
     Ranking,
     SamplerName,
     Schedule,
+    VolumeMethod,
 )
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._run import MeasureConfig, SegmentConfig, TrainConfig
+from ._run import CardiacConfig, MeasureConfig, SegmentConfig, TrainConfig
 
 __all__ = [
     "FORMAT_VERSION",
     "TIMESTEPS",
     "AnyNetworkConfig",
+    "CardiacConfig",
     "Config",
     "DemoSample",
     "Device",
@@ -42,4 +44,5 @@ __all__ = [
     "Schedule",
     "SegmentConfig",
     "TrainConfig",
+    "VolumeMethod",
 ]

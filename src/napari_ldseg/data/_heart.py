@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,7 +220,7 @@ def random_heart(rng: np.random.Generator, view: View = "4ch") -> Heart:
     length = rng.uniform(68, 90)
     width = length * rng.uniform(0.27, 0.36)
     roundness = rng.uniform(0.9, 1.1)
-    shared = {
+    shared: dict[str, Any] = {
         "length": length,
         "wall": rng.uniform(7.5, 12),
         "atrium_length": rng.uniform(32, 50),
@@ -246,7 +246,7 @@ def random_heart(rng: np.random.Generator, view: View = "4ch") -> Heart:
     )
 
 
-def _random_pose(rng: np.random.Generator, right: tuple[float, float], tilt: tuple[float, float]) -> dict[str, object]:
+def _random_pose(rng: np.random.Generator, right: tuple[float, float], tilt: tuple[float, float]) -> dict[str, Any]:
     return {
         "apex": (rng.uniform(9, 24), rng.uniform(*right)),
         "tilt": math.radians(rng.uniform(*tilt)),
