@@ -20,7 +20,7 @@ from ._commands._evaluate import evaluate
 from ._commands._exchange import export, imports
 from ._commands._measure import measure
 from ._commands._train import fine_tune, train
-from .config import Device, Precision, SamplerName, SegmentConfig
+from .config import DemoSample, Device, Precision, SamplerName, SegmentConfig
 from .errors import InputError, LDSegError
 
 if TYPE_CHECKING:
@@ -160,14 +160,17 @@ def demo(
         Path | None, typer.Option("--screenshot", help="Press Segment, save a picture of the window, and exit.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the first released one.")
+        str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the one for the sample.")
     ] = None,
     samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
+    sample: Annotated[
+        DemoSample, typer.Option("--sample", help="Colon glands, an echocardiography phantom, or a knee-like volume.")
+    ] = "gland",
 ) -> None:
-    """Open napari with a histology image and the LDSeg widget."""
+    """Open napari with a sample image and the LDSeg widget."""
     config = SegmentConfig.parse(given(samples=number(samples)))
     if not any(importlib.util.find_spec(name) for name in QT_BINDINGS):
         raise InputError("No Qt binding is installed, so napari cannot open; run: pip install 'napari-ldseg[all]'")
     from ._qt import demo as run
 
-    run(screenshot, config.samples, model)
+    run(screenshot, config.samples, model, sample)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import napari
 from qtpy.QtCore import QEventLoop, QTimer
 
-from ..config import SegmentConfig
+from ..checkpoints import list_models
+from ..config import DemoSample, SegmentConfig
 from ..errors import EngineError, InputError
-from ._samples import colon_gland
+from ._samples import colon_gland, echo_cine, knee_volume
 from ._segment import SegmentWidget
 from ._worker import Outcome
 
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 TITLE = "Segment (LDSeg)"
 WINDOW = (1400, 900)
 DRAWING = 500
+# What is opened, and the released model for it.
+SAMPLES = {"gland": (colon_gland, "glas"), "echo": (echo_cine, "echo"), "volume": (knee_volume, "knee")}
 
 
 def demo(
-    screenshot: str | Path | None = None, samples: int | Literal["auto"] = "auto", model: str | Path | None = None
+    screenshot: str | Path | None = None,
+    samples: int | Literal["auto"] = "auto",
+    model: str | Path | None = None,
+    sample: DemoSample = "gland",
 ) -> None:
     """Open napari with the sample image and the widget, and wait until the window is closed.
 
@@ -34,7 +40,9 @@ def demo(
     samples : int or "auto"
         What the form shows.
     model : str or Path, optional
-        A model's name or file; by default the first released one.
+        A model's name or file; by default the released one for the sample.
+    sample : "gland", "echo" or "volume"
+        Colon glands, a cine of an echocardiography phantom, or a knee-like volume.
 
     Raises
     ------
@@ -44,7 +52,7 @@ def demo(
         With ``screenshot``: whatever kept the run from finishing.
     """
     require_display()
-    viewer, widget = open_demo(model)
+    viewer, widget = open_demo(model, sample)
     widget.settings.setValue(SegmentConfig(samples=samples))
     try:
         if screenshot is None:
@@ -61,17 +69,37 @@ def demo(
             viewer.close()
 
 
-def open_demo(model: str | Path | None = None, *, show: bool = True) -> "tuple[Viewer, SegmentWidget]":
+def open_demo(
+    model: str | Path | None = None, sample: DemoSample = "gland", *, show: bool = True
+) -> "tuple[Viewer, SegmentWidget]":
     """Open the viewer with the sample image and the docked widget."""
+    model = model or released_model(sample)
     viewer = napari.Viewer(title="napari-ldseg demo", show=show)
     viewer.window.resize(*WINDOW)
-    for data, options, _ in colon_gland():
-        viewer.add_image(data, **options)
+    data, options, _ = SAMPLES[sample][0]()[0]
+    viewer.add_image(data, **options)
     widget = SegmentWidget(viewer)
     viewer.window.add_dock_widget(widget, name=TITLE, area="right")
-    if model is not None:
-        widget.model.setValue(model)
+    widget.model.setValue(model)
     return viewer, widget
+
+
+def released_model(sample: DemoSample) -> str:
+    """Return the model for a sample.
+
+    Raises
+    ------
+    InputError
+        It is not there.
+    """
+    name = SAMPLES[sample][1]
+    known = [entry.name for entry in list_models()]
+    if name not in known:
+        raise InputError(
+            f"The sample {sample!r} is for the model {name!r}, which is not installed; give another one with --model "
+            f"(there are: {', '.join(known) or 'none'}), or take another --sample."
+        )
+    return name
 
 
 def press_segment(widget: SegmentWidget) -> Outcome:

@@ -1,8 +1,12 @@
 """Sample data for the File menu."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..data import colon_gland as picture
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import data
+from ..data import Image
 
 if TYPE_CHECKING:
     from napari.types import LayerData
@@ -10,6 +14,36 @@ if TYPE_CHECKING:
 
 def colon_gland() -> "list[LayerData]":
     """Colon glands in haematoxylin and DAB, real tissue; the picture ships with scikit-image."""
-    image = picture()
-    place = {} if image.spacing is None else {"scale": image.spacing, "units": (image.unit,) * len(image.spacing)}
-    return [(image.array, {"name": image.name, "rgb": True, **place}, "image")]
+    image = data.colon_gland()
+    return [(image.array, {"name": image.name, "rgb": True, **_place(image)}, "image")]
+
+
+def echo_cine() -> "list[LayerData]":
+    """One heart beat of an echocardiography phantom, and its true labels, hidden."""
+    phantom = data.echo_cine(4, frames=24)
+    return _with_truth(phantom.image, phantom.labels)
+
+
+def knee_volume() -> "list[LayerData]":
+    """A knee-like volume, and its true labels, hidden."""
+    return _with_truth(*data.volume_phantom(0))
+
+
+def _with_truth(image: Image, labels: NDArray[np.uint8]) -> "list[LayerData]":
+    place = _place(image)
+    return [
+        (image.array, {"name": image.name, "colormap": "gray", **place}, "image"),
+        (labels, {"name": f"{image.name} truth", "opacity": 0.5, "visible": False, **place}, "labels"),
+    ]
+
+
+def _place(image: Image) -> dict[str, Any]:
+    if image.spacing is None:
+        return {}
+    axes = image.axes.replace("c", "")
+    size = dict(zip(image.spatial, image.spacing, strict=True))
+    return {
+        "scale": tuple(size.get(axis, 1.0) for axis in axes),
+        "units": tuple(image.unit if axis in size else "pixel" for axis in axes),
+        "axis_labels": tuple(axes),
+    }

@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 import napari_ldseg
 from napari_ldseg._qt import SegmentWidget
-from napari_ldseg._qt._demo import require_display
+from napari_ldseg._qt._demo import released_model, require_display
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.errors import InputError
 
@@ -54,6 +54,24 @@ def test_napari_opens_sample_and_widget(
         for _ in range(2):
             assert run_to_end(qtbot, widget).error is None
             assert len(viewer.layers) == 3
+
+
+@pytest.mark.parametrize(("key", "ndim"), [("echo_cine", 3), ("knee_volume", 3)])
+def test_phantoms_open_with_their_truth_on_the_same_grid(
+    key: str, ndim: int, make_napari_viewer: Callable[..., Viewer], npe2pm: Any, manifest: PluginManifest
+) -> None:
+    with npe2pm.tmp_plugin(manifest=manifest):
+        image, truth = make_napari_viewer().open_sample("napari-ldseg", key)
+    assert image.ndim == truth.ndim == ndim
+    np.testing.assert_array_equal(image.extent.world, truth.extent.world)
+    assert str(image.units[-1]) == "millimeter"
+    assert image.axis_labels == (("t", "y", "x") if key == "echo_cine" else ("z", "y", "x"))
+
+
+def test_the_demo_names_the_model_that_a_sample_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("napari_ldseg.checkpoints._registry.released_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"sample .echo. is for the model .echo..*there are: none"):
+        released_model("echo")
 
 
 def test_demo_saves_a_picture_of_the_result(tmp_path: Path, user_models: Path) -> None:

@@ -9,6 +9,7 @@ from ._base import (
     FORMAT_VERSION,
     TIMESTEPS,
     Config,
+    DemoSample,
     Device,
     Precision,
     Prediction,
@@ -16,17 +17,20 @@ from ._base import (
     SamplerName,
     Schedule,
     Tiling,
+    VolumeMethod,
 )
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._run import MeasureConfig, SegmentConfig
+from ._run import CardiacConfig, MeasureConfig, SegmentConfig
 from ._train import Learn, TrainConfig
 
 __all__ = [
     "FORMAT_VERSION",
     "TIMESTEPS",
     "AnyNetworkConfig",
+    "CardiacConfig",
     "Config",
+    "DemoSample",
     "Device",
     "DiffusionConfig",
     "FamilyConfig",
@@ -44,4 +48,5 @@ __all__ = [
     "SegmentConfig",
     "Tiling",
     "TrainConfig",
+    "VolumeMethod",
 ]

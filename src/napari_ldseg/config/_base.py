@@ -15,6 +15,8 @@ SamplerName = Literal["ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-re
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Tiling = Literal["auto", "always", "never"]
+VolumeMethod = Literal["simpson", "area-length"]
+DemoSample = Literal["gland", "echo", "volume"]
 Ranking = Literal[
     "expected loss",
     "sample Dice",

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ._base import TIMESTEPS, Config, Device, Precision, Ranking, SamplerName, Tiling
+from ._base import TIMESTEPS, Config, Device, Precision, Ranking, SamplerName, Tiling, VolumeMethod
 
 
 class SegmentConfig(Config):
@@ -116,3 +116,19 @@ class MeasureConfig(Config):
         description="Score that says what to look at first (docs/review.md compares them); without samples: mean SD.",
     )
     shapes: bool = Field(True, description="Also boundary, eccentricity, solidity and intensity, which take longer.")
+
+
+class CardiacConfig(Config):
+    """Which class is which chamber, and how volumes are computed."""
+
+    method: VolumeMethod = Field(
+        "simpson",
+        title="Volume by",
+        description="Simpson's method of 20 disks, or the area-length method 8 A^2 / (3 pi L).",
+    )
+    lv: int = Field(1, title="LV", ge=1, le=254, description="Class of the left ventricle.")
+    myocardium: int = Field(2, title="Muscle", ge=1, le=254, description="Class of the myocardium.")
+    atrium: int = Field(3, title="LA", ge=1, le=254, description="Class of the left atrium.")
+    interval: float = Field(
+        0.95, gt=0, lt=1, description="Share of the samples inside the interval that is given with each number."
+    )

@@ -1,7 +1,9 @@
 """Files and arrays: readers, writers, sample data (numpy, tifffile, scikit-image; no torch)."""
 
+from ._echo_phantom import EchoPhantom, echo_cine
 from ._files import find_images
 from ._image import Image
+from ._knee_phantom import volume_phantom
 from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
 from ._ome import write_ome
 from ._ome_zarr import Geometry, create_pyramid, open_levels, put_in_place, read_ome_zarr, write_block, write_ome_zarr
@@ -15,6 +17,7 @@ from ._writer import read_notes, write_text, write_tiff
 __all__ = [
     "UNLABELLED",
     "DuplicateError",
+    "EchoPhantom",
     "Entry",
     "Geometry",
     "Image",
@@ -24,6 +27,7 @@ __all__ = [
     "check_shape",
     "colon_gland",
     "create_pyramid",
+    "echo_cine",
     "find_images",
     "find_pairs",
     "match_masks",
@@ -35,6 +39,7 @@ __all__ = [
     "read_labels",
     "read_notes",
     "read_ome_zarr",
+    "volume_phantom",
     "whole_numbers",
     "write_block",
     "write_ome",

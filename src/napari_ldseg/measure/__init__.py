@@ -12,6 +12,7 @@ from ._calibration import (
     soft_dice_confidence,
     sparsification_error,
 )
+from ._cardiac import Cardiac, Curve, find_phases, measure_cardiac
 from ._cases import Summary, score_case, summarize
 from ._glas import ObjectScores, label_objects, object_scores
 from ._matching import Versions, match
@@ -33,11 +34,14 @@ from ._regions import Region, find_regions, grown, whole_frames
 from ._samples import NOT_DRAWN, Box, SampleMasks
 from ._shape import boundary
 from ._surface import average_surface_distance, hausdorff, hd95, surface_distances
+from ._ventricle import Ventricle, area_length, disk_summation, measure_ventricle
 
 __all__ = [
     "NOT_DRAWN",
     "RANKINGS",
     "Box",
+    "Cardiac",
+    "Curve",
     "Measured",
     "Measurement",
     "ObjectScores",
@@ -46,7 +50,9 @@ __all__ = [
     "SampleMasks",
     "Spread",
     "Summary",
+    "Ventricle",
     "Versions",
+    "area_length",
     "auprc",
     "aurc",
     "auroc",
@@ -57,7 +63,9 @@ __all__ = [
     "confusion",
     "dice",
     "disagreement_correlation",
+    "disk_summation",
     "energy_distance",
+    "find_phases",
     "find_regions",
     "foreground_dice",
     "found_after",
@@ -67,8 +75,10 @@ __all__ = [
     "iou",
     "label_objects",
     "match",
+    "measure_cardiac",
     "measure_frames",
     "measure_objects",
+    "measure_ventricle",
     "object_scores",
     "pairwise_dice",
     "ranked",
