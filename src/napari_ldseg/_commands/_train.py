@@ -1,5 +1,6 @@
 """`napari-ldseg train` and `napari-ldseg fine-tune`."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,7 +158,10 @@ def fine_tune(
 
 
 def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
-    """Show a training by a bar for each stage."""
+    """Show a training by a bar for each stage; of several processes the first one speaks."""
+    if os.environ.get("RANK", "0") != "0":
+        follow(run, lambda epoch: None)
+        return
     with progress_bar(TextColumn("{task.fields[numbers]}", markup=False)) as progress:
         bars: dict[str, Any] = {}
         score = ""
