@@ -10,6 +10,7 @@ from ._ome_zarr import Geometry, create_pyramid, open_levels, put_in_place, read
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
+from ._training_import import import_pairs, open_or_create
 from ._training_index import Entry
 from ._training_set import DuplicateError, TrainingSet
 from ._writer import read_notes, write_text, write_tiff
@@ -30,9 +31,11 @@ __all__ = [
     "echo_cine",
     "find_images",
     "find_pairs",
+    "import_pairs",
     "match_masks",
     "merge_foreground",
     "open_levels",
+    "open_or_create",
     "phantom",
     "put_in_place",
     "read_image",
