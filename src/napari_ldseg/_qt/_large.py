@@ -13,10 +13,10 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..config import ModelConfig
+from ..data import IDENTITY, LABELS, open_levels, partial_folder
 from ..data import Image as Picture
-from ..data import open_levels
 from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
-from ._sources import frame_axes, place_on, read_layer
+from ._sources import channel_axis, pixel_size, place_on
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Pixels of the finest level above which a layer is segmented on disk.
 LARGE = 2**26
 REFRESH = 1.0
-LABELS = "labels/segmentation"
 
 
 def large_image(layer: Image, config: ModelConfig) -> Picture | None:
@@ -37,19 +36,15 @@ def large_image(layer: Image, config: ModelConfig) -> Picture | None:
     """
     ndim = config.network.ndim
     levels = list(layer.data) if layer.multiscale else [layer.data]
-    if config.input.mode == "fit" or frame_axes(layer, ndim) or math.prod(levels[0].shape[: layer.ndim]) <= LARGE:
+    whole = config.input.mode == "fit" or layer.ndim != ndim
+    if whole or channel_axis(layer) is not None or math.prod(levels[0].shape[:ndim]) <= LARGE:
         return None
-    known = read_layer(layer, ndim, "all", ())
-    spacing = known.image.spacing
-    if spacing is not None and layer.multiscale:
-        used = next(i for i, level in enumerate(levels) if level.shape == known.image.array.shape)
-        factors = np.asarray(layer.downsample_factors[used], dtype=float)[layer.ndim - ndim : layer.ndim]
-        spacing = tuple(size / factor for size, factor in zip(spacing, factors, strict=True))
+    axes = "zyx"[-ndim:] + ("c" if layer.rgb else "")
     every = []
-    for number, level in enumerate(levels):
-        factors = np.asarray(layer.downsample_factors[number], dtype=float) if layer.multiscale else np.ones(layer.ndim)
-        size = None if spacing is None else tuple(s * f for s, f in zip(spacing, factors[:ndim], strict=False))
-        every.append(known.image.replace(array=level, spacing=size))
+    for level in levels:
+        factors = np.asarray(levels[0].shape[:ndim]) / np.asarray(level.shape[:ndim])
+        spacing, unit = pixel_size(layer, list(range(ndim)), factors)
+        every.append(Picture(level, axes, spacing, unit, layer.name))
     return every[0].replace(levels=tuple(every[1:]))
 
 
@@ -79,9 +74,10 @@ class LargeLayers:
 
     def steps(self, result: "LargeSegmentation | None") -> Iterator[None]:
         """Show what is on disk by now: once a second while it fills (no result yet), and all of it at the end."""
-        if result is None and (time.monotonic() - self._shown < REFRESH or not self._partial.exists()):
+        folder = partial_folder(self._path) if result is None else result.path
+        # Until it states what it is, a folder is being made.
+        if result is None and (time.monotonic() - self._shown < REFRESH or not (folder / IDENTITY).exists()):
             return
-        folder = self._partial if result is None else result.path
         for kind, part in (("labels", LABELS), ("SD", ".")):
             layer = self._layers.get(kind)
             if layer is None:
@@ -96,12 +92,6 @@ class LargeLayers:
                 layer.metadata = {KEY: {"kind": kind, **result.provenance, "folder": str(result.path)}}
             yield
         self._shown = time.monotonic()
-
-    @property
-    def _partial(self) -> Path:
-        from ..inference import partial_folder
-
-        return partial_folder(self._path)
 
     def _add(self, kind: str, levels: list[Any]) -> Layer:
         selected = set(self._viewer.layers.selection)
