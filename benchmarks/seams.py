@@ -102,10 +102,7 @@ def main() -> None:
     for tile in args.tiles:
         for overlap in args.overlaps:
             result, seconds = run(model, image, base.replace(tile=tile, overlap=overlap))
-            say(
-                f"{tile} | {overlap} | {seconds:.1f} | {compare(whole, result, borders(side, tile, overlap, cell))}",
-                flush=True,
-            )
+            say(f"{tile} | {overlap} | {seconds:.1f} | {compare(whole, result, borders(side, tile, overlap, cell))}")
             shown[tile, overlap] = result.sd
     if args.picture:
         tile = args.tiles[-1] if len(args.tiles) == 1 else args.tiles[0]

@@ -15,13 +15,13 @@ from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from . import __version__
-from ._commands._common import border, follow, given, number, progress_bar, say, setting
+from ._commands._common import border, given, number, progress_bar, say, setting
 from ._commands._dataset import dataset
 from ._commands._evaluate import evaluate
 from ._commands._exchange import export, imports
 from ._commands._measure import measure
 from ._commands._train import fine_tune, train
-from .config import DemoSample, Device, Precision, SamplerName, SegmentConfig
+from .config import DemoSample, Device, Precision, SamplerName, SegmentConfig, Tiling
 from .errors import InputError, LDSegError
 
 if TYPE_CHECKING:
@@ -58,11 +58,9 @@ def _root(
     """Latent diffusion segmentation with uncertainty (LDSeg)."""
 
 
-def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> dict[Path, str]:
+def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig, overwrite: bool) -> dict[Path, str]:
     """Segment one image after another; return the reasons of those that failed."""
-    from ._outputs import write_outputs
-    from .data import read_image
-    from .inference import segment as run
+    from ._commands._task import segment_task
 
     failed: dict[Path, str] = {}
     with progress_bar(MofNCompleteColumn()) as progress:
@@ -75,7 +73,7 @@ def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> 
 
             progress.update(bar, completed=index, description=task.image.name)
             try:
-                write_outputs(follow(run(model, read_image(task.image), config), report), task)
+                segment_task(model, task, config, report, overwrite)
             except LDSegError as error:
                 failed[task.image] = str(error)
         progress.update(bar, completed=len(tasks), description="Done" if not failed else "Done, with failures")
@@ -96,11 +94,14 @@ def segment(
     precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
     batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
     keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
+    tiles: Annotated[Tiling | None, setting(SegmentConfig, "tiles", "--tiles")] = None,
+    smoothing: Annotated[float | None, setting(SegmentConfig, "smoothing", "--smoothing")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
 
+    An OME-Zarr too large for memory is segmented tile by tile into <stem>_ldseg.zarr, and resumed where it stopped.
     With --keep-mb each sample's mask is written, too (<stem>_samples.tif), for error bars with `measure`.
     """
     config = SegmentConfig.parse(
@@ -113,6 +114,8 @@ def segment(
             precision=precision,
             batch=batch,
             keep_mb=keep_mb,
+            tiles=tiles,
+            smoothing=smoothing,
         )
     )
     from ._outputs import plan_outputs
@@ -123,7 +126,7 @@ def segment(
 
     from .checkpoints import load_model
 
-    failed = _segment_all(load_model(model, config.device), tasks, config)
+    failed = _segment_all(load_model(model, config.device), tasks, config, overwrite)
     say(f"{len(tasks) - len(failed)} of {len(tasks)} images segmented into {out}.")
     for image, reason in failed.items():
         say(f"Failed: {image}: {reason}", "bold red")

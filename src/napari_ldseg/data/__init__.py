@@ -7,6 +7,19 @@ from ._knee_phantom import volume_phantom
 from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
 from ._ome import write_ome
 from ._ome_zarr import Geometry, create_pyramid, open_levels, put_in_place, read_ome_zarr, write_block, write_ome_zarr
+from ._ome_zarr import (
+    IDENTITY,
+    LABELS,
+    Geometry,
+    create_pyramid,
+    name_labels,
+    open_levels,
+    partial_folder,
+    put_in_place,
+    read_ome_zarr,
+    write_block,
+    write_ome_zarr,
+)
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
@@ -20,6 +33,8 @@ __all__ = [
     "DuplicateError",
     "EchoPhantom",
     "Entry",
+    "IDENTITY",
+    "LABELS",
     "Geometry",
     "Image",
     "Pair",
@@ -36,6 +51,9 @@ __all__ = [
     "merge_foreground",
     "open_levels",
     "open_or_create",
+    "name_labels",
+    "open_levels",
+    "partial_folder",
     "phantom",
     "put_in_place",
     "read_image",

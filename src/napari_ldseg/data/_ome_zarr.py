@@ -21,6 +21,8 @@ from ._image import SPATIAL, Image
 from ._spacing import unit_name
 
 KEY = "napari-ldseg"
+# Where a large result keeps its labels, and what says of which model, settings and image it is.
+LABELS, IDENTITY = "labels/segmentation", "ldseg.json"
 ORDER = "tpsczyx"
 MAX_CHUNK = {2: 512, 3: 64}
 SMALLEST_LEVEL = 256
@@ -148,7 +150,7 @@ def write_ome_zarr(
     values, geometry = image.array.transpose(order), Geometry("".join(axes[i] for i in order), spacing, unit)
     if values.dtype == bool:
         values = values.astype(np.uint8)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_folder(path)
     _zarr()
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -159,6 +161,18 @@ def write_ome_zarr(
         raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another folder.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_folder(path: Path | str) -> Path:
+    """Return where a result is while it is not whole."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.partial")
+
+
+def name_labels(folder: Path) -> None:
+    """Say in the group ``labels`` of an image which label images it has, as the standard asks for."""
+    parent, name = LABELS.split("/")
+    _zarr().open_group(folder / parent, mode="a", zarr_format=2).attrs.update({"labels": [name]})
 
 
 def put_in_place(partial: Path, path: Path) -> None:

@@ -1,7 +1,7 @@
 """From an image to masks with uncertainty: preprocess, embed, sample, decode, sum up."""
 
 from ._export import Exported, export_model
-from ._large import LargeRun, LargeSegmentation, partial_folder, segment_large
+from ._large import LargeRun, LargeSegmentation, segment_large
 from ._levels import is_large, nearest_level
 from ._pipeline import segment
 from ._preprocess import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
@@ -21,7 +21,6 @@ __all__ = [
     "is_large",
     "nearest_level",
     "normalize_frame",
-    "partial_folder",
     "plan_grid",
     "plan_tiles",
     "resize_frame",

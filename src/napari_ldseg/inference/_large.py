@@ -16,7 +16,19 @@ import torch
 from numpy.typing import NDArray
 
 from ..config import ModelConfig, SegmentConfig
-from ..data import Geometry, Image, create_pyramid, open_levels, put_in_place, write_block, write_text
+from ..data import (
+    IDENTITY,
+    LABELS,
+    Geometry,
+    Image,
+    create_pyramid,
+    name_labels,
+    open_levels,
+    partial_folder,
+    put_in_place,
+    write_block,
+    write_text,
+)
 from ..data._ome_zarr import ORDER
 from ..errors import InputError
 from ..networks import LDSeg
@@ -30,8 +42,7 @@ from ._statistics import RunningStatistics
 from ._tiles import Box, plan_tiles, tile_sides, tiles_in
 from ._windows import Window, Windows
 
-LABELS = "labels/segmentation"
-IDENTITY, DONE = "ldseg.json", "done"
+DONE = "done"
 # Pixels of the networks' grid along a side of a block: the larger, the fewer tiles are computed for two blocks.
 BLOCK_SIDE = {2: 2048, 3: 160}
 MAX_BLOCK = {2: 4096, 3: 256}
@@ -115,12 +126,6 @@ def segment_large(
     for number in run.todo():
         yield from run.segment_block(number)
     return run.finish()
-
-
-def partial_folder(path: Path | str) -> Path:
-    """Return where a result is while it is not whole."""
-    path = Path(path)
-    return path.with_name(f".{path.name}.partial")
 
 
 class LargeRun:
@@ -308,12 +313,6 @@ class LargeRun:
         }
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
-
-
-def name_labels(folder: Path) -> None:
-    """Say in the group ``labels`` which label images it holds, as the standard asks for."""
-    write_text(folder / "labels" / ".zgroup", json.dumps({"zarr_format": 2}))
-    write_text(folder / "labels" / ".zattrs", json.dumps({"labels": [LABELS.split("/")[1]]}))
 
 
 def _plan(image: Image, model: ModelConfig, config: SegmentConfig) -> tuple[Image, Grid, Geometry]:

@@ -75,7 +75,7 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles)
     cutter = _Cutter(model.config, image, config, maps.grid)
     run = Run(model, config, wanted, cutter.pixels)
-    refuse_unfit(run, maps.grid)
+    refuse_unfit(run, maps.grid, MAX_PLANE)
     samples = _samples_at_once(run, maps.grid)
     number, group = math.prod(maps.leading), cutter.frames_at_once(run.batch, samples)
     views = range(min(run.views, wanted))
@@ -140,7 +140,7 @@ def _read_whole(pixels: Any, grid: Grid, model: ModelConfig, name: str) -> Tenso
     return prepare(np.asarray(pixels), grid, model, name)
 
 
-def refuse_unfit(run: Run, grid: Grid, most: float = MAX_PLANE) -> None:
+def refuse_unfit(run: Run, grid: Grid, most: float) -> None:
     """Refuse what cannot be computed in tiles, before anything is.
 
     Raises
