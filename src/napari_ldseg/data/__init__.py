@@ -6,7 +6,6 @@ from ._image import Image
 from ._knee_phantom import volume_phantom
 from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
 from ._ome import write_ome
-from ._ome_zarr import Geometry, create_pyramid, open_levels, put_in_place, read_ome_zarr, write_block, write_ome_zarr
 from ._ome_zarr import (
     IDENTITY,
     LABELS,
@@ -29,12 +28,12 @@ from ._training_set import DuplicateError, TrainingSet
 from ._writer import read_notes, write_text, write_tiff
 
 __all__ = [
+    "IDENTITY",
+    "LABELS",
     "UNLABELLED",
     "DuplicateError",
     "EchoPhantom",
     "Entry",
-    "IDENTITY",
-    "LABELS",
     "Geometry",
     "Image",
     "Pair",
@@ -49,10 +48,9 @@ __all__ = [
     "import_pairs",
     "match_masks",
     "merge_foreground",
-    "open_levels",
-    "open_or_create",
     "name_labels",
     "open_levels",
+    "open_or_create",
     "partial_folder",
     "phantom",
     "put_in_place",
