@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -167,8 +168,6 @@ class CardiacWidget(QWidget):
 
     def show_error(self, error: Exception) -> None:
         """Tell the user, here and as a notification of napari."""
-        from napari.utils.notifications import show_error
-
         expected = isinstance(error, LDSegError)
         text = str(error) if expected else f"{type(error).__name__}: {error}"
         if not expected:
@@ -295,5 +294,5 @@ def _summary(result: Cardiac) -> str:
     planes = "Biplane" if result.biplane else "Single plane"
     count = len(result.volume.samples)
     if count < 2:
-        return f"{planes}. There are no samples, so there are no intervals: segment with 'Keep MB' above 0."
+        return f"{planes}. There are no samples, so there are no intervals: press Segment in this session first."
     return f"{planes}; {result.config.interval:.0%} interval over {count} samples."

@@ -46,7 +46,7 @@ class CurvePlot(QWidget):
         for side in ("left", "bottom"):
             item.getAxis(side).setTextPen(FRONT)
             item.getAxis(side).setPen("#5a606c")
-        item.setLabel("bottom", "Frame")
+        item.setLabel("bottom", "Frame", color=FRONT)
         self.legend = item.addLegend(offset=(-8, 4), labelTextColor=FRONT, colCount=2)
         self.now = self._line(0, NOW, "", self._on_now)
         self.ed = self._line(0, "#f0c75e", "ED", self._on_phases)
@@ -62,11 +62,11 @@ class CurvePlot(QWidget):
         area, volume = ("cm²", "ml") if found.calibrated else ("px²", "px³")
         if kind == "Volume":
             self._draw(found.volume, "LV volume", LV)
-            item.setLabel("left", f"Volume ({volume})")
+            item.setLabel("left", f"Volume ({volume})", color=FRONT)
         else:
             self._draw(found.lv_area, "LV area", LV)
             self._draw(found.atrium_area, "LA area", ATRIUM)
-            item.setLabel("left", f"Area ({area})")
+            item.setLabel("left", f"Area ({area})", color=FRONT)
         for line in (self.now, self.ed, self.es):
             line.setBounds((0, found.frames - 1))
             item.addItem(line)
@@ -94,9 +94,9 @@ class CurvePlot(QWidget):
         frames = np.arange(len(curve.values))
         pen = self._make.mkPen(color, width=2)
         if np.isfinite(curve.low).any():
-            edges = [self._make.PlotDataItem(frames, edge, pen=None) for edge in (curve.low, curve.high)]
+            edges = [self._make.PlotCurveItem(frames, edge, pen=None) for edge in (curve.low, curve.high)]
             fill = self._make.mkColor(color)
-            fill.setAlpha(70)
+            fill.setAlpha(80)
             for part in (*edges, self._make.FillBetweenItem(*edges, brush=fill)):
                 self.plot.addItem(part)
         self.plot.plot(frames, curve.values, pen=pen, name=name, symbol="o", symbolSize=4, symbolBrush=color)
