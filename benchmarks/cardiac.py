@@ -72,9 +72,8 @@ def main() -> None:
                 numbers = (*volumes, 100 * found.ejection_fraction.value)
                 errors.append(np.subtract(numbers, truth))
                 if args.camus:
-                    print(
-                        f"{method:12s} {name:8s} {case}: " + " ".join(f"{n:6.1f} ({t})" for n, t in zip(numbers, truth))
-                    )  # noqa: T201,B905,E501
+                    pairs = " ".join(f"{n:6.1f} ({t})" for n, t in zip(numbers, truth, strict=True))
+                    print(f"{method:12s} {name:8s} {case}: {pairs}")  # noqa: T201
             share = np.array(errors)[:, :2] / np.array([truth[:2] for _, _, truth in cases]) * 100
             edv, esv = (f"{part.mean():+5.1f} +- {part.std():4.1f} %" for part in share.T)
             ef = np.array(errors)[:, 2]

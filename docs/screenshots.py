@@ -1,5 +1,6 @@
 """Make the pictures of the documentation: python docs/screenshots.py [--model NAME] [--out docs/images].
 
+With ``--cardiac MODEL`` only that of the Cardiac widget on the phantom cine.
 With ``--keras DIR``, a folder of the LDSeg authors' Keras files, only the picture of the model picker after its import.
 Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py
 """
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from napari import Viewer
 from qtpy.QtCore import QEventLoop
 from qtpy.QtGui import QGuiApplication
+from skimage.segmentation import find_boundaries
 
-from napari_ldseg._qt import MeasureWidget, ReviewWidget, SegmentWidget
+from napari_ldseg._qt import CardiacWidget, MeasureWidget, ReviewWidget, SegmentWidget
 from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture, settle
 from napari_ldseg._qt._layers import HELPER
 from napari_ldseg.config import SegmentConfig
+from napari_ldseg.data import echo_cine
 
 
 def picture_import(keras: Path, path: Path) -> None:
@@ -50,8 +54,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--keras", type=Path, help="a folder of Keras files: picture its import alone")
     parser.add_argument("--review", action="store_true", help="only the pictures of review and measurements")
+    parser.add_argument("--cardiac", metavar="MODEL", help="a model for echocardiograms: picture the Cardiac widget")
+    parser.add_argument("--phantoms", action="store_true", help="only the picture of the phantoms")
     arguments = parser.parse_args()
     require_display()
+    if arguments.phantoms:
+        picture_phantoms(arguments.out / "echo_phantoms.png")
+        return
+    if arguments.cardiac is not None:
+        picture_cardiac(arguments.cardiac, arguments.samples, arguments.out / "cardiac.png")
+        return
     if arguments.keras is not None:
         picture_import(arguments.keras, arguments.out / "import_keras.png")
         return
@@ -64,6 +76,41 @@ def main() -> None:
     if not arguments.review:
         refusing(viewer, widget, arguments.out)
     viewer.close()
+
+
+def picture_phantoms(path: Path) -> None:
+    """Phantoms at end-diastole (above) and end-systole with their true outlines; the last is the 2CH view."""
+    columns = []
+    for seed, view in ((11, "4ch"), (13, "4ch"), (13, "2ch")):
+        phantom = echo_cine(seed, frames=2, view=view, shape=(300, 400))
+        pictures = np.repeat(phantom.image.array[..., np.newaxis], 3, axis=-1)
+        for picture, labels in zip(pictures, phantom.labels, strict=True):
+            border = find_boundaries(labels, mode="inner")
+            for label, color in enumerate(((232, 99, 107), (95, 191, 127), (90, 154, 212)), start=1):
+                picture[border & (labels == label)] = color
+        columns.append(np.concatenate(pictures))
+    PIL.Image.fromarray(np.hstack(columns)).quantize(96).save(path, optimize=True)
+
+
+def picture_cardiac(model: str, samples: int, path: Path) -> None:
+    """Segment the phantom cine and measure it: the curve with its band, at end-systole."""
+    viewer, widget = open_demo(model, "echo")
+    widget.settings.setValue(SegmentConfig(samples=samples))
+    outcome = press_segment(widget)
+    if outcome.error is not None:
+        raise outcome.error
+    measure_beat(viewer, path)
+    viewer.close()
+
+
+def measure_beat(viewer: Viewer, path: Path) -> None:
+    """Open the Cardiac widget on the labels, measure, go to end-systole and take a picture."""
+    widget = CardiacWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Cardiac (LDSeg)", area="right", tabify=True)
+    viewer.fit_to_view()
+    wait_for(widget.measured, widget.measure)
+    widget.go_to(widget.es.value())
+    save_picture(viewer, path)
 
 
 def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .checkpoints import list_models, load_model, save_model
     from .config import (
+        CardiacConfig,
         DiffusionConfig,
         InputConfig,
         MeasureConfig,
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from .data import Image, TrainingSet, find_pairs, read_image
     from .errors import CheckpointError, EngineError, InputError, LDSegError
     from .inference import Progress, Segmentation, segment
-    from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
+    from .measure import Cardiac, Measured, Measurement, SampleMasks, measure_cardiac, measure_frames, measure_objects
     from .training import Epoch, fine_tune, stop_training, train
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cardiac",
+    "CardiacConfig",
     "CheckpointError",
     "DiffusionConfig",
     "EngineError",
@@ -51,6 +54,7 @@ __all__ = [
     "fine_tune",
     "list_models",
     "load_model",
+    "measure_cardiac",
     "measure_frames",
     "measure_objects",
     "read_image",
@@ -63,6 +67,7 @@ __all__ = [
 _ROOMS = {
     "checkpoints": ("list_models", "load_model", "save_model"),
     "config": (
+        "CardiacConfig",
         "DiffusionConfig",
         "InputConfig",
         "MeasureConfig",
@@ -74,7 +79,15 @@ _ROOMS = {
     "data": ("Image", "TrainingSet", "find_pairs", "read_image"),
     "errors": ("CheckpointError", "EngineError", "InputError", "LDSegError"),
     "inference": ("Progress", "Segmentation", "segment"),
-    "measure": ("Measured", "Measurement", "SampleMasks", "measure_frames", "measure_objects"),
+    "measure": (
+        "Cardiac",
+        "Measured",
+        "Measurement",
+        "SampleMasks",
+        "measure_cardiac",
+        "measure_frames",
+        "measure_objects",
+    ),
     "training": ("Epoch", "fine_tune", "stop_training", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -15,6 +15,7 @@ from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from . import __version__
+from ._commands._cardiac import cardiac
 from ._commands._common import border, given, number, progress_bar, say, setting
 from ._commands._dataset import dataset
 from ._commands._evaluate import evaluate
@@ -134,7 +135,7 @@ def segment(
         raise typer.Exit(1)
 
 
-for command in (measure, evaluate, train, fine_tune, export):
+for command in (measure, cardiac, evaluate, train, fine_tune, export):
     app.command()(command)
 app.add_typer(imports, name="import")
 app.add_typer(dataset, name="dataset")

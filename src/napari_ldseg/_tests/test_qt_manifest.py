@@ -31,7 +31,7 @@ def manifest() -> PluginManifest:
     return read
 
 
-@pytest.mark.parametrize("name", ["segment", "review", "measure", "evaluate"])
+@pytest.mark.parametrize("name", ["segment", "review", "measure", "evaluate", "cardiac"])
 def test_each_widget_stands_in_its_menu(manifest: PluginManifest, name: str) -> None:
     menu = {"segment": "segment", "review": "annotate"}.get(name, "measure")
     entries = manifest.contributions.menus[f"napari/layers/{menu}"]

@@ -75,7 +75,7 @@ class _Probe:
 
     def ranges(self) -> Array:
         """Distance of each sample along a beam, mm."""
-        return (np.arange(self.beams[0]) + 0.5) * RANGE_STEP
+        return np.asarray((np.arange(self.beams[0]) + 0.5) * RANGE_STEP)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """A knee-like volume: two bones with cartilage between them, as fat-suppressed MRI shows them."""
 
+from typing import Any
+
 import numpy as np
 import scipy.ndimage as ndi
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ FIELD = (240.0, 104.0, 160.0)  # mm: front to back, top to bottom, left to right
 FEMUR, TIBIA = 1, 2
 _CARTILAGE = 4.0  # mm
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 
 def volume_phantom(seed: int, shape: tuple[int, ...] = (120, 52, 80)) -> tuple[Image, NDArray[np.uint8]]:

@@ -204,9 +204,11 @@ def _gather(
     first: list[list[Ventricle]], other: list[list[Ventricle]] | None, calibrated: bool, config: CardiacConfig
 ) -> Cardiac:
     to_area, to_volume = (1 / 100, 1 / 1000) if calibrated else (1.0, 1.0)
+    alone: list[list[Ventricle | None]] = [[None] * len(row) for row in first]
+    partners_of_all: Sequence[Sequence[Ventricle | None]] = alone if other is None else other
     volumes = [
         [_volume(one, pair, config) * to_volume for one, pair in zip(row, partners, strict=True)]
-        for row, partners in zip(first, other or [[None] * len(row) for row in first], strict=True)
+        for row, partners in zip(first, partners_of_all, strict=True)
     ]
     volume = _curve(volumes, config)
     ed, es = find_phases(volume.values)

@@ -138,12 +138,13 @@ def _middle(points: Array) -> Array:
 def _wide_end(outline: Array) -> Array:
     """Middle of that end of the principal axis near which the outline is wider."""
     middle = outline.mean(axis=0)
-    along, across = ((outline - middle) @ np.linalg.svd(outline - middle, full_matrices=False)[2].T).T
+    axes = np.linalg.svd(outline - middle, full_matrices=False)[2]
+    along, across = axes @ (outline - middle).T
     low, high = along.min(), along.max()
-    ends = [along < low + 0.2 * (high - low), along > high - 0.2 * (high - low)]
-    end = max(ends, key=lambda part: float(np.ptp(across[part])))
-    tip = np.abs(along) > np.abs(along[end]).max() - 0.05 * (high - low)
-    return _middle(outline[end & tip]) if np.count_nonzero(end & tip) > 1 else np.asarray(outline[end & tip][0])
+    near = 0.2 * (high - low)
+    ends = {float(low): along < low + near, float(high): along > high - near}
+    tip, end = max(ends.items(), key=lambda item: float(np.ptp(across[item[1]])))
+    return np.asarray(middle + tip * axes[0] + (across[end].min() + across[end].max()) / 2 * axes[1])
 
 
 def _diameters(mask: NDArray[np.bool_], spacing: tuple[float, ...], base: Array, apex: Array) -> Array:

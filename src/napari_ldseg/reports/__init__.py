@@ -1,5 +1,13 @@
 """Measurements into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
 
+from ._cardiac import (
+    cardiac_provenance,
+    cardiac_summary,
+    cardiac_table,
+    cardiac_words,
+    read_cardiac,
+    write_cardiac,
+)
 from ._geojson import geojson
 from ._page import page
 from ._report import Report
@@ -10,12 +18,18 @@ from ._write import write_report
 __all__ = [
     "Report",
     "Table",
+    "cardiac_provenance",
+    "cardiac_summary",
+    "cardiac_table",
+    "cardiac_words",
     "csv_text",
     "geojson",
     "page",
+    "read_cardiac",
     "read_report",
     "samples_beside",
     "table",
     "unit_symbol",
+    "write_cardiac",
     "write_report",
 ]

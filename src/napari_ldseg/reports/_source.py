@@ -56,7 +56,7 @@ def read_report(
         labels=found.array,
         ndim=ndim,
         spacing=found.spacing,
-        masks=None if samples is None else _samples(samples, found),
+        masks=None if samples is None else read_samples(samples, found),
         sd=None if sd is None else read_image(sd).array,
         mean=None if "mean" not in beside else _mean(read_image(beside["mean"]), ndim),
         image=None if image is None else _pixels(read_image(image)),
@@ -85,7 +85,7 @@ def _mean(image: Image, ndim: int) -> NDArray[Any]:
     return np.moveaxis(image.array, image.axes.index("c"), -ndim - 1)
 
 
-def _samples(path: Path, labels: Image) -> SampleMasks:
+def read_samples(path: Path, labels: Image) -> SampleMasks:
     """Read samples: the axis before the spatial ones counts them."""
     image = read_labels(path)
     frames, ndim = labels.array.ndim - len(labels.spatial), len(labels.spatial)
