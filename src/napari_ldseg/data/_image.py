@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ._geometry import Geometry
 
 SPATIAL = "zyx"
 FRAMES = "tps"
@@ -28,6 +29,8 @@ class Image:
     unit : str
         For example ``"micrometer"``, ``"millimeter"`` or ``"pixel"``.
     name : str
+    geometry : Geometry or None
+        Where the source, a medical image, lies in the patient; for writing results back onto it.
     """
 
     array: NDArray[Any]
@@ -35,6 +38,7 @@ class Image:
     spacing: tuple[float, ...] | None = None
     unit: str = "pixel"
     name: str = "image"
+    geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
         """Refuse axes and spacings that do not describe the array."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..config import ModelConfig, TrainConfig
 from ..data import Image, Pair, read_image, read_labels
+from ..data._files import stem
 from ..errors import InputError
 from ..inference import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
 
@@ -79,7 +80,7 @@ def _load(pair: Pair, model: ModelConfig, config: TrainConfig) -> list[Case]:
         seen = convert_spacing(spacing, image.unit, model.input.unit)
         grid = plan_grid(pixels.shape[1:], seen, model)
         values = resize_frame(normalize_frame(pixels, model, pair.image.name), grid.inner)
-        name = pair.image.stem + "".join(f"-{i}" for i in index)
+        name = stem(pair.image) + "".join(f"-{i}" for i in index)
         axes = ("c" if len(pixels) > 1 else "") + "zyx"[-model.network.ndim :]
         source = Image(pixels if len(pixels) > 1 else pixels[0], axes, spacing, image.unit, name)
         found.append(
