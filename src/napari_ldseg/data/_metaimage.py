@@ -70,10 +70,9 @@ def save_metaimage(path: Path, image: Image, metadata: Mapping[str, Any]) -> Non
         raise InputError(f"{image.name} cannot hold {stack.dtype} values; convert to uint8, int16 or float32.")
     channels = stack.shape[-1] if "c" in axes else 1
     shape = stack.shape[:-1] if "c" in axes else stack.shape
-    place = _place(image, frames="t" in axes)
-    if len(shape) < place[0]:  # a flat image of a source with three axes, or frames without a z axis
-        flat = axes.index("y")
-        shape = shape[:flat] + (1,) * (place[0] - len(shape)) + shape[flat:]
+    ndim, place = _place(image, frames="t" in axes)
+    # A flat image of a source with three axes, or frames without a z axis.
+    shape = shape[: axes.index("y")] + (1,) * (ndim - len(shape)) + shape[axes.index("y") :]
     body = zlib.compress(np.ascontiguousarray(stack, dtype=f"<{kind}").tobytes(), 6)
     lines = {
         "ObjectType": "Image",
@@ -82,7 +81,7 @@ def save_metaimage(path: Path, image: Image, metadata: Mapping[str, Any]) -> Non
         "BinaryDataByteOrderMSB": "False",
         "CompressedData": "True",
         "CompressedDataSize": str(len(body)),
-        **place[1],
+        **place,
         "DimSize": " ".join(str(n) for n in reversed(shape)),
         "ElementNumberOfChannels": str(channels),
         "ElementType": _NAME_OF[kind],
@@ -198,9 +197,9 @@ def _place(image: Image, *, frames: bool) -> tuple[int, Fields]:
         if sizes is None:
             return ndim, {}
         return ndim, {"ElementSpacing": _line([*sizes[::-1], 1.0, 1.0][:ndim])}
-    kept = dict(line.split(" = ", 1) for line in geometry.header.decode().splitlines())
     ndim = 4 if frames else 3
-    if geometry.kind == "metaimage" and kept:
+    if geometry.kind == "metaimage" and geometry.header:
+        kept = dict(line.split(" = ", 1) for line in geometry.header.decode().splitlines())
         own = int(kept.pop("NDims"))
         if own == ndim or (own == 2 and not frames and geometry.shape[0] == 1):
             return own, kept
