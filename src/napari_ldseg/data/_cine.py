@@ -10,6 +10,8 @@ from ._optional import optional
 from ._pictures import cine
 
 _MOST_BYTES = 4 * 2**30
+# Compression leaves a trace of colour in grey frames.
+_FAINT = 4
 
 
 def read_cine(path: Path, palette: bool = True) -> Image:
@@ -27,4 +29,4 @@ def read_cine(path: Path, palette: bool = True) -> Image:
                 raise InputError(f"{path} is too long to be held in memory; cut out the part that matters.")
         if len(frames) < max(stream.frames, 1):
             raise ValueError(f"truncated: {len(frames)} of {stream.frames} frames")
-    return cine(np.stack(frames), path)
+    return cine(np.stack(frames), path, _FAINT)

@@ -31,10 +31,11 @@ def read_picture(path: Path, palette: bool) -> Image:
     return Image(array, "yxc" if array.ndim == 3 else "yx", name=stem(path))
 
 
-def cine(frames: NDArray[Any], path: Path) -> Image:
+def cine(frames: NDArray[Any], path: Path, tolerance: int = 0) -> Image:
     """A sequence of colour frames as an image; grey ones (red, green and blue are equal) lose the channels."""
-    if np.array_equal(frames[..., 0], frames[..., 1]) and np.array_equal(frames[..., 0], frames[..., 2]):
-        return Image(np.ascontiguousarray(frames[..., 0]), "tyx", name=stem(path))
+    green = frames[..., 1].astype(np.int16)
+    if all(np.abs(frames[..., other] - green).max() <= tolerance for other in (0, 2)):
+        return Image(np.ascontiguousarray(frames[..., 1]), "tyx", name=stem(path))
     return Image(frames, "tyxc", name=stem(path))
 
 
