@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from typer.testing import Result
 
 from napari_ldseg import save_model
-from napari_ldseg.data import find_images, find_pairs, read_image, read_labels, read_notes, write_image
+from napari_ldseg.data import Image, find_images, find_pairs, read_image, read_labels, read_notes, write_image
 from napari_ldseg.errors import InputError
 
 from .builders import make_ramp, make_tiny_model
@@ -35,6 +35,15 @@ def make_nifti(path: Path, shape: tuple[int, ...] = (5, 6, 7), *, unit: str = "m
     file.header.set_xyzt_units(unit, "sec")
     file.to_filename(path)
     return path
+
+
+def load(path: Path) -> Any:
+    """What nibabel reads."""
+    return nibabel.load(path)
+
+
+def place_of(image: Image) -> dict[str, Any]:
+    return {"spacing": image.spacing, "unit": image.unit, "geometry": image.geometry}
 
 
 def make_slice(path: Path, number: int, *, series: str = "1.2.3", **changes: Any) -> Path:
@@ -70,13 +79,13 @@ def test_labels_lie_on_a_sheared_nifti(tmp_path: Path, suffix: str) -> None:
     image = read_image(path)
     assert (image.name, image.axes, image.array.shape, image.unit) == ("a", "zyx", (7, 6, 5), "millimeter")
     assert image.spacing == pytest.approx(np.linalg.norm(SHEARED[:3, :3], axis=0)[::-1])
-    source = nibabel.load(path)
+    source = load(path)
     np.testing.assert_array_equal(image.array, np.asarray(source.dataobj).T)
     out = tmp_path / f"a_labels{suffix}"
     labels = (image.array % 3).astype(np.uint8)
-    place = {"spacing": image.spacing, "unit": image.unit, "geometry": image.geometry}
+    place = place_of(image)
     write_image(out, labels, "zyx", metadata={"seed": 3}, **place)
-    written = nibabel.load(out)
+    written = load(out)
     np.testing.assert_array_equal(written.affine, source.affine)
     for field in FIELDS:
         np.testing.assert_array_equal(written.header[field], source.header[field], field)
@@ -173,7 +182,7 @@ def test_metaimage_of_itk_and_back(tmp_path: Path, shape: tuple[int, ...], compr
     np.testing.assert_array_equal(image.array, make_ramp(shape, np.int16))
     assert image.spacing == (2.0, 0.5, 0.25)[-ndim:]
     for name in ("b.mha", "c.nii"):
-        place = {"spacing": image.spacing, "unit": image.unit, "geometry": image.geometry}
+        place = place_of(image)
         write_image(tmp_path / name, image.array, image.axes, metadata={"note": "x" * 5000}, **place)
         back = SimpleITK.ReadImage(str(tmp_path / name))
         assert SimpleITK.GetArrayFromImage(back).squeeze().tolist() == make_ramp(shape).tolist()
@@ -234,7 +243,7 @@ def test_an_ultrasound_cine(tmp_path: Path) -> None:
 def test_a_cine_of_grey_frames(tmp_path: Path, suffix: str, codec: str) -> None:
     path = tmp_path / f"a{suffix}"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=20)
+        stream: Any = container.add_stream(codec, rate=20)
         stream.width, stream.height = 64, 48
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for value in (40, 120, 200):
@@ -322,7 +331,7 @@ def test_real_files_and_back(
     assert (image.spacing, image.unit) == (spacing, "millimeter")
     for suffix in (".nii.gz", ".mha"):
         out = tmp_path / f"x_labels{suffix}"
-        place = {"spacing": mask.spacing, "unit": mask.unit, "geometry": mask.geometry}
+        place = place_of(mask)
         write_image(out, mask.array, mask.axes, metadata={}, **place)
         np.testing.assert_array_equal(read_labels(out).array, mask.array)
         if found[0].image.suffix != ".mhd" or suffix == ".mha":
@@ -344,8 +353,8 @@ def test_segment_writes_in_the_inputs_format(run: Callable[..., Result], volume_
         f"x_{kind}.nii.gz" for kind in ("labels", "mean", "samples", "sd")
     ]
     for kind in ("labels", "sd", "mean"):
-        written = nibabel.load(out / f"x_{kind}.nii.gz")
-        np.testing.assert_array_equal(written.affine, nibabel.load(source).affine)
+        written = load(out / f"x_{kind}.nii.gz")
+        np.testing.assert_array_equal(written.affine, load(source).affine)
         assert written.shape[:3] == (18, 17, 16)
     assert read_notes(out / "x_labels.nii.gz")["image"] == "x.nii.gz"
     result = run("measure", out / "x_labels.nii.gz", "--out", tmp_path / "measured")
@@ -363,9 +372,9 @@ def test_values_of_a_2d_model_on_a_volume_lie_on_it(run: Callable[..., Result], 
     source = make_nifti(tmp_path / "x.nii", (18, 17, 3))
     result = run("segment", source, "-m", model, "-n", 1, "--steps", 1, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    written: Any = nibabel.load(tmp_path / "out" / "x_sd.nii")
+    written: Any = load(tmp_path / "out" / "x_sd.nii")
     assert written.shape == (18, 17, 3)
-    np.testing.assert_array_equal(written.affine, nibabel.load(source).affine)
+    np.testing.assert_array_equal(written.affine, load(source).affine)
 
 
 def sheared_points(geometry: Any, index: tuple[int, ...]) -> NDArray[np.float64]:
