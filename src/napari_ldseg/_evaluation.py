@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .data import Image, read_image, read_labels, write_text
-from .data._files import stem
+from .data._files import beside, stem
 from .errors import InputError
 from .measure import Summary, score_case, summarize
 
@@ -86,9 +86,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str,
 
 
 def _uncertainty(prediction: Path) -> Image | None:
-    name = stem(prediction)
-    path = prediction.with_name(f"{name.removesuffix('_labels')}_sd.tif")
-    return read_image(path) if name.endswith("_labels") and path.exists() else None
+    path = beside(prediction, "sd")
+    return read_image(path) if path is not None else None
 
 
 def _spacing(image: Image) -> tuple[float, ...] | None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from .data import write_tiff
+from .data import Geometry, write_image
 from .data._files import stem
+from .data._formats import output_suffix
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -22,11 +23,33 @@ class Task:
     outputs: dict[str, Path]
 
 
-def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], overwrite: bool) -> list[Task]:
-    """Name all outputs, and refuse before anything is computed whatever would be lost or mixed up."""
+@dataclass(frozen=True)
+class _Place:
+    """Pixel size and geometry of a map."""
+
+    spacing: tuple[float, ...] | None
+    unit: str
+    geometry: Geometry | None
+
+    def coarser(self, factors: tuple[float, ...], shape: tuple[int, ...]) -> "_Place":
+        """Return the place of a grid of this shape whose pixels are ``factors`` of these."""
+        spacing = None if self.spacing is None else tuple(s * f for s, f in zip(self.spacing, factors, strict=True))
+        return _Place(spacing, self.unit, self.geometry and self.geometry.coarser(factors, shape))
+
+
+def plan_outputs(
+    images: list[Path], out: Path, kinds: tuple[str, ...], overwrite: bool, written: str | None = None
+) -> list[Task]:
+    """Name all outputs, and refuse before anything is computed whatever would be lost or mixed up.
+
+    They are written in the format ``written``, by default in that of each image (see :func:`output_suffix`).
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder as --out.")
-    tasks = [Task(image, {kind: out / f"{stem(image)}_{kind}.tif" for kind in kinds}) for image in images]
+    tasks = []
+    for image in images:
+        suffix = output_suffix(image, written)
+        tasks.append(Task(image, {kind: out / f"{stem(image)}_{kind}{suffix}" for kind in kinds}))
     taken: dict[str, Path] = {}
     inputs = {image.resolve() for image in images}
     for task in tasks:
@@ -71,14 +94,23 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
                 "allows; raise it."
             )
         array, axes = maps[kind]
-        spacing = result.spacing
-        if kind == "samples" and spacing is not None and result.masks is not None:
-            spacing = tuple(step * factor for step, factor in zip(spacing, result.masks.factors, strict=True))
-        write_tiff(path, array, axes, spacing=spacing, unit=result.unit, metadata=metadata)
+        place = _Place(result.spacing, result.unit, result.geometry)
+        if result.geometry is not None and "z" in frames and result.spacing is not None:
+            place = _Place(result.geometry.spacing, "millimeter", result.geometry)
+        if kind == "samples" and result.masks is not None:
+            slices = frames.count("z")
+            sizes = [array.shape[axes.index("z")]] * slices + list(array.shape[-len(spatial) :])
+            place = place.coarser((1.0,) * slices + tuple(result.masks.factors), tuple(sizes))
+        write_image(path, array, axes, **vars(place), metadata=metadata)
 
 
 def _axes(result: "Segmentation") -> tuple[str, str]:
-    """Return frame axes and spatial axes; the slices that a 2D model saw one by one are frames (s)."""
+    """Return frame axes and spatial axes.
+
+    The slices that a 2D model saw one by one are frames (s), unless the geometry of the source says how thick they are.
+    """
     number = result.sizes.ndim - 2
     frames, spatial = result.axes[:number], result.axes[number:]
+    if result.geometry is not None:
+        return frames, spatial
     return frames.replace("z", next(letter for letter in "spt" if letter not in frames)), spatial

@@ -85,7 +85,7 @@ def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig, ove
 @border("Interrupted; the images that were finished are written.")
 def segment(
     images: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders or patterns.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels.tif and <stem>_sd.tif.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels and <stem>_sd.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a model (see `models`), or its file.")],
     samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
     steps: Annotated[int | None, setting(SegmentConfig, "steps", "--steps")] = None,
@@ -98,6 +98,9 @@ def segment(
     tiles: Annotated[Tiling | None, setting(SegmentConfig, "tiles", "--tiles")] = None,
     smoothing: Annotated[float | None, setting(SegmentConfig, "smoothing", "--smoothing")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
+    written: Annotated[
+        str | None, typer.Option("--format", help="tif, ome-tif, nifti or mha. Default: the image's own, else tif.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
@@ -123,7 +126,7 @@ def segment(
     from .data import find_images
 
     kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
-    tasks = plan_outputs(find_images(images), out, kinds, overwrite)
+    tasks = plan_outputs(find_images(images), out, kinds, overwrite, written)
 
     from .checkpoints import load_model
 

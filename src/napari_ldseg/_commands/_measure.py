@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..config import MeasureConfig
+from ..data._files import stem
 from ..errors import InputError
 from ._common import border, given, refuse_existing, say, setting
 
@@ -19,9 +20,9 @@ def measure(
     image: Annotated[
         Path | None, typer.Option("--image", help="The image, for intensities and pictures (with one LABELS file).")
     ] = None,
-    sd: Annotated[Path | None, typer.Option("--sd", help="SD map. Default: <stem>_sd.tif beside the labels.")] = None,
+    sd: Annotated[Path | None, typer.Option("--sd", help="SD map. Default: <stem>_sd beside the labels.")] = None,
     samples: Annotated[
-        Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples.tif beside the labels.")
+        Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples beside the labels.")
     ] = None,
     smallest: Annotated[int | None, setting(MeasureConfig, "smallest", "--smallest")] = None,
     interval: Annotated[float | None, setting(MeasureConfig, "interval", "--interval")] = None,
@@ -33,7 +34,7 @@ def measure(
     config = MeasureConfig.parse(given(smallest=smallest, interval=interval))
     if len(labels) > 1 and (image, sd, samples) != (None, None, None):
         raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
-    outputs = {path: [out / f"{path.stem}{suffix}" for suffix in (".csv", ".geojson", ".html")] for path in labels}
+    outputs = {path: [out / f"{stem(path)}{suffix}" for suffix in (".csv", ".geojson", ".html")] for path in labels}
     refuse_existing((file for files in outputs.values() for file in files), overwrite)
     if len({files[0].name.casefold() for files in outputs.values()}) < len(set(labels)):
         raise InputError("Two of the LABELS files have one name; measure them into two folders.")

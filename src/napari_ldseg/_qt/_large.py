@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from ..config import ModelConfig
-from ..data import IDENTITY, LABELS, open_levels, partial_folder
+from ..data import IDENTITY, LABELS, open_levels, partial_of
 from ..data import Image as Picture
 from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
 from ._sources import channel_axis, pixel_size, place_on
@@ -74,7 +74,7 @@ class LargeLayers:
 
     def steps(self, result: "LargeSegmentation | None") -> Iterator[None]:
         """Show what is on disk by now: once a second while it fills (no result yet), and all of it at the end."""
-        folder = partial_folder(self._path) if result is None else result.path
+        folder = partial_of(self._path) if result is None else result.path
         # Until it states what it is, a folder is being made.
         if result is None and (time.monotonic() - self._shown < REFRESH or not (folder / IDENTITY).exists()):
             return

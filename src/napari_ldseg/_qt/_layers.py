@@ -11,7 +11,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 from numpy.typing import NDArray
 
-from ._sources import Source
+from ._sources import GEOMETRY, Source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -130,6 +130,8 @@ class ResultLayers:
         else:
             layer.data = data
         layer.metadata = {**layer.metadata, KEY: {"kind": kind, **result.provenance}}
+        if self._source.image.geometry is not None:
+            layer.metadata[GEOMETRY] = self._source.image.geometry
         if isinstance(layer, Labels):
             layer.features = _features(result)
             _RESULTS[layer] = result

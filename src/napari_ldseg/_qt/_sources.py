@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Frames = Literal["current", "all"]
 MAX_SIDE = 4096
+# Where a layer keeps the geometry of its medical image.
+GEOMETRY = "napari-ldseg-geometry"
 FRAME_LETTERS = ("", "s", "ts", "tps")
 CHANNEL_LABELS = ("c", "ch", "channel", "channels")
 
@@ -96,7 +98,7 @@ def read_layer(layer: "ImageLayer", ndim: int, frames: Frames, point: Sequence[f
         array = array[tuple(index)]
     axes = "".join(letters[axis] for axis in sorted(letters)) + ("c" if layer.rgb else "")
     spacing, unit = pixel_size(layer, spatial, factors)
-    image = Image(array, axes, spacing, unit, layer.name)
+    image = Image(array, axes, spacing, unit, layer.name, geometry=layer.metadata.get(GEOMETRY))
     return Source(image, tuple(shape), place_on(layer, stretch, origin))
 
 

@@ -16,10 +16,10 @@ from napari_ldseg.data import (
     LABELS,
     Image,
     find_images,
-    partial_folder,
+    partial_of,
     read_image,
     read_ome_zarr,
-    write_ome_zarr,
+    write_image,
 )
 from napari_ldseg.data._ome_zarr import average, majority
 from napari_ldseg.errors import InputError
@@ -46,7 +46,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ome_zarr_round_trip(tmp_path: Path, axes: str, shape: tuple[int, ...], dtype: Any) -> None:
     array, path = make_ramp(shape, dtype), tmp_path / "a.zarr"
     spacing = (0.5, 0.25, 0.25)[-sum(axis in "zyx" for axis in axes) :]
-    write_ome_zarr(path, array, axes, spacing=spacing, unit="um", metadata={"seed": 7})
+    write_image(path, array, axes, spacing=spacing, unit="um", metadata={"seed": 7})
     image = read_image(path)
     assert np.array_equal(np.asarray(image.array), array)
     assert image.array.dtype == dtype
@@ -57,7 +57,7 @@ def test_ome_zarr_round_trip(tmp_path: Path, axes: str, shape: tuple[int, ...], 
 
 
 def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
-    write_ome_zarr(tmp_path / "a.zarr", make_ramp((601, 300)), "yx", spacing=(1.0, 2.0), unit="mm", metadata={})
+    write_image(tmp_path / "a.zarr", make_ramp((601, 300)), "yx", spacing=(1.0, 2.0), unit="mm", metadata={})
     image = read_ome_zarr(tmp_path / "a.zarr")
     assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150)]
     assert image.levels[0].spacing == (2.0, 4.0)
@@ -66,7 +66,7 @@ def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
 
 
 def test_axes_are_brought_into_the_order_of_the_standard(tmp_path: Path) -> None:
-    write_ome_zarr(tmp_path / "a.zarr", make_ramp((6, 7, 3)), "yxc", spacing=None, unit="pixel", metadata={})
+    write_image(tmp_path / "a.zarr", make_ramp((6, 7, 3)), "yxc", spacing=None, unit="pixel", metadata={})
     image = read_ome_zarr(tmp_path / "a.zarr")
     assert (image.axes, image.spacing) == ("cyx", None)
     assert np.array_equal(np.asarray(image.array), make_ramp((6, 7, 3)).transpose(2, 0, 1))
@@ -178,7 +178,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
         pass
     steps.close()
     assert not path.exists()
-    assert partial_folder(path).is_dir()
+    assert partial_of(path).is_dir()
     again = LargeRun(model, image, path, FAST)
     assert (again.blocks, again.todo()) == (6, [2, 3, 4, 5])
     seen: list[int] = []
@@ -266,7 +266,7 @@ def test_models_of_whole_images_have_nothing_to_gain(tmp_path: Path) -> None:
 def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = save_model(make_spacing_model(), tmp_path / "tiny.safetensors", "# Tiny\n")
     picture = noise_picture(70, 40)
-    write_ome_zarr(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
+    write_image(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
     arguments = ["segment", tmp_path / "a.zarr", "--model", model, "--samples", 2, "--steps", 1, "--device", "cpu"]
     assert run(*arguments, "--out", tmp_path / "small").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["a_labels.tif", "a_sd.tif"]

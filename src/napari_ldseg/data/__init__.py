@@ -2,30 +2,19 @@
 
 from ._echo_phantom import EchoPhantom, echo_cine
 from ._files import find_images
+from ._formats import read_notes, write_image
+from ._geometry import Geometry
 from ._image import Image
 from ._knee_phantom import volume_phantom
 from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
 from ._ome import write_ome
-from ._ome_zarr import (
-    IDENTITY,
-    LABELS,
-    Geometry,
-    create_pyramid,
-    name_labels,
-    open_levels,
-    partial_folder,
-    put_in_place,
-    read_ome_zarr,
-    write_block,
-    write_ome_zarr,
-)
+from ._ome_zarr import IDENTITY, LABELS, Layout, create_pyramid, name_labels, open_levels, write_block
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
-from ._training_import import import_pairs, open_or_create
 from ._training_index import Entry
 from ._training_set import DuplicateError, TrainingSet
-from ._writer import read_notes, write_text, write_tiff
+from ._writer import partial_of, put_in_place, write_text, write_tiff
 
 __all__ = [
     "IDENTITY",
@@ -36,6 +25,7 @@ __all__ = [
     "Entry",
     "Geometry",
     "Image",
+    "Layout",
     "Pair",
     "TrainingSet",
     "check_classes",
@@ -45,24 +35,21 @@ __all__ = [
     "echo_cine",
     "find_images",
     "find_pairs",
-    "import_pairs",
     "match_masks",
     "merge_foreground",
     "name_labels",
     "open_levels",
-    "open_or_create",
-    "partial_folder",
+    "partial_of",
     "phantom",
     "put_in_place",
     "read_image",
     "read_labels",
     "read_notes",
-    "read_ome_zarr",
     "volume_phantom",
     "whole_numbers",
     "write_block",
+    "write_image",
     "write_ome",
-    "write_ome_zarr",
     "write_text",
     "write_tiff",
 ]

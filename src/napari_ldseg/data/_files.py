@@ -6,23 +6,71 @@ from pathlib import Path
 
 from ..errors import InputError
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-ZARR_SUFFIX = ".zarr"
-SUFFIXES = TIFF_SUFFIXES + PICTURE_SUFFIXES
-READABLE = (
-    f"Readable are {', '.join(SUFFIXES)} and OME-Zarr folders (.zarr); "
-    "NIfTI and DICOM come with a later version, convert them to TIFF until then"
-)
+# By the names of formats in `_formats.py`; the first suffix is the one that is written. Long ones go before short ones.
+SUFFIXES_OF = {
+    "ome-tif": (".ome.tif", ".ome.tiff"),
+    "tif": (".tif", ".tiff"),
+    "picture": (".png", ".jpg", ".jpeg", ".bmp", ".gif"),
+    "nifti": (".nii.gz", ".nii"),
+    "mha": (".mha", ".mhd"),
+    "dicom": (".dcm", ".dicom", ".ima"),
+    "cine": (".avi", ".mp4", ".mov"),
+    "ome-zarr": (".ome.zarr", ".zarr"),
+}
+SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
+READABLE = f"Readable are {', '.join(SUFFIXES[2:])}, and folders that are one DICOM series"
+LABEL_ENDINGS = ("_anno", "_labels", "_label", "_masks", "_mask", "_seg", "_gt")
 
+_ENDING = re.compile(f"(?:{'|'.join(LABEL_ENDINGS)})$", re.IGNORECASE)
 _NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|ldseg)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
+# A folder is taken for DICOM by its first files.
+_TRIED = 3
+
+
+def suffix(path: Path) -> str:
+    """The known suffix of a file in lower case, ``.nii.gz`` in one; else the last one."""
+    name = path.name.lower()
+    return next((known for known in SUFFIXES if name.endswith(known)), path.suffix.lower())
 
 
 def stem(path: Path) -> str:
-    """Name of a file without its suffix; ``a.ome.tif`` is ``a``."""
-    name = path.stem
-    return name[:-4] if path.suffix.lower() in TIFF_SUFFIXES and name.lower().endswith(".ome") else name
+    """Name of a file without its suffix; ``a.ome.tif`` and ``a.nii.gz`` are ``a``. A folder of DICOM keeps its name."""
+    folder = path.is_dir() and format_of(path) == "dicom"
+    return path.name if folder else path.name[: len(path.name) - len(suffix(path))]
+
+
+def label_stem(path: Path) -> str:
+    """Name of a label mask without suffix and without an ending such as ``_anno`` or ``_gt``."""
+    return _ENDING.sub("", stem(path))
+
+
+def is_label_name(path: Path) -> bool:
+    """Whether a file carries one of the endings of label masks."""
+    return bool(_ENDING.search(stem(path)))
+
+
+def format_of(path: Path) -> str | None:
+    """Name of the format of a file, by its suffix; DICOM also by its first bytes, and where a folder holds it."""
+    if path.is_dir():
+        if path.suffix.lower() == ".zarr":
+            return "ome-zarr"
+        return "dicom" if any(map(_is_dicom, _visible(path)[:_TRIED])) else None
+    known = next((name for name, suffixes in SUFFIXES_OF.items() if suffix(path) in suffixes), None)
+    return known or ("dicom" if _is_dicom(path) else None)
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """The DICOM files of a folder, naturally sorted."""
+    return sorted(filter(_is_dicom, _visible(folder)), key=natural_key)
+
+
+def beside(labels: Path, kind: str) -> Path | None:
+    """The map that `segment` wrote beside ``<stem>_labels``, if it is there."""
+    if not stem(labels).endswith("_labels"):
+        return None
+    path = labels.with_name(f"{stem(labels).removesuffix('_labels')}_{kind}{suffix(labels)}")
+    return path if path.is_file() else None
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:
@@ -32,8 +80,13 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """All files of a folder (not of its subfolders) that can be read, naturally sorted; hidden files are left out."""
-    return sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_key)
+    """All images of a folder (not of its subfolders), naturally sorted; hidden files are left out.
+
+    A subfolder that is one DICOM series is one image. A folder of DICOM slices is itself the only one.
+    """
+    files = sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_key)
+    slices = [path for path in files if path.is_file() and format_of(path) == "dicom"]
+    return [folder] if len(slices) > 1 and len(slices) == len(files) and _is_series(slices) else files
 
 
 def shortlist(names: Iterable[object], most: int = 5) -> str:
@@ -47,8 +100,9 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     """Turn files, folders and patterns into the list of images that they mean.
 
     A file is taken as it is. Of a folder (not of its subfolders) and of a pattern such as ``slides/*.png`` the files
-    that :func:`read_image` can read are taken in natural order, without annotations (``*_anno*``) and without our own
-    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``). Each file comes once, where it was first named.
+    that :func:`read_image` can read are taken in natural order, without annotations (``*_anno*``, and ``a_gt`` beside
+    ``a``) and without our own results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``). A folder that is one DICOM
+    series is one image. Each image comes once, where it was first named.
 
     Raises
     ------
@@ -59,7 +113,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
         raise InputError("No image was named; name image files, folders or patterns such as 'slides/*.png'.")
     found: dict[Path, None] = {}
     for given in map(Path, inputs):
-        if given.is_file() or _is_zarr(given):
+        if given.is_file() or (given.is_dir() and format_of(given) == "ome-zarr"):
             found[given] = None
             continue
         if given.is_dir():
@@ -68,7 +122,12 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
             candidates = sorted(filter(_is_picture, given.parent.glob(given.name)), key=natural_key)
         else:
             raise InputError(f"{given} does not exist; check the path.")
-        images = [path for path in candidates if not _NOT_AN_IMAGE.search(stem(path))]
+        names = {stem(path) for path in candidates}
+        images = [
+            path
+            for path in candidates
+            if not _NOT_AN_IMAGE.search(stem(path)) and not (is_label_name(path) and label_stem(path) in names)
+        ]
         if not images:
             raise InputError(f"No image was found in {given}. {READABLE}.")
         found.update(dict.fromkeys(images))
@@ -76,9 +135,24 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    known = (path.is_file() and path.suffix.lower() in SUFFIXES) or _is_zarr(path)
-    return known and not path.name.startswith(".")
+    return not path.name.startswith(".") and format_of(path) is not None
 
 
-def _is_zarr(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() == ZARR_SUFFIX
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file carries the mark of DICOM after its preamble."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _is_series(slices: Sequence[Path]) -> bool:
+    """Whether DICOM files are slices of one series, and not pictures or cines of their own."""
+    from ._dicom import is_series
+
+    return is_series(slices)

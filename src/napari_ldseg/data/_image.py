@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ._geometry import Geometry
 
 SPATIAL = "zyx"
 FRAMES = "tps"
@@ -30,6 +31,8 @@ class Image:
     name : str
     levels : tuple of Image
         The same picture at coarser pixel sizes, finest first, of a multiscale source; with the same axes.
+    geometry : Geometry or None
+        Where the source, a medical image, lies in the patient; for writing results back onto it.
     """
 
     array: NDArray[Any]
@@ -38,6 +41,7 @@ class Image:
     unit: str = "pixel"
     name: str = "image"
     levels: tuple["Image", ...] = ()
+    geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
         """Refuse axes and spacings that do not describe the array."""

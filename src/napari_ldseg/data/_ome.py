@@ -4,15 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ._image import FRAMES, Image
-from ._spacing import unit_name
-from ._writer import _replacing
-
-_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m", "inch": "in"}
+from ._image import Image
+from ._writer import _replacing, save_ome
 
 
 def write_ome(path: Path | str, image: Image) -> None:
@@ -26,34 +22,14 @@ def write_ome(path: Path | str, image: Image) -> None:
     path : Path
         Ends in ``.ome.tif``; its folder is made if need be.
     image : Image
-        With at most one frame axis, which becomes OME's time axis.
 
     Raises
     ------
     InputError
-        Where there are two frame axes, numbers that do not fit, or the disk refuses.
+        Where there are numbers that do not fit, or the disk refuses.
     """
-    if len(image.frame_axes) > 1:
-        raise InputError(f"{image.name!r} has the frame axes {image.frame_axes!r}; choose frames along one of them.")
-    array = _storable(image)
-    colour = image.channels in (3, 4) and array.dtype in (np.uint8, np.uint16)
-    order = image.frame_axes + ("zyxc" if colour else "zcyx")
-    axes = [axis for axis in order if axis in image.axes]
-    array = np.transpose(array, [image.axes.index(axis) for axis in axes])
-    letters = "".join("T" if axis in FRAMES else axis.upper() for axis in axes)
-    metadata: dict[str, Any] = {"axes": letters.replace("C", "S") if colour else letters, "Name": image.name}
-    unit = _UNITS.get(unit_name(image.unit), "pixel")
-    for axis, size in zip(image.spatial.upper(), image.spacing or (), strict=False):
-        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
     with _replacing(Path(path)) as partial:
-        tifffile.imwrite(
-            partial,
-            np.ascontiguousarray(array),
-            ome=True,
-            photometric="rgb" if colour else "minisblack",
-            metadata=metadata,
-            compression="zlib",
-        )
+        save_ome(partial, image.replace(array=_storable(image)), {})
 
 
 def _storable(image: Image) -> NDArray[Any]:

@@ -5,8 +5,6 @@ Version 0.4 is the one that QuPath, Fiji and napari-ome-zarr of any age open.
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +29,7 @@ _AXIS_OF_TYPE = {"time": "t", "channel": "c"}
 
 
 @dataclass(frozen=True)
-class Geometry:
+class Layout:
     """What an OME-Zarr says of its axes.
 
     Attributes
@@ -112,84 +110,29 @@ def _read_level(array: Any, scale: NDArray[np.float64], axes: str, units: list[s
     return Image(da.from_array(array, chunks=array.chunks), axes, spacing if known else None, unit, name)
 
 
-def write_ome_zarr(
-    path: Path | str,
-    array: NDArray[Any],
-    axes: str,
-    *,
-    spacing: tuple[float, ...] | None,
-    unit: str,
-    metadata: Mapping[str, Any],
-) -> None:
+def save_ome_zarr(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     """Write an OME-Zarr 0.4 with a pyramid, pixel size, unit and provenance (attribute ``napari-ldseg``).
 
-    It is written beside its place and renamed, so that a failure leaves no half folder; an older one is replaced.
-
-    Parameters
-    ----------
-    path : Path
-        A folder ending in ``.zarr``.
-    array : array
-        Class indices where its dtype is uint8 (coarser levels by majority), else values (by the mean).
-    axes : str
-        One letter for each axis, out of t, p, s, z, c, y, x.
-    spacing : tuple of float or None
-        Pixel size ((Z), Y, X) in ``unit``.
-    unit : str
-    metadata : mapping
-        Provenance, everything JSON.
-
-    Raises
-    ------
-    InputError
-        Where array and axes do not fit, the package zarr is missing, or the disk refuses.
+    Class indices (uint8) become coarser by majority, other numbers by their mean.
     """
-    path = Path(path)
-    image = Image(np.asarray(array), axes, spacing, unit, path.stem)
-    order = sorted(range(len(axes)), key=lambda index: ORDER.index(axes[index]))
-    values, geometry = image.array.transpose(order), Geometry("".join(axes[i] for i in order), spacing, unit)
-    if values.dtype == bool:
-        values = values.astype(np.uint8)
-    partial = partial_folder(path)
-    _zarr()
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        levels = create_pyramid(partial, values.shape, values.dtype, geometry, name=path.stem, metadata=metadata)
-        write_block(levels, (0,) * values.ndim, values, geometry.axes)
-        put_in_place(partial, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another folder.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    order = sorted(range(image.array.ndim), key=lambda index: ORDER.index(image.axes[index]))
+    layout = Layout("".join(image.axes[i] for i in order), image.spacing, image.unit)
+    values = image.array.transpose(order)
+    levels = create_pyramid(path, values.shape, values.dtype, layout, name=image.name, metadata=metadata)
+    write_block(levels, (0,) * values.ndim, values, layout.axes)
 
 
-def partial_folder(path: Path | str) -> Path:
-    """Return where a result is while it is not whole."""
-    path = Path(path)
-    return path.with_name(f".{path.name}.partial")
-
-
-def name_labels(folder: Path) -> None:
-    """Say in the group ``labels`` of an image which label images it has, as the standard asks for."""
-    parent, name = LABELS.split("/")
-    _zarr().open_group(folder / parent, mode="a", zarr_format=2).attrs.update({"labels": [name]})
-
-
-def put_in_place(partial: Path, path: Path) -> None:
-    """Let a folder that is whole take its place, instead of an older one."""
-    old = path.with_name(f".{path.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        os.replace(path, old)
-    os.replace(partial, path)
-    shutil.rmtree(old, ignore_errors=True)
+def ome_zarr_notes(path: Path) -> dict[str, Any]:
+    """Return the provenance in an OME-Zarr."""
+    notes = dict(_zarr().open_group(path, mode="r").attrs).get(KEY, {})
+    return dict(notes) if isinstance(notes, Mapping) else {}
 
 
 def create_pyramid(
     folder: Path,
     shape: tuple[int, ...],
     dtype: Any,
-    geometry: Geometry,
+    layout: Layout,
     *,
     name: str,
     metadata: Mapping[str, Any],
@@ -203,8 +146,8 @@ def create_pyramid(
     folder : Path
         Is made; what is in it stays.
     shape, dtype
-        Of the finest level, axes in the order of ``geometry.axes``.
-    geometry : Geometry
+        Of the finest level, axes in the order of ``layout.axes``.
+    layout : Layout
     name : str
     metadata : mapping
         Provenance, everything JSON.
@@ -214,7 +157,7 @@ def create_pyramid(
     colors : sequence of str, optional
         "#rrggbb" of each class, which makes it a label image.
     """
-    ndim = sum(axis in SPATIAL for axis in geometry.axes)
+    ndim = sum(axis in SPATIAL for axis in layout.axes)
     group = _zarr().open_group(folder, mode="a", zarr_format=2)
     levels, datasets = [], []
     depth = max(0, math.ceil(math.log2(max(shape[-ndim:]) / SMALLEST_LEVEL)))
@@ -232,8 +175,8 @@ def create_pyramid(
                 overwrite=True,
             )
         )
-        datasets.append({"path": str(level), "coordinateTransformations": _transformations(geometry, level)})
-    axes = [_axis(axis, geometry.unit) for axis in geometry.axes]
+        datasets.append({"path": str(level), "coordinateTransformations": _transformations(layout, level)})
+    axes = [_axis(axis, layout.unit) for axis in layout.axes]
     entry = {"version": "0.4", "name": name, "axes": axes, "datasets": datasets, "type": "mean"}
     # Through JSON and back, so that nothing but JSON gets in.
     group.attrs.update({"multiscales": [entry], KEY: json.loads(json.dumps(metadata, default=str))})
@@ -298,12 +241,12 @@ def _axis(letter: str, unit: str) -> dict[str, str]:
     return axis
 
 
-def _transformations(geometry: Geometry, level: int) -> list[dict[str, Any]]:
+def _transformations(layout: Layout, level: int) -> list[dict[str, Any]]:
     """Return scale and translation of a level: the corner of its first pixel is that of the finest one."""
-    spatial = [axis for axis in geometry.axes if axis in SPATIAL]
-    spacing = geometry.spacing or (1.0,) * len(spatial)
-    origin = geometry.origin or (0.0,) * len(spatial)
-    others = [1.0] * (len(geometry.axes) - len(spatial))
+    spatial = [axis for axis in layout.axes if axis in SPATIAL]
+    spacing = layout.spacing or (1.0,) * len(spatial)
+    origin = layout.origin or (0.0,) * len(spatial)
+    others = [1.0] * (len(layout.axes) - len(spatial))
     scale = [*others, *(size * 2**level for size in spacing)]
     shift = [
         *(0 * each for each in others),

@@ -1,15 +1,11 @@
 """Images and the label masks that belong to them."""
 
 import csv
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ._files import READABLE, SUFFIXES, picture_files, shortlist, stem
-
-LABEL_ENDINGS = ("_anno", "_labels", "_label", "_masks", "_mask", "_seg", "_gt")
-_ENDING = re.compile(f"(?:{'|'.join(LABEL_ENDINGS)})$", re.IGNORECASE)
+from ._files import LABEL_ENDINGS, READABLE, SUFFIXES, is_label_name, label_stem, picture_files, shortlist, stem, suffix
 
 
 @dataclass(frozen=True)
@@ -96,22 +92,22 @@ def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
 
 def _masks_of(path: Path, what: str) -> dict[str, Path]:
     files = picture_files(path) if path.is_dir() else [path]
-    masks = [file for file in files if _ENDING.search(stem(file))]
+    masks = [file for file in files if is_label_name(file)]
     masks = masks or [file for file in files if not stem(file).lower().endswith(("_sd", "_mean"))]
-    return _unique({file: _ENDING.sub("", stem(file)) for file in masks}, what)
+    return _unique({file: label_stem(file) for file in masks}, what)
 
 
 def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     image_files = picture_files(images) if images.is_dir() else [images]
     label_files = picture_files(labels) if labels.is_dir() else [labels]
     if images.resolve() == labels.resolve():
-        image_files = [path for path in image_files if not _ENDING.search(stem(path))]
-        label_files = [path for path in label_files if _ENDING.search(stem(path))]
+        image_files = [path for path in image_files if not is_label_name(path)]
+        label_files = [path for path in label_files if is_label_name(path)]
     if not image_files:
         raise InputError(f"No image was found in {images}. {READABLE}.")
     image_of = _unique({path: stem(path) for path in image_files}, "images")
     label_of = _unique(
-        {path: stem(path) if stem(path) in image_of else _ENDING.sub("", stem(path)) for path in label_files},
+        {path: stem(path) if stem(path) in image_of else label_stem(path) for path in label_files},
         "label masks",
     )
     hint = f"A label mask is called as its image, or with one of the endings {', '.join(LABEL_ENDINGS)}"
@@ -153,4 +149,4 @@ def _read_groups(path: Path, names: list[str]) -> dict[str, str]:
 
 
 def _without_suffix(name: str) -> str:
-    return stem(Path(name)) if Path(name).suffix.lower() in SUFFIXES else name
+    return stem(Path(name)) if suffix(Path(name)) in SUFFIXES else name

@@ -1,32 +1,30 @@
-"""Files into arrays: TIFF through tifffile, pictures through Pillow (which scikit-image brings along)."""
+"""Files into images, whatever their format, and what is wrong with them in words."""
 
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
 import tifffile
-from numpy.typing import NDArray
 
 from ..errors import InputError
-from ._damage import check_complete, refuse_damage
-from ._files import PICTURE_SUFFIXES, READABLE, SUFFIXES, TIFF_SUFFIXES, ZARR_SUFFIX, stem
-from ._image import FRAMES, Image
-from ._ome_zarr import read_ome_zarr
-from ._spacing import tiff_spacing
-from ._writer import written_axes
+from ._files import READABLE, format_of
+from ._formats import FORMATS
+from ._image import Image
 
-# What the two libraries raise on damaged files. MemoryError: a damaged header may promise terabytes.
+# What the libraries raise on damaged files. MemoryError: a damaged header may promise terabytes.
 _DAMAGE = (
     OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, SyntaxError, ZeroDivisionError,
-    OverflowError, AssertionError, MemoryError, struct.error, zlib.error, tifffile.TiffFileError,
+    OverflowError, AssertionError, MemoryError, EOFError, struct.error, zlib.error, tifffile.TiffFileError,
 )  # fmt: skip
 
 
 def read_image(path: Path | str) -> Image:
-    """Read a TIFF, PNG, JPEG, BMP or GIF (first frame), or open an OME-Zarr, whose pixels are read when needed.
+    """Read an image file, or a folder that is one DICOM series.
+
+    TIFF, PNG, JPEG, BMP, GIF and MetaImage are read by what the package brings along; NIfTI, DICOM, AVI and MP4 need
+    the extra ``medical``, and OME-Zarr, whose pixels are read when they are asked for, the extra ``zarr``.
 
     Colour has the axes ``yxc`` with three channels, or four where the file holds transparency; a palette becomes RGB.
     Of a TIFF the first series is read, with all its axes: channels come last, time is ``t``, and stacks of unknown
@@ -34,13 +32,15 @@ def read_image(path: Path | str) -> Image:
     resolution that is coarser than 20 micrometer a pixel is a setting for printers and is ignored, as is that of
     PNG and JPEG. A PNG with 16 bits *and* colour is read with 8 bits: save such images as TIFF.
 
+    Medical images carry their geometry, for writing results back onto them; their axes are those of the file, ((z), y,
+    x), never turned. The frames of a cine and the fourth axis of NIfTI are ``t``.
+
     Raises
     ------
     InputError
         Where the file is missing, empty, truncated, damaged or of an unknown kind.
     """
-    path = Path(path)
-    return read_ome_zarr(path) if path.suffix.lower() == ZARR_SUFFIX else _read(path, palette=True)
+    return _read(Path(path), palette=True)
 
 
 def read_labels(path: Path | str) -> Image:
@@ -78,15 +78,15 @@ def read_labels(path: Path | str) -> Image:
 
 
 def _read(path: Path, *, palette: bool) -> Image:
-    suffix = path.suffix.lower()
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path.")
-    if suffix not in SUFFIXES or not path.is_file():
+    kind = format_of(path)
+    if kind is None:
         raise InputError(f"{path} cannot be read: it is no image file of a known kind. {READABLE}.")
     try:
-        if path.stat().st_size == 0:
+        if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes); copy or export it again.")
-        image = (_read_tiff if suffix in TIFF_SUFFIXES else _read_picture)(path, palette)
+        image = FORMATS[kind].read(path, palette)
     except PIL.Image.DecompressionBombError as error:
         raise InputError(f"{path} is too large for its kind of file; save it as TIFF.") from error
     except _DAMAGE as error:
@@ -98,66 +98,3 @@ def _read(path: Path, *, palette: bool) -> Image:
     if image.array.size == 0:
         raise InputError(f"{path} holds no pixels; export it again.")
     return image
-
-
-def _read_picture(path: Path, palette: bool) -> Image:
-    with PIL.Image.open(path, formats=[s[1:].upper() for s in PICTURE_SUFFIXES if s != ".jpg"]) as picture:
-        plain = picture.mode in ("1", "L", "I", "F", "RGB", "RGBA") or picture.mode.startswith("I;16")
-        if not plain and (palette or picture.mode != "P"):
-            array = np.array(picture.convert("L" if picture.mode == "LA" else "RGB"))
-        else:
-            array = np.array(picture)
-    return Image(array, "yxc" if array.ndim == 3 else "yx", name=stem(path))
-
-
-def _read_tiff(path: Path, palette: bool) -> Image:
-    with refuse_damage(), tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        page = series.keyframe
-        check_complete(tiff, series)
-        try:
-            array = series.asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            array = _decode_with_pillow(path, series, error)
-        letters = series.axes
-        if palette and page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
-            array = np.moveaxis((page.colormap[:, array] >> 8).astype(np.uint8), 0, -1)
-            letters += "S"
-        own = written_axes(tiff, array.shape)
-        axes = own[0] if own is not None else _our_axes(path, letters)
-        spacing, unit = tiff_spacing(tiff, depth="z" in axes)
-    if own is not None:
-        array = array.reshape(own[1])
-    order = sorted(range(len(axes)), key=lambda index: _place(axes[index]))
-    array, axes = np.transpose(array, order), "".join(axes[index] for index in order)
-    return Image(np.ascontiguousarray(array), axes, spacing, unit, stem(path))
-
-
-def _decode_with_pillow(path: Path, series: tifffile.TiffPageSeries, reason: ValueError) -> NDArray[Any]:
-    """Decode LZW, JPEG and the like without imagecodecs, where Pillow holds the same pixels."""
-    planes = []
-    with PIL.Image.open(path) as picture:
-        for page in series.pages:
-            picture.seek(page.index if page is not None else 0)
-            planes.append(np.array(picture))
-    if any(plane.dtype != series.dtype for plane in planes) or sum(plane.size for plane in planes) != series.size:
-        raise reason
-    return np.stack(planes).reshape(series.shape)
-
-
-def _our_axes(path: Path, letters: str) -> str:
-    """Axes of tifffile in our letters: S and C are channels, unknown stacks are frames."""
-    axes = "".join({"S": "c", "C": "c"}.get(letter, letter.lower() if letter in "TZYX" else "?") for letter in letters)
-    for free in "pst":
-        if free not in axes:
-            axes = axes.replace("?", free, 1)
-    if "?" in axes or axes.count("c") > 1:
-        raise InputError(f"{path} has the axes {letters}, which is more than one image; export a part of it.")
-    return axes
-
-
-def _place(axis: str) -> int:
-    """Frames first (in their own order), then z, y, x, and the channels last."""
-    return 0 if axis in FRAMES else "zyxc".index(axis) + 1

@@ -15,6 +15,15 @@ UNITS = {
     "inch": ("inch", "inches", "in"),
     "angstrom": ("angstrom", "å"),
 }
+MILLIMETERS = {
+    "micrometer": 1e-3,
+    "nanometer": 1e-6,
+    "millimeter": 1.0,
+    "centimeter": 10.0,
+    "meter": 1e3,
+    "inch": 25.4,
+    "angstrom": 1e-7,
+}
 _UNIT_OF = {alias: unit for unit, aliases in UNITS.items() for alias in aliases}
 _MICROMETER = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
 # 1200 dots per inch: coarser than this, the tags of a plain TIFF speak to a printer and not of the object.
@@ -27,6 +36,12 @@ UNKNOWN: Spacing = (None, "pixel")
 def unit_name(unit: str) -> str:
     """One name for each unit, for example "micrometer" for "µm"; "pixel" for what is no length."""
     return _UNIT_OF.get(unit.strip().lower(), "pixel")
+
+
+def in_millimeters(spacing: tuple[float, ...] | None, unit: str) -> tuple[float, ...] | None:
+    """Pixel size in millimeter; None where it is unknown."""
+    factor = MILLIMETERS.get(unit_name(unit))
+    return None if spacing is None or factor is None else tuple(size * factor for size in spacing)
 
 
 def tiff_spacing(tiff: tifffile.TiffFile, *, depth: bool) -> Spacing:

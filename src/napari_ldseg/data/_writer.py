@@ -1,8 +1,8 @@
-"""Results into TIFF files that ImageJ and Fiji open with their pixel size."""
+"""Results into TIFF files that ImageJ, Fiji and Bio-Formats open with their pixel size; how any file is replaced."""
 
-import json
-import math
 import os
+import shutil
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ._image import FRAMES, Image
+from ._fold import fold, note_text, parse_notes, unfold
+from ._image import Image
 from ._spacing import unit_name
 
 _IMAGEJ_UNITS = {
@@ -23,7 +24,8 @@ _IMAGEJ_UNITS = {
     "centimeter": "cm",
     "meter": "m",
 }
-_KEY = "napari-ldseg"
+_OME_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m"}
+_OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 
 def write_tiff(
@@ -60,31 +62,63 @@ def write_tiff(
         Where array and axes do not fit, or the disk refuses.
     """
     path = Path(path)
-    image = Image(np.asarray(array), axes, spacing, unit, path.name)
-    if image.array.dtype == bool:
-        image = image.replace(array=image.array.astype(np.uint8))
+    image = as_image(array, axes, spacing=spacing, unit=unit, name=path.name)
+    check_imagej(image)
+    with _replacing(path) as partial:
+        save_imagej(partial, image, metadata)
+
+
+def as_image(array: Any, axes: str, *, name: str, **place: Any) -> Image:
+    """Check that array and axes fit; a mask becomes uint8."""
+    array = np.asarray(array)
+    return Image(array.astype(np.uint8) if array.dtype == bool else array, axes, name=name, **place)
+
+
+def check_imagej(image: Image) -> None:
+    """Refuse what ImageJ knows no type of pixel for."""
     if image.array.dtype not in (np.uint8, np.uint16, np.float32):
-        raise InputError(f"{path.name} cannot hold {image.array.dtype} values; convert to uint8, uint16 or float32.")
-    stack, letters = _imagej_stack(image)
-    options: dict[str, Any] = {"axes": letters}
-    note = {**metadata, _KEY: {"axes": _ordered(image), "shape": _ordered_shape(image)}}
-    options["Info"] = json.dumps(note, indent=1, default=str)
+        raise InputError(f"{image.name} cannot hold {image.array.dtype} values; convert to uint8, uint16 or float32.")
+
+
+def save_imagej(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
+    """Write an ImageJ TIFF; see :func:`write_tiff`."""
+    check_imagej(image)
+    stack, axes, note = fold(image, "zcyx")
+    options: dict[str, Any] = {"axes": axes.upper(), "Info": note_text(metadata, note, indent=1)}
+    spacing, unit = image.spacing, unit_name(image.unit)
     resolution = None
     if spacing is not None:
-        options["unit"] = _IMAGEJ_UNITS.get(unit_name(unit), unit_name(unit))
+        options["unit"] = _IMAGEJ_UNITS.get(unit, unit)
         resolution = (1 / spacing[-1], 1 / spacing[-2])
         if len(spacing) == 3:
             options["spacing"] = spacing[0]
-    with _replacing(path) as partial:
-        tifffile.imwrite(
-            partial,
-            stack,
-            imagej=True,
-            photometric="minisblack",
-            resolution=resolution,
-            metadata=options,
-            compression="zlib",
-        )
+    tifffile.imwrite(
+        path,
+        stack,
+        imagej=True,
+        photometric="minisblack",
+        resolution=resolution,
+        metadata=options,
+        compression="zlib",
+    )
+
+
+def save_ome(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
+    """Write an OME-TIFF: pixel size along each axis with its unit; the provenance is the image's description."""
+    if image.array.dtype not in _OME_TYPES:
+        raise InputError(f"{image.name} cannot hold {image.array.dtype} values; convert to uint8, int32 or float32.")
+    colours = image.array.dtype in (np.uint8, np.uint16) and image.channels in (3, 4) and "c" in image.axes
+    stack, axes, note = fold(image, "zyxc" if colours else "zcyx")
+    options: dict[str, Any] = {
+        "axes": axes.upper().replace("C", "S") if colours else axes.upper(),
+        "Description": note_text(metadata, note),
+    }
+    unit = _OME_UNITS.get(unit_name(image.unit))
+    if image.spacing is not None and unit is not None:
+        for axis, size in zip(image.spatial.upper(), image.spacing, strict=True):
+            options |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+    photometric = "rgb" if colours else "minisblack"
+    tifffile.imwrite(path, stack, ome=True, photometric=photometric, metadata=options, compression="zlib")
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -99,68 +133,63 @@ def write_text(path: Path | str, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="")
 
 
+def partial_of(path: Path) -> Path:
+    """Return where a file or folder is while it is not whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Let a file or folder that is whole take its place, instead of an older one."""
+    if not path.is_dir():
+        os.replace(partial, path)
+        return
+    old = path.with_name(f".{path.name}.old")
+    _remove(old)
+    os.replace(path, old)
+    os.replace(partial, path)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Give a file beside ``path`` to write to, which takes its place once it is whole; refuse in words."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Give a file or folder beside ``path`` to write to, which takes its place once it is whole; refuse in words."""
+    partial = partial_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
         try:
             yield partial
-            os.replace(partial, path)
+            put_in_place(partial, path)
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"{path} cannot be written ({reason}); choose another folder or make room.") from error
 
 
-def read_notes(path: Path | str) -> dict[str, Any]:
-    """Return the provenance that :func:`write_tiff` noted in a file; empty for files of other origin."""
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            info = (tiff.imagej_metadata or {}).get("Info") if tiff.is_imagej else None
-        notes = json.loads(info) if isinstance(info, str) else {}
-    except (OSError, ValueError):
-        return {}
-    return {key: value for key, value in notes.items() if key != _KEY} if isinstance(notes, dict) else {}
+def tiff_notes(path: Path) -> dict[str, Any]:
+    """Return the provenance in an ImageJ or OME-TIFF, with the note of its axes."""
+    with tifffile.TiffFile(path) as tiff:
+        return _notes(tiff)
 
 
 def written_axes(tiff: tifffile.TiffFile, stored: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape as :func:`write_tiff` noted them.
-
-    None in a file that it did not write, or whose pixels have another shape by now (cropped or turned in Fiji).
-    """
-    info = (tiff.imagej_metadata or {}).get("Info") if tiff.is_imagej else None
-    try:
-        note = json.loads(info)[_KEY] if isinstance(info, str) else None
-        if not note:
-            return None
-        axes, shape = str(note["axes"]), tuple(int(n) for n in note["shape"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    # ImageJ drops axes of length 1.
-    same = [n for n in _folded(axes, shape) if n != 1] == [n for n in stored if n != 1]
-    return (axes, shape) if same else None
+    """Axes and shape as :func:`write_tiff` noted them; see :func:`unfold`."""
+    return unfold(_notes(tiff), stored)
 
 
-def _folded(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape with all frame axes, which stand first, made one."""
-    frames = sum(axis in FRAMES for axis in axes)
-    return (math.prod(shape[:frames]), *shape[frames:]) if frames else shape
-
-
-def _ordered(image: Image) -> str:
-    """Axes in the order in which ImageJ stores them: frames, z, c, y, x."""
-    return image.frame_axes + "".join(axis for axis in "zcyx" if axis in image.axes)
-
-
-def _ordered_shape(image: Image) -> tuple[int, ...]:
-    return tuple(int(image.array.shape[image.axes.index(axis)]) for axis in _ordered(image))
-
-
-def _imagej_stack(image: Image) -> tuple[NDArray[Any], str]:
-    """Reorder the axes and fold all frame axes into one."""
-    axes, shape = _ordered(image), _ordered_shape(image)
-    stack = np.transpose(image.array, [image.axes.index(axis) for axis in axes]).reshape(_folded(axes, shape))
-    return stack, "T" * bool(image.frame_axes) + axes[len(image.frame_axes) :].upper()
+def _notes(tiff: tifffile.TiffFile) -> dict[str, Any]:
+    if tiff.is_imagej:
+        return parse_notes((tiff.imagej_metadata or {}).get("Info"))
+    if tiff.is_ome and tiff.ome_metadata:
+        nodes = ElementTree.fromstring(tiff.ome_metadata).iter()
+        found = (parse_notes(node.text) for node in nodes if node.tag.endswith("}Description"))
+        return next(filter(None, found), {})
+    return {}

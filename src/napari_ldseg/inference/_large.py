@@ -19,12 +19,12 @@ from ..config import ModelConfig, SegmentConfig
 from ..data import (
     IDENTITY,
     LABELS,
-    Geometry,
     Image,
+    Layout,
     create_pyramid,
     name_labels,
     open_levels,
-    partial_folder,
+    partial_of,
     put_in_place,
     write_block,
     write_text,
@@ -88,7 +88,7 @@ def segment_large(
     """Segment an image that does not fit into memory, into an OME-Zarr on disk.
 
     Of a multiscale image the level nearest the model's pixel size is read, and the result lies on that level's grid.
-    Blocks are written when they are done, to ``partial_folder(path)``, and the folder is renamed at the end. Stopped
+    Blocks are written when they are done, to ``partial_of(path)``, and the folder is renamed at the end. Stopped
     at any time (closed, killed), the same call goes on where it was; blocks depend on nothing but model, settings and
     image, so that their borders do not show and their order does not matter.
 
@@ -241,7 +241,7 @@ class LargeRun:
 
     def _open(self, identity: dict[str, Any], overwrite: bool) -> None:
         """Find the finished or half-written folder of this very run, or make a new one."""
-        self._folder, self._finished = partial_folder(self.path), False
+        self._folder, self._finished = partial_of(self.path), False
         if self.path.exists():
             if _known(self.path) == identity:
                 self._folder, self._finished = self.path, True
@@ -260,7 +260,7 @@ class LargeRun:
         shape = (*(len(set(each)) for each in zip(*(index for index, _ in self._frames), strict=True)),)
         shape = (*shape, *self._grid.source)
         note = self._run.provenance(self._name)
-        make = partial(create_pyramid, shape=shape, geometry=self._geometry, metadata=note, block=self._block)
+        make = partial(create_pyramid, shape=shape, layout=self._geometry, metadata=note, block=self._block)
         make(self._folder, dtype=np.float32, name="SD")
         colors = self._model.class_colors or _grays(len(self._model.class_names))
         make(self._folder / LABELS, dtype=np.uint8, name="labels", colors=colors)
@@ -315,8 +315,8 @@ class LargeRun:
         return plain
 
 
-def _plan(image: Image, model: ModelConfig, config: SegmentConfig) -> tuple[Image, Grid, Geometry]:
-    """Choose the level, the networks' grid, and the result's geometry."""
+def _plan(image: Image, model: ModelConfig, config: SegmentConfig) -> tuple[Image, Grid, Layout]:
+    """Choose the level, the networks' grid, and the result's layout."""
     if model.input.mode == "fit" and config.tiles != "always":
         raise InputError(
             f"The model {model.name!r} sees the whole image at once, resized to {model.input.shape} pixels, so that "
@@ -331,8 +331,8 @@ def _plan(image: Image, model: ModelConfig, config: SegmentConfig) -> tuple[Imag
     origin: tuple[float, ...] = ()
     if spacing is not None and image.spacing is not None:
         origin = tuple((s - f) / 2 for s, f in zip(spacing, image.spacing[-len(spacing) :], strict=True))
-    geometry = Geometry(frames + letters[len(leading) :], spacing, level.unit, origin)
-    return level, plan_grid(shape, seen, model, "always"), geometry
+    layout = Layout(frames + letters[len(leading) :], spacing, level.unit, origin)
+    return level, plan_grid(shape, seen, model, "always"), layout
 
 
 def _block_side(grid: Grid) -> int:

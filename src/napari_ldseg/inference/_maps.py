@@ -23,7 +23,7 @@ class Maps:
 
     def __init__(self, image: Image, config: ModelConfig, wanted: int, keep_mb: int = 0, tiles: Tiling = "never"):
         self.leading, self.shape, self.axes, self.spacing = frame_shape(image, config)
-        self.unit, self.config = image.unit, config
+        self.unit, self.geometry, self.config = image.unit, image.geometry, config
         seen = convert_spacing(self.spacing, image.unit, config.input.unit)
         self.grid: Grid = plan_grid(self.shape, seen, config, tiles)
         classes = config.network.classes
@@ -70,6 +70,7 @@ class Maps:
             axes=self.axes,
             spacing=self.spacing,
             unit=self.unit,
+            geometry=self.geometry,
             class_names=self.config.class_names,
             class_colors=self.config.class_colors,
             samples=self.samples,

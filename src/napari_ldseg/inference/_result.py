@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import Geometry
 from ..measure import SampleMasks
 
 
@@ -37,6 +38,8 @@ class Segmentation:
         Package version, model name and SHA-256, settings, seed, device, seconds: everything JSON.
     masks : SampleMasks or None
         The mask of each sample, as many as fitted into ``SegmentConfig.keep_mb``; None where none was kept.
+    geometry : Geometry or None
+        That of the input, a medical image.
     """
 
     labels: NDArray[np.uint8]
@@ -51,6 +54,7 @@ class Segmentation:
     samples: int
     provenance: dict[str, Any]
     masks: SampleMasks | None = None
+    geometry: Geometry | None = None
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,16 @@ from numpy.typing import NDArray
 
 from ..config import MeasureConfig
 from ..data import Image, read_image, read_labels, read_notes
+from ..data._files import beside
 from ..errors import InputError
 from ..measure import Measured, SampleMasks, measure_objects
 from ._report import Report
 
 
 def samples_beside(labels: Path) -> dict[str, Path]:
-    """Return the SD map and the samples that ``napari-ldseg segment`` wrote beside ``<stem>_labels.tif``."""
-    if not labels.stem.endswith("_labels"):
-        return {}
-    stem = labels.stem.removesuffix("_labels")
-    beside = {kind: labels.with_name(f"{stem}_{kind}.tif") for kind in ("sd", "samples", "mean")}
-    return {kind: path for kind, path in beside.items() if path.is_file()}
+    """Return the SD map and the samples that ``napari-ldseg segment`` wrote beside ``<stem>_labels``."""
+    found = {kind: beside(labels, kind) for kind in ("sd", "samples", "mean")}
+    return {kind: path for kind, path in found.items() if path is not None}
 
 
 def read_report(
@@ -50,15 +48,15 @@ def read_report(
     config = config or MeasureConfig()
     found, notes = read_labels(labels), read_notes(labels)
     ndim = len(found.spatial)
-    beside = samples_beside(labels)
-    sd, samples = sd or beside.get("sd"), samples or beside.get("samples")
+    maps = samples_beside(labels)
+    sd, samples = sd or maps.get("sd"), samples or maps.get("samples")
     source = Measured(
         labels=found.array,
         ndim=ndim,
         spacing=found.spacing,
         masks=None if samples is None else read_samples(samples, found),
         sd=None if sd is None else read_image(sd).array,
-        mean=None if "mean" not in beside else _mean(read_image(beside["mean"]), ndim),
+        mean=None if "mean" not in maps else _mean(read_image(maps["mean"]), ndim),
         image=None if image is None else _pixels(read_image(image)),
     )
     run = measure_objects(source, config)

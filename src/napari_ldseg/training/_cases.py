@@ -23,6 +23,7 @@ from ..data import (
     read_labels,
     whole_numbers,
 )
+from ..data._files import stem
 from ..errors import InputError
 from ..inference import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
 
@@ -128,7 +129,7 @@ def _read(pair: Pair, model: ModelConfig, config: TrainConfig, classes: int) -> 
     for (index, pixels), mask in zip(
         frames(image, model), labels.astype(np.uint8).reshape(-1, *labels.shape[-ndim:]), strict=True
     ):
-        frame = pair.image.stem + "".join(f"-{i}" for i in index)
+        frame = stem(pair.image) + "".join(f"-{i}" for i in index)
         axes = ("c" if len(pixels) > 1 else "") + "zyx"[-ndim:]
         source = Image(pixels if len(pixels) > 1 else pixels[0], axes, spacing, image.unit, frame)
         found.append(Frame(source, mask, frame, pair.group))
