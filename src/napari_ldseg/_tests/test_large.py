@@ -18,7 +18,6 @@ from napari_ldseg.data import (
     find_images,
     partial_of,
     read_image,
-    read_ome_zarr,
     write_image,
 )
 from napari_ldseg.data._ome_zarr import average, majority
@@ -58,7 +57,7 @@ def test_ome_zarr_round_trip(tmp_path: Path, axes: str, shape: tuple[int, ...], 
 
 def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
     write_image(tmp_path / "a.zarr", make_ramp((601, 300)), "yx", spacing=(1.0, 2.0), unit="mm", metadata={})
-    image = read_ome_zarr(tmp_path / "a.zarr")
+    image = read_image(tmp_path / "a.zarr")
     assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150)]
     assert image.levels[0].spacing == (2.0, 4.0)
     (entry,) = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)["multiscales"]
@@ -67,7 +66,7 @@ def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
 
 def test_axes_are_brought_into_the_order_of_the_standard(tmp_path: Path) -> None:
     write_image(tmp_path / "a.zarr", make_ramp((6, 7, 3)), "yxc", spacing=None, unit="pixel", metadata={})
-    image = read_ome_zarr(tmp_path / "a.zarr")
+    image = read_image(tmp_path / "a.zarr")
     assert (image.axes, image.spacing) == ("cyx", None)
     assert np.array_equal(np.asarray(image.array), make_ramp((6, 7, 3)).transpose(2, 0, 1))
 
@@ -79,7 +78,7 @@ def test_version_0_5_is_read(tmp_path: Path) -> None:
     scale = [{"type": "scale", "scale": [3.0, 4.0]}]
     dataset = {"path": "s0", "coordinateTransformations": scale}
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
-    image = read_ome_zarr(tmp_path / "new.zarr")
+    image = read_image(tmp_path / "new.zarr")
     assert (image.axes, image.spacing, image.unit) == ("yx", (3.0, 4.0), "nanometer")
     assert np.array_equal(np.asarray(image.array), make_ramp((4, 5)))
 
@@ -273,5 +272,5 @@ def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, m
     monkeypatch.setattr("napari_ldseg.inference._levels.MAX_PLANE", 2000)
     assert run(*arguments, "--out", tmp_path / "large").exit_code == 0
     assert [path.name for path in (tmp_path / "large").iterdir()] == ["a_ldseg.zarr"]
-    labels = read_ome_zarr(tmp_path / "large" / "a_ldseg.zarr" / LABELS)
+    labels = read_image(tmp_path / "large" / "a_ldseg.zarr" / LABELS)
     assert labels.shape == (70, 40)

@@ -12,6 +12,7 @@ from ._ome_zarr import IDENTITY, LABELS, Layout, create_pyramid, name_labels, op
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
+from ._training_import import import_pairs, open_or_create
 from ._training_index import Entry
 from ._training_set import DuplicateError, TrainingSet
 from ._writer import partial_of, put_in_place, write_text, write_tiff
@@ -35,10 +36,12 @@ __all__ = [
     "echo_cine",
     "find_images",
     "find_pairs",
+    "import_pairs",
     "match_masks",
     "merge_foreground",
     "name_labels",
     "open_levels",
+    "open_or_create",
     "partial_of",
     "phantom",
     "put_in_place",

@@ -128,6 +128,12 @@ def ome_zarr_notes(path: Path) -> dict[str, Any]:
     return dict(notes) if isinstance(notes, Mapping) else {}
 
 
+def name_labels(folder: Path) -> None:
+    """Say in the group ``labels`` of an image which label images it has, as the standard asks for."""
+    parent, name = LABELS.split("/")
+    _zarr().open_group(folder / parent, mode="a", zarr_format=2).attrs.update({"labels": [name]})
+
+
 def create_pyramid(
     folder: Path,
     shape: tuple[int, ...],
