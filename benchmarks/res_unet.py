@@ -22,20 +22,20 @@ from napari_ldseg.config import ModelConfig, TrainConfig
 from napari_ldseg.data import find_pairs
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training._cases import load_cases
-from napari_ldseg.training._loop import Stage, Trainer, mean_dice
-from napari_ldseg.training._losses import cross_entropy, dice_loss
+from napari_ldseg.training._loop import Trainer
+from napari_ldseg.training._losses import Batch, cross_entropy, dice_loss
+from napari_ldseg.training._stage import Stage
 from napari_ldseg.training._state import load_state
+from napari_ldseg.training._validate import mean_dice
 
 WIDTHS = (16, 64, 128, 256)
 
 
-def guess_loss(
-    model: LDSeg, images: torch.Tensor, masks: torch.Tensor, config: TrainConfig, generator: torch.Generator
-) -> torch.Tensor:
+def guess_loss(model: LDSeg, batch: Batch, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
     """Cross-entropy plus Dice of the deterministic masks."""
     del config, generator
-    _, logits = model.image_encoder(images)
-    return cross_entropy(logits, masks) + dice_loss(logits, masks)
+    _, logits = model.image_encoder(batch.images)
+    return cross_entropy(logits, batch.masks) + dice_loss(logits, batch.masks)
 
 
 class ResUNetTrainer(Trainer):
@@ -46,9 +46,7 @@ class ResUNetTrainer(Trainer):
     def _plan(self) -> list[Stage]:
         config = self.config
         return [
-            Stage(
-                "res_unet", ("image_encoder",), guess_loss, config.denoiser_steps, config.minutes, config.learning_rate
-            )
+            Stage("res_unet", ("image_encoder",), guess_loss, config.denoiser_steps, config.minutes, config.peak_rate)
         ]
 
     def validate(self, stage: Stage) -> float:
@@ -89,7 +87,7 @@ def run(released: ModelConfig, settings: TrainConfig, pairs: list, out: Path) ->
     for stage in trainer.stages:
         for epoch in trainer.run(stage):
             if epoch.validation is not None:
-                print(json.dumps(epoch.__dict__), flush=True)  # noqa: T201
+                print(json.dumps(epoch.__dict__, default=str), flush=True)  # noqa: T201
     print(f"best validation DSC {stage.best:.4f}")  # noqa: T201
 
 

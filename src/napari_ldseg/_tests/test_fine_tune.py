@@ -90,7 +90,7 @@ def test_losses_do_not_see_what_nobody_annotated() -> None:
         assert loss(logits, masks).item() == pytest.approx(loss(logits[..., :2], masks[..., :2]).item())
 
 
-def test_the_denoiser_learns_nothing_from_cells_that_nobody_annotated() -> None:
+def test_the_denoiser_learns_nothing_from_cells_that_nobody_annotated(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the right half unlabelled, no gradient flows into the latent's right half."""
     model = a_model().requires_grad_(True)
     masks = soft_masks(np.pad(make_disk(2, 16), ((0, 0), (0, 16)), constant_values=UNLABELLED), 2, (16, 32))[None]
@@ -102,7 +102,7 @@ def test_the_denoiser_learns_nothing_from_cells_that_nobody_annotated() -> None:
         outputs[-1].retain_grad()
         return outputs[-1]
 
-    model.predict = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(model, "predict", watched)
     batch = Batch(torch.rand(1, 3, 16, 32), masks, fill_nearest(masks))
     denoiser_loss(model, batch, TrainConfig(), torch.Generator().manual_seed(0)).backward()
     gradient = outputs[0].grad
@@ -197,8 +197,8 @@ def test_from_scratch_nothing_of_the_parent_is_left(tmp_path: Path) -> None:
 
 
 def test_width_of_disks_and_balls() -> None:
-    assert object_width(make_disk(2, 101, 40)) == pytest.approx(80, rel=0.03)
-    assert object_width(make_disk(3, 41, 16)) == pytest.approx(32, rel=0.05)
+    assert object_width(make_disk(2, 101, 40)) == pytest.approx(80, rel=0.01)
+    assert object_width(make_disk(3, 41, 16)) == pytest.approx(32, rel=0.01)
     assert object_width(np.zeros((8, 8), np.uint8)) is None
 
 
@@ -207,7 +207,7 @@ def test_width_of_disks_and_balls() -> None:
     [
         (64, 12, None, 1.0),  # 24 pixels are 6 cells of 4: kept
         (64, 12, (1.0, 1.0), 1.0),
-        (64, 3, None, 0.5),  # 6 pixels are 1.5 cells: enlarged to 4 cells, but no more than twice
+        (64, 3, None, 0.5),  # 6 pixels are 1.5 cells: enlarged, but no more than twice
         (400, 120, None, 7.14),  # objects of 240 pixels: a whole image becomes as large as a crop, 56 pixels
         (64, 12, (0.25, 0.25), 0.286),  # 16 pixels a side at the model's pixel size: brought to 56
     ],
@@ -218,7 +218,7 @@ def test_scale_fits_the_objects(side: int, radius: float, spacing: tuple[float, 
     config = config.replace(input=config.input.replace(shape=(64, 64)).model_dump())
     frame = Frame(Image(labels, "yx", spacing, "micrometer"), labels, "a", "a")
     fitted, words = fit_scale([frame], config)
-    assert fitted.input.spacing == (pytest.approx(expected, rel=0.01),) * 2
+    assert list(fitted.input.spacing or ()) == pytest.approx([expected] * 2, rel=0.01)
     assert ("kept" in words) == (expected == 1)
 
 
@@ -260,7 +260,9 @@ def test_time_is_a_budget_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     config = TrainConfig.for_fine_tuning(minutes=1, **QUICK.model_dump(include={"learn", "batch", "crop", "device"}))
     assert config.denoiser_steps == 1_000_000
     ticks = iter(range(0, 10**6, 10))
-    monkeypatch.setattr("napari_ldseg.training._loop.Trainer.clock", lambda: next(ticks))  # each step takes 10 s
+    monkeypatch.setattr(
+        "napari_ldseg.training._loop.Trainer.clock", staticmethod(lambda: next(ticks))
+    )  # each step takes 10 s
     seen, _ = finish(fine_tune(a_model(), some_pairs(tmp_path), config, tmp_path / "run"))
     assert (seen[-1].step, seen[-1].total) == (6, 6)
 

@@ -190,22 +190,15 @@ class Trainer:
         self.average.eval()
         if stage.name == "autoencoder":
             return mean_score([reconstruction_dice(self.average, case) for case in self.validation] or [math.nan])
-        if not self.validation:
-            write_preview(
-                self.folder, self.training[0], segmentation_dice(self.average, self.training[0], self.config)[1]
-            )
+        shown = self.validation or self.training[:1]
+        outcomes = [segmentation_dice(self.average, case, self.config) for case in shown]
+        score = mean_score([score for score, _ in outcomes]) if self.validation else None
+        if score is None:
             self._keep("")
-            return None
-        scores = []
-        for case in self.validation:
-            score, result = segmentation_dice(self.average, case, self.config)
-            scores.append(score)
-            if len(scores) == 1:
-                write_preview(self.folder, case, result)
-        score = mean_score(scores)
-        if not score < stage.best:
+        elif not score < stage.best:
             stage.best = score
             self._keep(f"DSC {score:.3f} on {len(self.validation)} validation images")
+        write_preview(self.folder, shown[0], outcomes[0][1])
         return score
 
     def _keep(self, score: str) -> None:
