@@ -48,7 +48,7 @@ def place_of(image: Image) -> dict[str, Any]:
 
 def make_slice(path: Path, number: int, *, series: str = "1.2.3", **changes: Any) -> Path:
     """A CT slice of 4 x 5 pixels of 0.5 x 0.25 mm at z = 3 * number, with the value number + 10."""
-    meta = pydicom.dataset.FileMetaDataset()
+    meta: Any = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
     meta.MediaStorageSOPInstanceUID = f"1.2.3.{number + 1}"
@@ -90,7 +90,8 @@ def test_labels_lie_on_a_sheared_nifti(tmp_path: Path, suffix: str) -> None:
     for field in FIELDS:
         np.testing.assert_array_equal(written.header[field], source.header[field], field)
     np.testing.assert_array_equal(np.asarray(written.dataobj), np.asarray(source.dataobj) % 3)
-    assert (read_notes(out), read_labels(out).array.dtype) == ({"seed": 3}, np.uint8)
+    assert read_notes(out) == {"seed": 3}
+    assert read_labels(out).array.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_a_folder_is_one_series_in_the_order_of_its_places(tmp_path: Path) -> No
     assert image.array.dtype == np.int16
     itk = SimpleITK.ReadImage([str(tmp_path / "ct" / f"{(7 * n) % 5}") for n in range(4)])
     assert image.geometry is not None
-    lps = image.geometry.matrix @ [4, 3, 3, 1] * [-1, -1, 1, 1]
+    lps: Any = image.geometry.matrix @ [4, 3, 3, 1] * [-1, -1, 1, 1]
     np.testing.assert_allclose(lps[:3], itk.TransformIndexToPhysicalPoint((4, 3, 3)), atol=1e-6)
 
 
@@ -225,8 +226,13 @@ def test_an_ultrasound_cine(tmp_path: Path) -> None:
     region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
     region.PhysicalDeltaX, region.PhysicalDeltaY = 0.0308, 0.0154
     pixels = make_ramp((3, 4, 5), np.uint16)
-    changes = {"NumberOfFrames": 3, "PixelData": pixels.tobytes(), "RescaleSlope": 1, "RescaleIntercept": 0}
-    unplaced = {"PixelSpacing": None, "ImageOrientationPatient": None, "ImagePositionPatient": None}
+    changes: dict[str, Any] = {
+        "NumberOfFrames": 3,
+        "PixelData": pixels.tobytes(),
+        "RescaleSlope": 1,
+        "RescaleIntercept": 0,
+    }
+    unplaced: dict[str, Any] = {"PixelSpacing": None, "ImageOrientationPatient": None, "ImagePositionPatient": None}
     path = make_slice(
         tmp_path / "us.dcm", 0, Modality="US", SequenceOfUltrasoundRegions=[region], **changes, **unplaced
     )
