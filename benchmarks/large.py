@@ -57,12 +57,12 @@ def child(args: argparse.Namespace) -> None:
     model = load_model(args.model, "cpu")
     config = SegmentConfig(samples=args.samples, steps=args.steps, views=args.views, device="cpu")
     run = LargeRun(model, slide(args.side), args.out, config)
-    say(f"{run.blocks} blocks, {len(run.todo())} to do, {run.progress('').total} steps")
+    say(f"{run.blocks} blocks, {len(run.todo())} to do, {run.progress('-').total} steps")
     for number in run.todo():
         if run.blocks - len(run.todo()) >= args.blocks:
             break
         started = time.perf_counter()
-        before = run.progress("").done
+        before = run.progress("-").done
         for _ in run.segment_block(number):
             pass
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -70,7 +70,7 @@ def child(args: argparse.Namespace) -> None:
         note = {
             "block": number,
             "seconds": round(seconds, 1),
-            "share": round((run.progress("").done - before) / run.progress("").total, 4),
+            "share": round((run.progress("-").done - before) / run.progress("-").total, 4),
         }
         say(json.dumps({**note, "peak_gib": round(rss, 2)}))
 
