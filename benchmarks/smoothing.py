@@ -8,6 +8,7 @@ and those of the next, moved back by that pixel, so that a perfect segmentation 
 
 import argparse
 import sys
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def main() -> None:
         *_, last = segment(model, image, config)
         found = last.preview.labels > 0
         score = np.mean([dice(a, b) for a, b in zip(found, truth, strict=True)])
-        flicker = np.mean([1 - dice(a[:, 1:], b[:, :-1]) for a, b in zip(found, found[1:], strict=False)])
+        flicker = np.mean([1 - dice(a[:, 1:], b[:, :-1]) for a, b in pairwise(found)])
         sys.stdout.write(f"| {smoothing:g} | {score:.3f} | {flicker:.4f} |\n")
         sys.stdout.flush()
 
