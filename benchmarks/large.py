@@ -4,7 +4,10 @@ The slide (0.25 um/pixel, seven levels, nothing of it on disk or in memory) is t
 mirrored side by side. A process of its own segments it; it is killed (SIGKILL) in the middle of a block when
 ``--kill`` blocks are done, and another process goes on until ``--blocks`` are.
 
-    python benchmarks/large.py --out /tmp/slide.zarr --kill 1 --blocks 2 --samples 4 --steps 2 --views 1
+    python benchmarks/large.py --out /tmp/slide.zarr --kill 1 --blocks 2
+
+A block takes its time. ``--block 512`` makes small ones, to see it killed and gone on with; ``--dry`` draws random
+probabilities in place of the networks, to see what reading, blending and writing whole blocks take without them.
 """
 
 import argparse
@@ -18,11 +21,14 @@ from pathlib import Path
 
 import dask.array as da
 import numpy as np
+import torch
 from skimage import transform
 
 from napari_ldseg import SegmentConfig, load_model
 from napari_ldseg.data import Image, colon_gland, partial_folder
 from napari_ldseg.inference import LargeRun
+from napari_ldseg.inference import _large as large
+from napari_ldseg.inference._run import Run
 
 CHUNK = 1024
 
@@ -55,14 +61,18 @@ def _texture(texture: np.ndarray, block_info=None) -> np.ndarray:
 def child(args: argparse.Namespace) -> None:
     """Segment blocks until enough are done; say a line of JSON for each."""
     model = load_model(args.model, "cpu")
+    if args.block:
+        large.BLOCK_SIDE = {2: args.block}
+    if args.dry:
+        Run.draw = random_probabilities
     config = SegmentConfig(samples=args.samples, steps=args.steps, views=args.views, device="cpu")
     run = LargeRun(model, slide(args.side), args.out, config)
-    say(f"{run.blocks} blocks, {len(run.todo())} to do, {run.progress('').total} steps")
+    say(f"{run.blocks} blocks, {len(run.todo())} to do, {run.progress('-').total} steps")
     for number in run.todo():
         if run.blocks - len(run.todo()) >= args.blocks:
             break
         started = time.perf_counter()
-        before = run.progress("").done
+        before = run.progress("-").done
         for _ in run.segment_block(number):
             pass
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -70,9 +80,17 @@ def child(args: argparse.Namespace) -> None:
         note = {
             "block": number,
             "seconds": round(seconds, 1),
-            "share": round((run.progress("").done - before) / run.progress("").total, 4),
+            "share": round((run.progress("-").done - before) / run.progress("-").total, 4),
         }
         say(json.dumps({**note, "peak_gib": round(rss, 2)}))
+
+
+def random_probabilities(self, condition: torch.Tensor, noise, images: int):
+    """Stand in for sampler and decoder."""
+    self.done += self.steps * images
+    yield self.progress("sampling")
+    sides = [side * self.model.config.network.factor for side in condition.shape[2:]]
+    return torch.rand(len(condition), self.model.config.network.classes, *sides)
 
 
 def say(text: str) -> None:
@@ -95,6 +113,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--views", type=int)
+    parser.add_argument("--block", type=int, help="side of a block on the networks' grid; default 2048")
+    parser.add_argument("--dry", action="store_true")
     parser.add_argument("--kill", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--child", action="store_true")
@@ -109,7 +129,7 @@ def main() -> None:
         time.sleep(1)
         if process.poll() is not None:
             raise SystemExit("the process ended before it could be killed")
-    time.sleep(10)
+    time.sleep(5)
     process.kill()
     process.wait()
     say("killed in the middle of a block; another process goes on")

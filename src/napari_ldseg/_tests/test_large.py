@@ -58,7 +58,7 @@ def test_ome_zarr_round_trip(tmp_path: Path, axes: str, shape: tuple[int, ...], 
 def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
     write_image(tmp_path / "a.zarr", make_ramp((601, 300)), "yx", spacing=(1.0, 2.0), unit="mm", metadata={})
     image = read_image(tmp_path / "a.zarr")
-    assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150)]
+    assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150), (151, 75)]
     assert image.levels[0].spacing == (2.0, 4.0)
     (entry,) = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)["multiscales"]
     assert entry["datasets"][1]["coordinateTransformations"][1] == {"type": "translation", "translation": [0.5, 1.0]}
@@ -234,26 +234,25 @@ def test_intensities_are_those_of_the_whole(tmp_path: Path) -> None:
     assert np.allclose(result.sd[0][:], whole.sd, atol=1e-5)
 
 
-def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
-    """Of 10**10 pixels, one block is computed, and no more than some chunks around it are made."""
+def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 400 million pixels one block is computed, for which only the chunks around it are made."""
+    monkeypatch.setattr(large, "BLOCK_SIDE", {2: 256})
     made: list[tuple[int, ...]] = []
 
     def chunk(block_id: tuple[int, ...] = ()) -> Any:
         made.append(block_id)
         return np.full((500, 500, 3), 100, np.uint8)
 
-    side = 100_000
-    array = da.map_blocks(
-        chunk, chunks=((500,) * 200, (500,) * 200, (3,)), dtype=np.uint8, meta=np.empty((0,) * 3, np.uint8)
-    )
-    small = Image(da.full((100, 100, 3), 100, dtype=np.uint8), "yxc", (1000.0,) * 2, "micrometer")
-    image = Image(array, "yxc", (1.0, 1.0), "micrometer", "slide", (small,))
-    assert image.shape == (side, side)
-    run = LargeRun(make_spacing_model(2, 1.0), image, tmp_path / "a.zarr", FAST)
+    sides = ((500,) * 40, (500,) * 40, (3,))
+    array = da.map_blocks(chunk, chunks=sides, dtype=np.uint8, meta=np.empty((0,) * 3, np.uint8))
+    coarse = Image(da.full((100, 100, 3), 100, dtype=np.uint8), "yxc", (200.0,) * 2, "micrometer")
+    image = Image(array, "yxc", (1.0, 1.0), "micrometer", "slide", (coarse,))
+    run = LargeRun(make_spacing_model(), image, tmp_path / "a.zarr", FAST.replace(tile=512, samples=1))
     last = run.blocks - 1
     for _ in run.segment_block(last):
         pass
-    assert {index[:2] for index in made} == {(199, 199)}
+    assert last == 79**2 - 1
+    assert {index[:2] for index in made} == {(y, x) for y in (38, 39) for x in (38, 39)}
     assert len(run.todo()) == last
 
 

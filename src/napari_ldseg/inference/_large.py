@@ -155,6 +155,7 @@ class LargeRun:
         self._frames = list(lazy_frames(self._level, model.config))
         sides = tile_sides(model.config, config)
         self._tiles = plan_tiles(self._grid.outer, *sides, model.config.network.factor)
+        self._starts = [np.unique(each) for each in zip(*(tile.start for tile in self._tiles), strict=True)]
         self._run = Run(model, config, int(config.samples), math.prod(self._tiles[0].shape))
         refuse_unfit(self._run, self._grid, most=math.inf)
         self._block = _block_side(self._grid)
@@ -218,7 +219,11 @@ class LargeRun:
             if missing:
                 raise InputError(f"{missing} blocks of {self.path} are not done yet; compute them first.")
             sizes = sum(np.array(json.loads(file.read_text())) for file in (self._folder / DONE).iterdir())
-            provenance = {**self._run.provenance(self._name), "sizes": np.asarray(sizes).tolist()}
+            provenance = {
+                **self._run.provenance(self._name),
+                "samples": self._run.wanted,
+                "sizes": np.asarray(sizes).tolist(),
+            }
             shutil.rmtree(self._folder / DONE)
             note = json.loads((self._folder / IDENTITY).read_text())
             write_text(self._folder / IDENTITY, json.dumps({**note, "provenance": provenance}, indent=1))
@@ -292,7 +297,12 @@ class LargeRun:
         _, box = self._places(start)
         batches = math.ceil(self._run.wanted / self._samples_at_once(box))
         views = min(self._run.views, self._run.wanted)
-        return len(tiles_in(self._tiles, box)) * (views + self._run.steps * batches)
+        shape = self._tiles[0].shape
+        along = [
+            np.count_nonzero((starts < high) & (starts + side > low))
+            for starts, side, (low, high) in zip(self._starts, shape, box, strict=True)
+        ]
+        return math.prod(along) * (views + self._run.steps * batches)
 
     def _identity(self, model: LDSeg, probed: NDArray[Any], sides: Any) -> dict[str, Any]:
         """All that decides what is written: a half-written folder is gone on with only where all of it is the same."""

@@ -1,0 +1,71 @@
+"""The Segment widget with a layer that is too large for memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_ldseg._qt import _large as large
+from napari_ldseg._qt._worker import engine
+from napari_ldseg.checkpoints import save_model
+from napari_ldseg.config import SegmentConfig
+from napari_ldseg.data import open_levels, partial_folder
+
+from .qt_fixtures import open_widget, run_to_end
+from .test_tiles import make_spacing_model, noise_picture
+
+
+@pytest.fixture(autouse=True)
+def small_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "LARGE", 5000)
+    monkeypatch.setattr(large, "REFRESH", 0.0)
+    monkeypatch.setattr("napari_ldseg.inference._large.BLOCK_SIDE", {2: 64})
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+
+
+def test_result_folders_have_names_that_every_system_takes(tmp_path: Path) -> None:
+    assert large.result_folder("a/b: c", "glas") == tmp_path / "data" / "results" / "a_b_c_glas.zarr"
+
+
+def test_only_what_is_too_large_is_segmented_on_disk(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer, _ = open_widget(qtbot, tmp_path)
+    config = make_spacing_model().config
+    pixels = noise_picture(160, 120).array
+    layer = viewer.add_image([pixels, pixels[::2, ::2]], scale=(0.5, 0.25), units=("um", "um"), multiscale=True)
+    image = large.large_image(layer, config)
+    assert image is not None
+    assert (image.axes, image.spacing, image.levels[0].spacing) == ("yxc", (0.5, 0.25), (1.0, 0.5))
+    assert image.unit == "micrometer"
+    assert large.large_image(viewer.add_image(pixels[:70, :70]), config) is None
+    assert large.large_image(viewer.add_image(np.stack([pixels, pixels])), config) is None
+
+
+def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer, widget = open_widget(qtbot, tmp_path, engine)
+    save_model(make_spacing_model(), tmp_path / "spaced.safetensors", "# Tiny\n")
+    widget.model.setValue(tmp_path / "spaced.safetensors")
+    pixels = noise_picture(300, 120).array
+    levels = [pixels, pixels[::2, ::2]]
+    layer = viewer.add_image(
+        levels, scale=(0.5, 0.5), translate=(3, 4), units=("um", "um"), name="slide", multiscale=True
+    )
+    viewer.layers.selection.active = layer
+    widget.settings.setValue(SegmentConfig(samples=2, steps=1, device="cpu"))
+    widget.segment()
+    folder = large.result_folder("slide", widget.model.value().name)
+    with qtbot.waitSignal(widget.run_finished, timeout=60_000):
+        qtbot.waitUntil(lambda: "slide [" in viewer.layers[-1].name, timeout=60_000)
+        assert partial_folder(folder).exists()
+        widget.cancel()
+    assert "kept on disk; press Segment to go on" in widget.progress.line.text()
+    run_to_end(qtbot, widget)
+    assert not partial_folder(folder).exists()
+    labels, sd = viewer.layers[-2:]
+    # The coarser level has the model's pixel size, 1 micrometer: its grid, and the image's corner.
+    assert labels.data.shape == (150, 60)
+    assert np.allclose(labels.scale, 1.0)
+    assert np.allclose(labels.translate, (3.25, 4.25))
+    assert np.array_equal(np.asarray(labels.data), open_levels(folder / "labels" / "segmentation")[0][:])
+    assert np.asarray(sd.data).max() > 0
+    assert widget.image.value() is layer
