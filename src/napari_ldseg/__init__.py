@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         SegmentConfig,
         TrainConfig,
     )
-    from .data import Image, find_pairs, read_image
+    from .data import Image, Reading, find_pairs, read_image, read_part
     from .errors import CheckpointError, EngineError, InputError, LDSegError
     from .inference import Progress, Segmentation, segment
     from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
@@ -41,6 +41,7 @@ __all__ = [
     "ModelConfig",
     "NetworkConfig",
     "Progress",
+    "Reading",
     "SampleMasks",
     "SegmentConfig",
     "Segmentation",
@@ -53,6 +54,7 @@ __all__ = [
     "measure_frames",
     "measure_objects",
     "read_image",
+    "read_part",
     "save_model",
     "segment",
     "train",
@@ -69,7 +71,7 @@ _ROOMS = {
         "SegmentConfig",
         "TrainConfig",
     ),
-    "data": ("Image", "find_pairs", "read_image"),
+    "data": ("Image", "Reading", "find_pairs", "read_image", "read_part"),
     "errors": ("CheckpointError", "EngineError", "InputError", "LDSegError"),
     "inference": ("Progress", "Segmentation", "segment"),
     "measure": ("Measured", "Measurement", "SampleMasks", "measure_frames", "measure_objects"),

@@ -1,8 +1,9 @@
 """From an image to masks with uncertainty: preprocess, embed, sample, decode, sum up."""
 
+from ..data import convert_spacing
 from ._export import Exported, export_model
 from ._pipeline import segment
-from ._preprocess import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
+from ._preprocess import frames, normalize_frame, plan_grid, resize_frame
 from ._result import Progress, Segmentation
 
 __all__ = [

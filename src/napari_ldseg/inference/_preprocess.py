@@ -15,19 +15,9 @@ from skimage import transform
 from torch import Tensor
 
 from ..config import InputConfig, ModelConfig
-from ..data import Image
+from ..data import Image, check_channels, check_sides
 from ..errors import InputError
 
-METERS = {"nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3, "centimeter": 1e-2, "meter": 1.0} | {
-    "nm": 1e-9,
-    "um": 1e-6,
-    "\N{MICRO SIGN}m": 1e-6,
-    "micron": 1e-6,
-    "mm": 1e-3,
-    "cm": 1e-2,
-    "m": 1.0,
-}
-MIN_SIDE = 8
 PERCENTILES = (0.5, 99.5)
 MAX_GRID = 3_000_000
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
@@ -74,8 +64,7 @@ def plan_grid(shape: tuple[int, ...], spacing: tuple[float, ...] | None, config:
             f"The model {config.name!r} segments {ndim}D images, but this one has {len(shape)} spatial axes {shape}; "
             f"choose a {len(shape)}D model, or give the other axes as frames."
         )
-    if min(shape) < MIN_SIDE:
-        raise InputError(f"The image is only {_times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")
+    check_sides(shape)
     inner = given.shape if given.mode == "fit" else _resampled(shape, spacing, given)
     factor = config.network.factor
     outer = tuple(max(-(-side // factor), 2) * factor for side in inner)
@@ -92,13 +81,6 @@ def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given:
         raise InputError("The model asks for a pixel size but states none; its config is incomplete.")
     spacing = spacing or given.source_spacing or given.spacing
     return tuple(max(round(n * s / g), 1) for n, s, g in zip(shape, spacing, given.spacing, strict=True))
-
-
-def convert_spacing(spacing: tuple[float, ...] | None, unit: str, wanted: str) -> tuple[float, ...] | None:
-    """Return a pixel size in another unit of length; None where it is unknown (no size, pixels, an unknown unit)."""
-    if spacing is None or unit not in METERS or wanted not in METERS:
-        return None
-    return tuple(size * METERS[unit] / METERS[wanted] for size in spacing)
 
 
 def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
@@ -149,7 +131,7 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
 
     RGB models take gray (repeated) and RGBA (alpha dropped); gray models take RGB(A) as luminance.
     """
-    found, wanted, kind = pixels.shape[0], config.network.image_channels, config.input.channels
+    found, kind = pixels.shape[0], config.input.channels
     if kind == "rgb" and found == 1:
         return np.repeat(pixels, 3, axis=0)
     if kind == "rgb" and found in (3, 4):
@@ -157,11 +139,7 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
     if kind == "grayscale" and found in (3, 4):
         rgb: NDArray[Any] = np.tensordot(LUMINANCE, pixels[:3].astype(np.float32), axes=1)[None]
         return rgb
-    if found != wanted:
-        raise InputError(
-            f"{name} has {found} channels, but the model {config.name!r} was trained on {wanted}"
-            f"{' (red, green, blue)' if kind == 'rgb' else ''}; choose another model, or pick the channels to use."
-        )
+    check_channels(found, config, name)
     return pixels
 
 
