@@ -57,10 +57,12 @@ def _root(
     """Latent diffusion segmentation with uncertainty (LDSeg)."""
 
 
-def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> dict[Path, str]:
-    """Segment one image after another; return the reasons of those that failed."""
+def _segment_all(
+    model: "LDSeg", tasks: "list[Task]", config: SegmentConfig, part: dict[str, str | None]
+) -> dict[Path, str]:
+    """Segment one image after another, or ``part`` of each; return the reasons of those that failed."""
     from ._outputs import write_outputs
-    from .data import read_image
+    from .data import read_image, read_part
     from .inference import segment as run
 
     failed: dict[Path, str] = {}
@@ -74,7 +76,12 @@ def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig) -> 
 
             progress.update(bar, completed=index, description=task.image.name)
             try:
-                write_outputs(follow(run(model, read_image(task.image), config), report), task)
+                reading = read_part(read_image(task.image), model.config.network.ndim, **part)
+                for warning in reading.warnings(model.config):
+                    say(f"{task.image.name}: {warning}", "yellow")
+                if any(part.values()):
+                    say(f"{task.image.name}: {reading.sentence(model.config)}")
+                write_outputs(follow(run(model, reading.cut(), config), report), task)
             except LDSegError as error:
                 failed[task.image] = str(error)
         progress.update(bar, completed=len(tasks), description="Done" if not failed else "Done, with failures")
@@ -95,6 +102,9 @@ def segment(
     precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
     batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
     keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
+    axes: Annotated[str | None, typer.Option("--axes", help="Letters for each image's axes, for example tyx.")] = None,
+    frames: Annotated[str | None, typer.Option("--frames", help="Only these frames, 3:10 is 3 to 9.")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Only a part of each frame: Y0:Y1,X0:X1.")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
@@ -122,7 +132,8 @@ def segment(
 
     from .checkpoints import load_model
 
-    failed = _segment_all(load_model(model, config.device), tasks, config)
+    part = {"axes": axes, "frames": frames, "region": region}
+    failed = _segment_all(load_model(model, config.device), tasks, config, part)
     say(f"{len(tasks) - len(failed)} of {len(tasks)} images segmented into {out}.")
     for image, reason in failed.items():
         say(f"Failed: {image}: {reason}", "bold red")
