@@ -36,7 +36,7 @@ def picture(shape: tuple[int, ...], axes: str, step: float | None = None, unit: 
         (picture((52, 77, 3), "yxc", 0.62), 2, {}, "an RGB image 52 x 77 at 0.62 um"),
         (picture((24, 10, 16), "zyx", 1.0), 2, {"frames": "5"}, "one image 10 x 16 (s = 5 of 0 to 23) at 1 um"),
         (picture((4, 24, 10, 16), "tzyx"), 3, {}, "4 volumes of 24 x 10 x 16, each segmented on its own"),
-        (picture((9, 25, 38), "pyx"), 2, {"axes": "tyx", "frames": "3:-2"}, "4 frames of 25 x 38, each segmented on its own"),
+        (picture((9, 5, 8), "pyx"), 2, {"axes": "tyx", "frames": "3:-2"}, "4 frames of 5 x 8, each segmented on its own"),
         (picture((52, 77), "yx"), 2, {"region": "10:30,7:"}, "one image 20 x 70, a part of 52 x 77 from y 10, x 7 on"),
         (picture((5, 52, 77), "cyx"), 2, {}, "a 5-channel image 52 x 77"),
     ],
@@ -140,7 +140,7 @@ def test_anisotropic_pixels_are_resampled_and_come_back_in_place(ndim: int) -> N
 
 def test_command_line_takes_axes_frames_and_region(run: Callable[..., Result], saved: Path, tmp_path: Path) -> None:
     path = tmp_path / "cine.tif"
-    write_tiff(path, make_ramp((6, 20, 30)), "pyx", metadata={})
+    write_tiff(path, make_ramp((6, 20, 30)), "pyx", spacing=None, unit="pixel", metadata={})
     parts = ("--axes", "tyx", "--frames", "2:5", "--region", "4:16,:")
     result = run("segment", path, "-m", saved, "-n", 1, "--steps", 1, "-o", tmp_path / "out", *parts)
     assert result.exit_code == 0, result.output
