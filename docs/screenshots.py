@@ -54,6 +54,7 @@ def picture_frames(model: str, image: str, kind: str, samples: int, out: Path) -
     place["units"] = ("pixel",) * leading + (picture.unit,) * len(spacing)
     place["axis_labels"] = tuple(picture.axes.replace("c", ""))
     viewer.add_image(picture.array, rgb=picture.axes.endswith("c"), name=picture.name, **place)
+    viewer.fit_to_view()
     widget.frames.setCurrentIndex(1)
     widget.settings.setValue(SegmentConfig(samples=samples))
     outcome = press_segment(widget)
@@ -64,6 +65,7 @@ def picture_frames(model: str, image: str, kind: str, samples: int, out: Path) -
     save_picture(viewer, out / f"{kind}_1.png")
     if kind == "volume":
         viewer.dims.ndisplay = 3
+        viewer.fit_to_view()
         viewer.scene.camera.angles = (10, -30, 140)
     viewer.dims.set_current_step(0, int(high * viewer.dims.nsteps[0]))
     save_picture(viewer, out / f"{kind}_2.png")

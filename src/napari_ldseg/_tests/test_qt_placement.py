@@ -95,7 +95,7 @@ def cases(draw: st.DrawFn) -> tuple[Image, int, dict[str, Any], NDArray[Any]]:
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_a_result_lies_on_its_image(case: tuple[Image, int, dict[str, Any], NDArray[Any]]) -> None:
     layer, ndim, choice, bright = case
