@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         SegmentConfig,
         TrainConfig,
     )
-    from .data import Image, TrainingSet, find_pairs, read_image
+    from .data import Image, Reading, TrainingSet, find_pairs, read_image, read_part
     from .errors import CheckpointError, EngineError, InputError, LDSegError
     from .inference import Progress, Segmentation, segment
     from .measure import Cardiac, Measured, Measurement, SampleMasks, measure_cardiac, measure_frames, measure_objects
@@ -44,6 +44,7 @@ __all__ = [
     "ModelConfig",
     "NetworkConfig",
     "Progress",
+    "Reading",
     "SampleMasks",
     "SegmentConfig",
     "Segmentation",
@@ -58,6 +59,7 @@ __all__ = [
     "measure_frames",
     "measure_objects",
     "read_image",
+    "read_part",
     "save_model",
     "segment",
     "stop_training",
@@ -76,7 +78,7 @@ _ROOMS = {
         "SegmentConfig",
         "TrainConfig",
     ),
-    "data": ("Image", "TrainingSet", "find_pairs", "read_image"),
+    "data": ("Image", "Reading", "TrainingSet", "find_pairs", "read_image", "read_part"),
     "errors": ("CheckpointError", "EngineError", "InputError", "LDSegError"),
     "inference": ("Progress", "Segmentation", "segment"),
     "measure": (

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 from numpy.typing import NDArray
 
@@ -52,6 +52,18 @@ def is_result(layer: Layer) -> bool:
 def result_of(layer: Layer) -> "Segmentation | None":
     """Return the result that a labels layer was made of in this session, with its samples; None for other layers."""
     return _RESULTS.get(layer)
+
+
+def add_region_layer(viewer: "ViewerModel") -> Shapes:
+    """Add an empty layer in which the next drag of the mouse draws a rectangle."""
+    selected = viewer.layers.selection.active
+    ndim = max(viewer.dims.ndim, 2)
+    layer = Shapes(ndim=ndim, name="Region", edge_color="#f0e442", face_color="transparent", edge_width=2)
+    if selected is not None and selected.ndim == ndim:
+        layer.units = selected.units
+    viewer.add_layer(layer)
+    layer.mode = "add_rectangle"
+    return layer
 
 
 def sd_colormap(above: float = 0.0) -> Colormap:
@@ -117,7 +129,7 @@ class ResultLayers:
             yield
 
     def _write(self, kind: str, result: "Segmentation") -> None:
-        data = _data(kind, result).reshape(self._source.shape)
+        data = self._source.arrange(_data(kind, result))
         layer = self._layers.get(kind)
         if layer is None:
             layer = self._former(kind)
@@ -134,7 +146,9 @@ class ResultLayers:
             layer.metadata[GEOMETRY] = self._source.image.geometry
         if isinstance(layer, Labels):
             layer.features = _features(result)
-            _RESULTS[layer] = result
+            # Review takes the axes of a result to be those of its layer.
+            if self._source.in_order:
+                _RESULTS[layer] = result
         self._layers[kind] = layer
         _WRITTEN[layer] = _Stamp(
             layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place
@@ -162,6 +176,9 @@ class ResultLayers:
         if kind == "SD":
             style = {"colormap": sd_colormap(), "contrast_limits": SD_RANGE, "blending": "translucent"}
             style["opacity"] = SD_OPACITY
+            if _ndim(result) == 3:
+                # In 3D the SD shines through the labels, the near brighter than the far.
+                style |= {"blending": "additive", "rendering": "attenuated_mip"}
         layer = Image(data, rgb=False, **style, **common)
         layer.contrast_limits_range = (0.0, 1.0)
         # The legend is in the widget: napari's colorbar on the canvas takes 0.3 s to appear.

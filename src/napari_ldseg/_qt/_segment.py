@@ -1,17 +1,16 @@
 """The Segment widget: choose an image and a model, press Segment, get labels and their uncertainty."""
 
 import logging
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from ..config import SegmentConfig
 from ..errors import InputError, LDSegError
-from ._forms import ConfigForm, form_layout, narrow, row_label
+from ._forms import ConfigForm, form_layout, row_label
 from ._images import ImagePicker
 from ._large import LargeLayers, large_image, result_folder
 from ._layers import ResultLayers
@@ -19,8 +18,8 @@ from ._legend import Legend
 from ._messages import Message
 from ._models import ModelPicker
 from ._progress import ProgressView, summary
+from ._reading import ReadingForm
 from ._section import Section
-from ._sources import Frames, frame_axes, read_layer
 from ._worker import Engine, Job, Loading, Outcome, Run, engine
 
 if TYPE_CHECKING:
@@ -69,7 +68,8 @@ class SegmentWidget(QWidget):
         self._writer.timeout.connect(self._on_write)
         self.image = ImagePicker(napari_viewer)
         self.model = ModelPicker()
-        self.frames = QComboBox()
+        self.reading = ReadingForm(napari_viewer)
+        self.frames = self.reading.frames
         self.settings = ConfigForm(SegmentConfig(), FIELDS)
         self.more_settings = ConfigForm(SegmentConfig(keep_mb=KEEP_MB), MORE_FIELDS)
         self.mean = QCheckBox("Add the mean probability map")
@@ -108,14 +108,13 @@ class SegmentWidget(QWidget):
                 raise InputError("There is no image layer; open an image, or one of File > Open Sample > LDSeg.")
             if entry is None:
                 raise InputError("There is no model; choose one by Model > Open….")
-            frames: Frames = "all" if self.frames.currentIndex() == 1 else "current"
-            large = large_image(layer, entry.config)
+            source = self.reading.value(checked=True)
+            large = large_image(layer, entry.config) if self.reading.is_whole else None
             if large is not None:
                 path = result_folder(layer.name, entry.name)
                 job = Job(large, entry.path, self._config(), path)
                 self._results = LargeLayers(self._viewer, layer, path, entry)
             else:
-                source = read_layer(layer, entry.config.network.ndim, frames, self._viewer.dims.point)
                 job = Job(source.image, entry.path, self._config())
                 self._results = ResultLayers(self._viewer, source, entry.name, mean=self.mean.isChecked())
         except LDSegError as error:
@@ -194,14 +193,7 @@ class SegmentWidget(QWidget):
         if entry is not None:
             self.legend.show_classes(entry.config.class_names, entry.config.class_colors)
         self.legend.setVisible(entry is not None)
-        axes: list[int] = []
-        if layer is not None and entry is not None:
-            axes = frame_axes(layer, entry.config.network.ndim)
-            shape = layer.data[0].shape if layer.multiscale else layer.data.shape
-            number = math.prod(shape[axis] for axis in axes)
-            self.frames.setItemText(1, f"All {number} frames")
-        for widget in (self.frames, self._frames_label):
-            widget.setVisible(bool(axes))
+        self.reading.show_input(layer, entry.config if entry is not None else None)
 
     def _set_running(self, running: bool) -> None:
         self.segment_button.setEnabled(not running)
@@ -212,15 +204,10 @@ class SegmentWidget(QWidget):
         self.setStyleSheet(STYLE)
         self.segment_button.setObjectName("segment")
         self.cancel_button.setObjectName("cancel")
-        self.frames.addItems(["Current frame", "All frames"])
-        narrow(self.frames)
-        self.frames.setToolTip("This layer has more axes than the model: segment the frame that is shown, or each one")
-        self._frames_label = row_label("Frames")
         inputs = QWidget()
         form = form_layout(inputs)
         for text, widget in (("Image", self.image), ("Model", self.model)):
             form.addRow(row_label(text), widget)
-        form.addRow(self._frames_label, self.frames)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.segment_button, 2)
@@ -230,7 +217,7 @@ class SegmentWidget(QWidget):
         column = QVBoxLayout(page)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(10)
-        for part in (inputs, _line(), self.settings, more):
+        for part in (inputs, self.reading, _line(), self.settings, more):
             column.addWidget(part)
         column.addLayout(buttons)
         for part in (self.progress, self.message, _line(), self.legend):

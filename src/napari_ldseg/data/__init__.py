@@ -11,7 +11,9 @@ from ._ome import write_ome
 from ._ome_zarr import IDENTITY, LABELS, Layout, create_pyramid, name_labels, open_levels, write_block
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
+from ._reading import Reading, check_channels, check_sides, read_part
 from ._samples import colon_gland, phantom
+from ._spacing import convert_spacing
 from ._training_import import import_pairs, open_or_create
 from ._training_index import Entry
 from ._training_set import DuplicateError, TrainingSet
@@ -28,10 +30,14 @@ __all__ = [
     "Image",
     "Layout",
     "Pair",
+    "Reading",
     "TrainingSet",
+    "check_channels",
     "check_classes",
     "check_shape",
+    "check_sides",
     "colon_gland",
+    "convert_spacing",
     "create_pyramid",
     "echo_cine",
     "find_images",
@@ -48,6 +54,7 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_notes",
+    "read_part",
     "volume_phantom",
     "whole_numbers",
     "write_block",

@@ -14,7 +14,7 @@ from ._files import stem
 from ._fold import KEY, fold, note_text, parse_notes, unfold
 from ._geometry import Geometry, rows
 from ._image import Image
-from ._spacing import in_millimeters
+from ._spacing import convert_spacing
 
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
@@ -193,7 +193,7 @@ def _place(image: Image, *, frames: bool) -> tuple[int, Fields]:
     geometry = image.geometry
     if geometry is None:
         ndim = len(image.spatial) if not frames else 4
-        sizes = in_millimeters(image.spacing, image.unit)
+        sizes = convert_spacing(image.spacing, image.unit, "millimeter")
         if sizes is None:
             return ndim, {}
         return ndim, {"ElementSpacing": _line([*sizes[::-1], 1.0, 1.0][:ndim])}

@@ -16,7 +16,7 @@ from ._fold import fold, note_text, parse_notes, unfold
 from ._geometry import Geometry, rows, voxel_size
 from ._image import Image
 from ._optional import optional
-from ._spacing import MILLIMETERS, in_millimeters
+from ._spacing import convert_spacing
 
 _UNITS = {"mm": "millimeter", "micron": "micrometer", "meter": "meter", "unknown": "millimeter"}
 _COMMENT = 6  # code of a header extension that holds text
@@ -42,7 +42,7 @@ def read_nifti(path: Path, palette: bool = True) -> Image:
         spacing, unit = None, "pixel"
     else:
         spacing = sizes if "z" in axes else sizes[1:]
-    affine = np.diag([MILLIMETERS.get(unit, 1.0)] * 3 + [1.0]) @ file.affine
+    affine = np.diag([METERS.get(unit, 1e-3) * 1e3] * 3 + [1.0]) @ file.affine
     header = file.header.as_byteswapped("<").binaryblock
     geometry = Geometry(rows(affine), grid, "nifti", header) if np.all(np.isfinite(affine)) else None
     return Image(np.ascontiguousarray(array).reshape(shape), axes, spacing, unit, stem(path), geometry)
@@ -152,7 +152,7 @@ def _header(image: Image, grid: tuple[int, ...]) -> Any:
         header["intent_name"] = b""
         return header
     header = (nibabel.Nifti2Header if max(image.array.shape) > _LONGEST_SIDE else nibabel.Nifti1Header)()
-    sizes = geometry.spacing if geometry is not None else in_millimeters(image.spacing, image.unit)
+    sizes = geometry.spacing if geometry is not None else convert_spacing(image.spacing, image.unit, "millimeter")
     header.set_data_shape(grid[::-1])
     if sizes is not None:
         header.set_xyzt_units("mm")

@@ -15,15 +15,10 @@ UNITS = {
     "inch": ("inch", "inches", "in"),
     "angstrom": ("angstrom", "å"),
 }
-MILLIMETERS = {
-    "micrometer": 1e-3,
-    "nanometer": 1e-6,
-    "millimeter": 1.0,
-    "centimeter": 10.0,
-    "meter": 1e3,
-    "inch": 25.4,
-    "angstrom": 1e-7,
-}
+METERS = {
+    "nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3, "centimeter": 1e-2, "meter": 1.0, "inch": 0.0254,
+    "angstrom": 1e-10,
+}  # fmt: skip
 _UNIT_OF = {alias: unit for unit, aliases in UNITS.items() for alias in aliases}
 _MICROMETER = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
 # 1200 dots per inch: coarser than this, the tags of a plain TIFF speak to a printer and not of the object.
@@ -38,10 +33,12 @@ def unit_name(unit: str) -> str:
     return _UNIT_OF.get(unit.strip().lower(), "pixel")
 
 
-def in_millimeters(spacing: tuple[float, ...] | None, unit: str) -> tuple[float, ...] | None:
-    """Pixel size in millimeter; None where it is unknown."""
-    factor = MILLIMETERS.get(unit_name(unit))
-    return None if spacing is None or factor is None else tuple(size * factor for size in spacing)
+def convert_spacing(spacing: tuple[float, ...] | None, unit: str, wanted: str) -> tuple[float, ...] | None:
+    """Return a pixel size in another unit of length; None where it is unknown (no size, pixels, an unknown unit)."""
+    own, other = METERS.get(unit_name(unit)), METERS.get(unit_name(wanted))
+    if spacing is None or own is None or other is None:
+        return None
+    return tuple(size * own / other for size in spacing)
 
 
 def tiff_spacing(tiff: tifffile.TiffFile, *, depth: bool) -> Spacing:

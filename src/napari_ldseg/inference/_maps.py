@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import ModelConfig, Tiling
-from ..data import Image
+from ..data import Image, convert_spacing
 from ..measure import NOT_DRAWN, SampleMasks
-from ._preprocess import Grid, convert_spacing, crop_to_inner, frame_shape, plan_grid, restore
+from ._preprocess import Grid, crop_to_inner, frame_shape, plan_grid, restore
 from ._result import Segmentation
 from ._statistics import RunningStatistics
 

@@ -16,19 +16,9 @@ from skimage import transform
 from torch import Tensor
 
 from ..config import InputConfig, ModelConfig, Tiling
-from ..data import Image
+from ..data import Image, check_channels, check_sides
 from ..errors import InputError
 
-METERS = {"nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3, "centimeter": 1e-2, "meter": 1.0} | {
-    "nm": 1e-9,
-    "um": 1e-6,
-    "\N{MICRO SIGN}m": 1e-6,
-    "micron": 1e-6,
-    "mm": 1e-3,
-    "cm": 1e-2,
-    "m": 1.0,
-}
-MIN_SIDE = 8
 PERCENTILES = (0.5, 99.5)
 RANGES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 MAX_GRID = 3_000_000
@@ -82,8 +72,7 @@ def plan_grid(
             f"The model {config.name!r} segments {ndim}D images, but this one has {len(shape)} spatial axes {shape}; "
             f"choose a {len(shape)}D model, or give the other axes as frames."
         )
-    if min(shape) < MIN_SIDE:
-        raise InputError(f"The image is only {_times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")
+    check_sides(shape)
     fit, factor = given.mode == "fit", config.network.factor
     own = shape if tiles == "always" else given.shape
     inner = own if fit else _resampled(shape, spacing, given)
@@ -104,13 +93,6 @@ def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given:
         raise InputError("The model asks for a pixel size but states none; its config is incomplete.")
     spacing = spacing or given.source_spacing or given.spacing
     return tuple(max(round(n * s / g), 1) for n, s, g in zip(shape, spacing, given.spacing, strict=True))
-
-
-def convert_spacing(spacing: tuple[float, ...] | None, unit: str, wanted: str) -> tuple[float, ...] | None:
-    """Return a pixel size in another unit of length; None where it is unknown (no size, pixels, an unknown unit)."""
-    if spacing is None or unit not in METERS or wanted not in METERS:
-        return None
-    return tuple(size * METERS[unit] / METERS[wanted] for size in spacing)
 
 
 def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
@@ -167,7 +149,7 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
 
     RGB models take gray (repeated) and RGBA (alpha dropped); gray models take RGB(A) as luminance.
     """
-    found, wanted, kind = pixels.shape[0], config.network.image_channels, config.input.channels
+    found, kind = pixels.shape[0], config.input.channels
     if kind == "rgb" and found == 1:
         return np.repeat(pixels, 3, axis=0)
     if kind == "rgb" and found in (3, 4):
@@ -175,11 +157,7 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
     if kind == "grayscale" and found in (3, 4):
         rgb: NDArray[Any] = np.tensordot(LUMINANCE, pixels[:3].astype(np.float32), axes=1)[None]
         return rgb
-    if found != wanted:
-        raise InputError(
-            f"{name} has {found} channels, but the model {config.name!r} was trained on {wanted}"
-            f"{' (red, green, blue)' if kind == 'rgb' else ''}; choose another model, or pick the channels to use."
-        )
+    check_channels(found, config, name)
     return pixels
 
 
