@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch import BatchReport, segment_folder
     from .checkpoints import list_models, load_model, save_model
     from .config import (
         DiffusionConfig,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchReport",
     "CheckpointError",
     "DiffusionConfig",
     "EngineError",
@@ -55,10 +57,12 @@ __all__ = [
     "read_image",
     "save_model",
     "segment",
+    "segment_folder",
     "train",
 ]
 
 _ROOMS = {
+    "batch": ("BatchReport", "segment_folder"),
     "checkpoints": ("list_models", "load_model", "save_model"),
     "config": (
         "DiffusionConfig",

@@ -22,8 +22,8 @@ class Task:
     outputs: dict[str, Path]
 
 
-def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], overwrite: bool) -> list[Task]:
-    """Name all outputs, and refuse before anything is computed whatever would be lost or mixed up."""
+def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...]) -> list[Task]:
+    """Name all outputs, and refuse before anything is computed whatever would be mixed up."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder as --out.")
     tasks = [Task(image, {kind: out / f"{stem(image)}_{kind}.tif" for kind in kinds}) for image in images]
@@ -40,10 +40,6 @@ def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], overwrit
         for output in task.outputs.values():
             if output.resolve() in inputs:
                 raise InputError(f"{output} is one of the images to segment; give another folder as --out.")
-            if output.exists() and not overwrite:
-                raise InputError(
-                    f"{output} exists already; give --overwrite to replace it, or another folder as --out."
-                )
     return tasks
 
 

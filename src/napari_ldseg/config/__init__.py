@@ -8,12 +8,13 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 from ._base import FORMAT_VERSION, TIMESTEPS, Config, Device, Precision, Prediction, Ranking, SamplerName, Schedule
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._run import MeasureConfig, SegmentConfig, TrainConfig
+from ._run import BatchConfig, MeasureConfig, SegmentConfig, TrainConfig
 
 __all__ = [
     "FORMAT_VERSION",
     "TIMESTEPS",
     "AnyNetworkConfig",
+    "BatchConfig",
     "Config",
     "Device",
     "DiffusionConfig",

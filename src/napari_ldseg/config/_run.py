@@ -65,6 +65,28 @@ class SegmentConfig(Config):
         return self
 
 
+class BatchConfig(Config):
+    """How many images are segmented, whatever the model and its settings."""
+
+    workers: int = Field(
+        1,
+        title="Workers",
+        ge=1,
+        le=1024,
+        description="Processes that segment images side by side, each with its own copy of the model (Dask).",
+    )
+    scheduler: str | None = Field(
+        None,
+        title="Scheduler",
+        description="Address of a running Dask scheduler, for example tcp://node1:8786; its workers do the work.",
+    )
+    overwrite: bool = Field(
+        False,
+        title="Overwrite",
+        description="Replace outputs that exist and were made otherwise; what is done already is skipped in any case.",
+    )
+
+
 class MeasureConfig(Config):
     """What counts as an object, and when a sample has it."""
 
