@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from ..errors import LDSegError
 from ._image import segment_file
 from ._plan import Batch
-from ._record import Record
+from ._record import Record, remove, scratch_path
 from ._report import BatchReport, Row
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -
         Where the scheduler is lost, or no worker comes.
     """
     batch.refuse_blocked()
+    for item in batch.items:
+        if item.state == "done":  # killed between the last rename and this
+            remove(scratch_path(batch.out, item.task.image))
     rows = {index: _row(batch, index) for index in range(len(batch.items))}
     try:
         with closing(_updates(batch, workers, scheduler)) as updates:
