@@ -2,8 +2,9 @@
 
 from ._demo import demo
 from ._evaluate import EvaluateWidget
+from ._folder import FolderWidget
 from ._measure import MeasureWidget
 from ._review import ReviewWidget
 from ._segment import SegmentWidget
 
-__all__ = ["EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]
+__all__ = ["EvaluateWidget", "FolderWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]

@@ -1,21 +1,21 @@
 """Batches on Dask: real worker processes, that die; a scheduler that goes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import numpy as np
-import psutil
 import pytest
 import tifffile
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_ldseg import SegmentConfig, segment_folder
-from napari_ldseg.batch import Update, plan_batch, run_batch
+from napari_ldseg.batch import Update, _dask, _image, plan_batch, run_batch
 from napari_ldseg.errors import EngineError
 
 from .builders import make_ramp, save_picture
@@ -31,10 +31,24 @@ def slides(tmp_path: Path) -> Path:
     return tmp_path / "slides"
 
 
+class Poison(WorkerPlugin):
+    """Makes a worker die while it reads an image that is called "poison"."""
+
+    def setup(self, worker: object) -> None:
+        del worker
+        read = _image.read_image
+        _image.read_image = lambda path: os._exit(9) if Path(path).stem == "poison" else read(path)  # type: ignore
+
+
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    """Two workers, one of which dies with an image that is called "poison"."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    """Two workers, in processes of their own; one death is one too many."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        client.register_plugin(Poison())
         yield cluster.scheduler_address
 
 
@@ -50,14 +64,54 @@ def test_two_workers_write_what_one_process_writes(slides: Path, tmp_path: Path,
 
 
 def workers(scheduler: str) -> list[int]:
+    """Their process ids."""
     with Client(scheduler, set_as_default=False) as client:
         return list(client.run(os.getpid).values())
 
 
+def ends(run: Iterator[Update]) -> list[str]:
+    return sorted(update.state for update in run if update.state != "running")
+
+
 def test_a_worker_that_is_killed_costs_no_image(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
     run = run_batch(plan_batch([slides], saved, tmp_path / "out", QUICK), scheduler=scheduler)
-    for update in run:
-        if update.state == "done":
-            os.kill(workers(scheduler)[0], signal.SIGKILL)
-            break
-    assert [update.state for update in run if update.state != "running"] == ["done"] * 5
+    next(update for update in run if update.state == "done")
+    os.kill(workers(scheduler)[0], signal.SIGKILL)
+    assert ends(run) == ["done"] * 5
+    assert len(list((tmp_path / "out").glob("*.tif"))) == 12
+
+
+def test_an_image_that_kills_its_workers_is_reported(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
+    save_picture(slides / "poison.png", make_ramp((24, 24, 3)))
+    report = segment_folder(slides, tmp_path / "out", saved, QUICK, scheduler=scheduler)
+    assert list(report.failed) == [slides / "poison.png"]
+    assert "died each time" in report.failed[slides / "poison.png"]
+    assert report.count("done") == 6
+
+
+def test_a_lost_scheduler_ends_the_run_in_words(slides: Path, tmp_path: Path, saved: Path) -> None:
+    code = (
+        "import asyncio, distributed\n"
+        "async def main():\n"
+        "    async with distributed.Scheduler(dashboard=False) as scheduler:\n"
+        "        print(scheduler.address, flush=True)\n"
+        "        await scheduler.finished()\n"
+        "asyncio.run(main())"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    with process.stdout:
+        address = process.stdout.readline().decode().strip()
+    run = run_batch(plan_batch([slides], saved, tmp_path / "out", QUICK), scheduler=address)
+    assert any(update.stage == "Waiting for workers" for update in run)
+    process.kill()
+    process.wait()
+    with pytest.raises(EngineError, match="connection to the Dask scheduler is lost"):
+        list(run)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["counts"]["waiting"] == 6
+
+
+def test_no_scheduler_is_said(slides: Path, tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_dask, "CONNECTING", 0.5)
+    with pytest.raises(EngineError, match="No Dask scheduler answers at tcp"):
+        segment_folder(slides, tmp_path / "out", saved, QUICK, scheduler="tcp://127.0.0.1:9")

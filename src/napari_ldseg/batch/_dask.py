@@ -138,7 +138,8 @@ def _finished(client: Any, going: dict[Any, int], batch: Batch) -> list[Any]:
         time.sleep(POLL)
         return []
     try:
-        done = distributed.wait(list(going), timeout=POLL, return_when="FIRST_COMPLETED").done
+        with client.as_current():
+            done = distributed.wait(list(going), timeout=POLL, return_when="FIRST_COMPLETED").done
     except TimeoutError:
         done = ()
     except CancelledError as error:
