@@ -28,13 +28,18 @@ def slides(tmp_path: Path) -> Path:
     return tmp_path / "slides"
 
 
-@pytest.fixture
-def widget(qtbot: QtBot, slides: Path, tmp_path: Path) -> FolderWidget:
+def make_widget(slides: Path, tmp_path: Path) -> FolderWidget:
     made = FolderWidget(ViewerModel())
-    qtbot.addWidget(made)
     made.model.setValue(save_tiny(tmp_path))
     made.settings.setValue(QUICK)
     made.set_inputs([slides])
+    return made
+
+
+@pytest.fixture
+def widget(qtbot: QtBot, slides: Path, tmp_path: Path) -> FolderWidget:
+    made = make_widget(slides, tmp_path)
+    qtbot.addWidget(made)
     return made
 
 
@@ -114,13 +119,13 @@ def test_what_is_missing_is_said(qtbot: QtBot, tmp_path: Path) -> None:
     assert not widget.is_running
 
 
-def test_closing_the_widget_stops_the_run(qtbot: QtBot, widget: FolderWidget, slides: Path) -> None:
+def test_closing_the_widget_stops_the_run(qtbot: QtBot, slides: Path, tmp_path: Path) -> None:
+    widget = make_widget(slides, tmp_path)
     widget.settings.setValue(QUICK.replace(samples=50, steps=50))
     widget.start()
     run = widget._run
     assert run is not None
     with qtbot.waitSignal(run.finished, timeout=60_000):
-        widget.close()
         widget.deleteLater()
     assert len(list((slides.parent / "slides_segmented").glob("*_labels.tif"))) < 4
 

@@ -198,9 +198,9 @@ def _model(path: Path, device: Device) -> "LDSeg":
 def _share_cores(workers_on: dict[str, int]) -> None:
     """Take this worker's share of the computer's cores (Dask itself allows one)."""
     import torch
+    from dask.system import CPU_COUNT
     from distributed import get_worker
     from distributed.comm import get_address_host
-    from distributed.system import CPU_COUNT
 
     share = max(1, CPU_COUNT // workers_on.get(get_address_host(get_worker().address), 1))
     if torch.get_num_threads() != share:
