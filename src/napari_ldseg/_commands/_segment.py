@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import MofNCompleteColumn
 
-from ..config import BatchConfig, Device, Precision, SamplerName, SegmentConfig
+from ..config import BatchConfig, Device, Precision, SamplerName, SegmentConfig, Tiling
 from ._common import border, follow, given, number, progress_bar, say, setting
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def segment(
     precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
     batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
     keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
+    tiles: Annotated[Tiling | None, setting(SegmentConfig, "tiles", "--tiles")] = None,
+    smoothing: Annotated[float | None, setting(SegmentConfig, "smoothing", "--smoothing")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     workers: Annotated[int | None, setting(BatchConfig, "workers", "--workers")] = None,
     scheduler: Annotated[str | None, setting(BatchConfig, "scheduler", "--scheduler")] = None,
@@ -35,6 +37,7 @@ def segment(
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
 
+    An OME-Zarr too large for memory is segmented tile by tile into <stem>_ldseg.zarr, and resumed where it stopped.
     Run again, it does only what is not done yet: the same content, model and settings are not segmented twice.
     report.csv and report.json say how each image ended, those that need a look first.
     With --keep-mb each sample's mask is written, too (<stem>_samples.tif), for error bars with `measure`.
@@ -49,6 +52,8 @@ def segment(
             precision=precision,
             batch=batch,
             keep_mb=keep_mb,
+            tiles=tiles,
+            smoothing=smoothing,
         )
     )
     run = BatchConfig.parse(given(workers=workers, scheduler=scheduler, overwrite=overwrite))

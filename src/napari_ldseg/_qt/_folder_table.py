@@ -75,7 +75,8 @@ class FolderTable(RowView):
         self.sortByColumn(UNCERTAINTY, Qt.SortOrder.DescendingOrder)
 
     def _fill(self, row: int, summary: Summary) -> None:
-        values = {UNCERTAINTY: summary.uncertainty, MEAN_SD: summary.mean_sd, SECONDS: summary.seconds}
+        score = math.nan if summary.uncertainty is None else summary.uncertainty
+        values = {UNCERTAINTY: score, MEAN_SD: summary.mean_sd, SECONDS: summary.seconds}
         for index, name in enumerate(self._classes):
             spread = summary.sizes_sd.get(name)
             values[SIZES + 2 * index] = summary.sizes.get(name, math.nan)

@@ -13,6 +13,7 @@ from ..config import SegmentConfig
 from ..errors import InputError, LDSegError
 from ._forms import ConfigForm, form_layout, narrow, row_label
 from ._images import ImagePicker
+from ._large import LargeLayers, large_image, result_folder
 from ._layers import ResultLayers
 from ._legend import Legend
 from ._messages import Message
@@ -61,7 +62,7 @@ class SegmentWidget(QWidget):
         self._viewer = napari_viewer
         self._engine = run_engine
         self._run: Run | None = None
-        self._results: ResultLayers | None = None
+        self._results: ResultLayers | LargeLayers | None = None
         self._outcome: Outcome | None = None
         self._writing: Iterator[None] = iter(())
         self._writer = QTimer(self)
@@ -108,12 +109,18 @@ class SegmentWidget(QWidget):
             if entry is None:
                 raise InputError("There is no model; choose one by Model > Open….")
             frames: Frames = "all" if self.frames.currentIndex() == 1 else "current"
-            source = read_layer(layer, entry.config.network.ndim, frames, self._viewer.dims.point)
-            job = Job(source.image, entry.path, self._config())
+            large = large_image(layer, entry.config)
+            if large is not None:
+                path = result_folder(layer.name, entry.name)
+                job = Job(large, entry.path, self._config(), path)
+                self._results = LargeLayers(self._viewer, layer, path, entry)
+            else:
+                source = read_layer(layer, entry.config.network.ndim, frames, self._viewer.dims.point)
+                job = Job(source.image, entry.path, self._config())
+                self._results = ResultLayers(self._viewer, source, entry.name, mean=self.mean.isChecked())
         except LDSegError as error:
             self.show_error(error)
             return
-        self._results = ResultLayers(self._viewer, source, entry.name, mean=self.mean.isChecked())
         self._set_running(True)
         self.progress.start()
         self._run = Run(self._engine, job)
@@ -146,7 +153,7 @@ class SegmentWidget(QWidget):
     def _on_progressed(self, progress: "Progress | Loading") -> None:
         self.progress.show_progress(progress)
         preview = getattr(progress, "preview", None)
-        if preview is not None and self._results is not None:
+        if self._results is not None and (preview is not None or isinstance(self._results, LargeLayers)):
             self._writing = self._results.steps(preview)
             self._writer.start()
 
@@ -176,6 +183,8 @@ class SegmentWidget(QWidget):
             self.show_error(outcome.error)
         elif outcome.result is not None:
             self.progress.finish(summary(outcome.result, stopped=outcome.stopped))
+        elif isinstance(self._results, LargeLayers):
+            self.progress.finish("Stopped. What was computed is kept on disk; press Segment to go on.")
         else:
             self.progress.finish("Stopped before the first sample.")
         self.run_finished.emit(outcome)

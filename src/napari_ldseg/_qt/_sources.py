@@ -41,7 +41,7 @@ class Source:
 
 def frame_axes(layer: "ImageLayer", ndim: int) -> list[int]:
     """Return the axes of a layer that a model of ``ndim`` dimensions does not see, channels excluded."""
-    channel = _channel_axis(layer)
+    channel = channel_axis(layer)
     axes = [axis for axis in range(layer.ndim) if axis != channel]
     return axes[: max(len(axes) - ndim, 0)]
 
@@ -64,7 +64,7 @@ def read_layer(layer: "ImageLayer", ndim: int, frames: Frames, point: Sequence[f
     InputError
         The layer has too few or too many axes.
     """
-    channel, leading = _channel_axis(layer), frame_axes(layer, ndim)
+    channel, leading = channel_axis(layer), frame_axes(layer, ndim)
     spatial = [axis for axis in range(layer.ndim) if axis != channel and axis not in leading]
     if len(spatial) < ndim:
         raise InputError(
@@ -95,7 +95,7 @@ def read_layer(layer: "ImageLayer", ndim: int, frames: Frames, point: Sequence[f
             del letters[axis]
         array = array[tuple(index)]
     axes = "".join(letters[axis] for axis in sorted(letters)) + ("c" if layer.rgb else "")
-    spacing, unit = _spacing(layer, spatial, factors)
+    spacing, unit = pixel_size(layer, spatial, factors)
     image = Image(array, axes, spacing, unit, layer.name)
     return Source(image, tuple(shape), place_on(layer, stretch, origin))
 
@@ -138,7 +138,7 @@ def _current(layer: "ImageLayer", axis: int, point: Sequence[float], size: int) 
     return int(np.clip(np.floor(position + 0.5), 0, size - 1))
 
 
-def _channel_axis(layer: "ImageLayer") -> int | None:
+def channel_axis(layer: "ImageLayer") -> int | None:
     """Return the axis that is labelled as channels; the colours of an RGB layer are no axis of it."""
     if layer.rgb:
         return None
@@ -151,7 +151,7 @@ def _frame_letters(layer: "ImageLayer", leading: list[int]) -> str:
     return FRAME_LETTERS[len(leading)]
 
 
-def _spacing(layer: "ImageLayer", spatial: list[int], factors: Any) -> tuple[tuple[float, ...] | None, str]:
+def pixel_size(layer: "ImageLayer", spatial: list[int], factors: Any) -> tuple[tuple[float, ...] | None, str]:
     """Return the pixel size in the unit of the last axis; None where the layer states none."""
     units = [layer.units[axis] for axis in spatial]
     unit = units[-1]

@@ -18,7 +18,7 @@ from ._background import SIGN_OF_LIFE, Background
 from ._torch import import_torch
 
 if TYPE_CHECKING:
-    from ..inference import Progress, Segmentation
+    from ..inference import LargeSegmentation, Progress, Segmentation
     from ..networks import LDSeg
 
 PREVIEW = 0.3
@@ -27,11 +27,15 @@ LARGE = 2**20
 
 @dataclass(frozen=True)
 class Job:
-    """What one press of Segment asks for; ``image.array`` may be lazy and is read in the thread."""
+    """What one press of Segment asks for; ``image.array`` may be lazy and is read in the thread.
+
+    An image that is too large for memory goes into an OME-Zarr at ``large``.
+    """
 
     image: Image
     model: Path
     config: SegmentConfig
+    large: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Outcome:
         Whether the user stopped it.
     """
 
-    result: "Segmentation | None" = None
+    result: "Segmentation | LargeSegmentation | None" = None
     error: Exception | None = None
     stopped: bool = False
 
@@ -59,18 +63,20 @@ class Loading:
     stage: str
 
 
-Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation]"]
+Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]"]
 
 
-def engine(job: Job) -> "Generator[Progress | Loading, None, Segmentation]":
+def engine(job: Job) -> "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]":
     """Load torch, the model and the image, all of which take their time, and segment."""
     yield Loading("Loading the model")
     import_torch()
-    from ..inference import segment
+    from ..inference import segment, segment_large
 
     yield Loading("Loading the model")
     model = _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
     yield Loading("Reading the image")
+    if job.large is not None:
+        return (yield from segment_large(model, job.image, job.large, job.config, overwrite=True))
     image = job.image.replace(array=np.asarray(job.image.array))
     return (yield from segment(model, image, job.config))
 
@@ -134,13 +140,13 @@ def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progr
     return Outcome(_own(latest), stopped=True)
 
 
-def _steps(engine: Engine, job: Job) -> "Generator[Progress | Loading, None, Segmentation]":
+def _steps(engine: Engine, job: Job) -> "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]":
     """Call the engine at the first step, so that its call is guarded, too."""
     return (yield from engine(job))
 
 
-def _own(result: "Segmentation | None") -> "Segmentation | None":
-    """Copy the maps that the engine goes on refining, and that a viewer is about to draw."""
-    if result is None:
-        return None
+def _own(result: "Segmentation | LargeSegmentation | None") -> "Segmentation | LargeSegmentation | None":
+    """Copy the maps that the engine goes on refining, and that a viewer is about to draw; those on disk stay there."""
+    if result is None or not hasattr(result, "mean"):
+        return result
     return replace(result, labels=result.labels.copy(), mean=result.mean.copy(), sd=result.sd.copy())

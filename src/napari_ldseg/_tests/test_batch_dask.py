@@ -14,11 +14,14 @@ import pytest
 import tifffile
 from distributed import Client, LocalCluster, WorkerPlugin
 
-from napari_ldseg import SegmentConfig, segment_folder
+from napari_ldseg import SegmentConfig, save_model, segment_folder
 from napari_ldseg.batch import Update, _dask, _image, plan_batch, run_batch
+from napari_ldseg.data import LABELS, read_image, write_ome_zarr
 from napari_ldseg.errors import EngineError
+from napari_ldseg.inference import _large, _levels
 
 from .builders import make_ramp, save_picture
+from .test_tiles import make_spacing_model, noise_picture
 
 QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -31,11 +34,19 @@ def slides(tmp_path: Path) -> Path:
     return tmp_path / "slides"
 
 
-class Poison(WorkerPlugin):
-    """Makes a worker die while it reads an image that is called "poison"."""
+def make_blocks_small(monkeypatch: pytest.MonkeyPatch | None = None) -> None:
+    """Let an image of more than 2000 pixels count as large, and have blocks of 64 pixels a side."""
+    patch = monkeypatch or pytest.MonkeyPatch()
+    patch.setattr(_large, "BLOCK_SIDE", {2: 64, 3: 16})
+    patch.setattr(_levels, "MAX_PLANE", 2000)
+
+
+class Prepare(WorkerPlugin):
+    """Makes blocks small, and a worker die while it reads an image that is called "poison"."""
 
     def setup(self, worker: object) -> None:
         del worker
+        make_blocks_small()
         read = _image.read_image
         _image.read_image = lambda path: os._exit(9) if Path(path).stem == "poison" else read(path)  # type: ignore
 
@@ -48,7 +59,7 @@ def scheduler() -> Iterator[str]:
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        client.register_plugin(Poison())
+        client.register_plugin(Prepare())
         yield cluster.scheduler_address
 
 
@@ -61,6 +72,26 @@ def test_two_workers_write_what_one_process_writes(slides: Path, tmp_path: Path,
         np.testing.assert_array_equal(tifffile.imread(path), tifffile.imread(tmp_path / "together" / path.name))
     assert together.count("done") == 6
     assert len(list((tmp_path / "together").glob("*.tif"))) == 12
+
+
+def test_a_large_image_is_shared_by_the_workers_bit_for_bit(
+    tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_blocks_small(monkeypatch)
+    model = save_model(make_spacing_model(), tmp_path / "tiles.safetensors", "# Tiles\n")
+    picture = noise_picture(150, 110)
+    write_ome_zarr(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
+    config = QUICK.replace(tile=32, overlap=8)
+    segment_folder(tmp_path / "a.zarr", tmp_path / "alone", model, config)
+    run = run_batch(plan_batch([tmp_path / "a.zarr"], model, tmp_path / "out", config), scheduler=scheduler)
+    updates = list(run)
+    assert sum("Block" in update.stage for update in updates) == 6
+    assert updates[-1].state != "failed", updates[-1]
+    for folder in ("a_ldseg.zarr", f"a_ldseg.zarr/{LABELS}"):
+        alone, shared = (np.asarray(read_image(tmp_path / out / folder).array) for out in ("alone", "out"))
+        np.testing.assert_array_equal(alone, shared)
+    again = segment_folder(tmp_path / "a.zarr", tmp_path / "out", model, config, scheduler=scheduler)
+    assert again.count("earlier") == 1
 
 
 def workers(scheduler: str) -> list[int]:
@@ -84,8 +115,9 @@ def test_a_worker_that_is_killed_costs_no_image(slides: Path, tmp_path: Path, sa
 def test_an_image_that_kills_its_workers_is_reported(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
     save_picture(slides / "poison.png", make_ramp((24, 24, 3)))
     report = segment_folder(slides, tmp_path / "out", saved, QUICK, scheduler=scheduler)
-    assert list(report.failed) == [slides / "poison.png"]
-    assert "died each time" in report.failed[slides / "poison.png"]
+    assert {path.stem: reason[:60] for path, reason in report.failed.items()} == {
+        "poison": "the process that worked on it died each time (out of memory,"
+    }
     assert report.count("done") == 6
 
 

@@ -16,6 +16,7 @@ from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.inference import Progress, Segmentation, segment
 from napari_ldseg.inference import _sampling as sampling
 from napari_ldseg.inference._maps import Maps
+from napari_ldseg.inference._noise import mirror, sample_generator
 from napari_ldseg.inference._preprocess import (
     convert_spacing,
     frames,
@@ -25,7 +26,6 @@ from napari_ldseg.inference._preprocess import (
     prepare,
     restore,
 )
-from napari_ldseg.inference._sampling import mirror, sample_generator
 from napari_ldseg.inference._statistics import RunningStatistics
 from napari_ldseg.networks import LDSeg
 
@@ -303,7 +303,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
         return decode(model, latents)
 
     _, plain = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
-    monkeypatch.setattr("napari_ldseg.inference._pipeline.decode_probabilities", greedy)
+    monkeypatch.setattr("napari_ldseg.inference._run.decode_probabilities", greedy)
     _, result = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
     assert batches == [1, 5, 2, 2, 1]
     assert np.allclose(result.mean, plain.mean, atol=1e-5)
@@ -322,7 +322,7 @@ def test_failures_of_the_engine_are_said_in_words(
     def broken(model: LDSeg, latents: torch.Tensor) -> torch.Tensor:
         raise fault
 
-    monkeypatch.setattr("napari_ldseg.inference._pipeline.decode_probabilities", broken)
+    monkeypatch.setattr("napari_ldseg.inference._run.decode_probabilities", broken)
     with pytest.raises(EngineError, match=words):
         run(make_tiny_model(2), picture(2))
 

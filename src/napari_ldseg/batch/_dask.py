@@ -12,17 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._outputs import Task
 from ..config import Device, SegmentConfig
+from ..data import read_image
 from ..errors import EngineError, InputError
 from ._image import segment_file
+from ._large import is_large_file, large_path
 from ._plan import Batch
 from ._record import Record
 from ._run import Update, Updates, reason_of
 
 if TYPE_CHECKING:
+    from ..inference import LargeRun
     from ..networks import LDSeg
 
 POLL = 0.5
@@ -42,7 +45,20 @@ class Job:
     model: Path
     model_sha256: str
     config: SegmentConfig
+    overwrite: bool
     workers_on: dict[str, int]
+    part: "Part"
+
+
+# What a job does of an image: the whole, unless it turns out to be large; one block of a large one; or the rest.
+Part = Literal["first"] | int | Literal["rest"]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The answer for an image that is too large for memory: these blocks of it are to do."""
+
+    numbers: tuple[int, ...]
 
 
 def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
@@ -87,36 +103,75 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         yield client
 
 
+class _Queue:
+    """What is still to be submitted; a large image is split into its blocks as soon as they are known."""
+
+    def __init__(self, indices: Iterable[int]) -> None:
+        self.parts: deque[tuple[int, Part]] = deque((index, "first") for index in indices)
+        self._left: dict[int, int] = {}
+        self._blocks: dict[int, int] = {}
+
+    def split(self, index: int, blocks: Blocks) -> None:
+        """Put the blocks of an image first."""
+        self._left[index] = self._blocks[index] = len(blocks.numbers)
+        self.parts.extendleft((index, number) for number in reversed(blocks.numbers))
+        if not blocks.numbers:
+            self.parts.appendleft((index, "rest"))
+
+    def written(self, index: int) -> float:
+        """Note that a block is written; return the share that is."""
+        self._left[index] -= 1
+        if not self._left[index]:
+            self.parts.appendleft((index, "rest"))
+        return 1 - self._left[index] / self._blocks[index]
+
+    def drop(self, index: int) -> None:
+        """Forget what is left of an image."""
+        self.parts = deque(part for part in self.parts if part[0] != index)
+
+
 def _submit(
     client: Any, batch: Batch, indices: Iterable[int], *, alone: bool = False
 ) -> Generator[Update, None, list[int]]:
-    """Keep the workers busy, one image each; return the images with which workers died too often."""
-    queue, going, killed = deque(indices), {}, []
+    """Keep the workers busy, one image or block each; return the images with which workers died too often."""
+    queue, going, killed = _Queue(indices), {}, []
+    ended: set[int] = set()
     workers: Counter[str] = Counter()
-    refreshed = 0.0
-    while queue or going:
+    refreshed = -REFRESH
+    while queue.parts or going:
         if time.monotonic() - refreshed > REFRESH:
             workers, refreshed = _workers(client, batch), time.monotonic()
-        while queue and len(going) < (min(1, workers.total()) if alone else workers.total()):
-            index = queue.popleft()
-            going[client.submit(segment_remotely, _job(batch, index, workers), pure=False)] = index
-            yield Update(index, "running", stage="On a worker")
+        while queue.parts and len(going) < (min(1, workers.total()) if alone else workers.total()):
+            index, part = queue.parts.popleft()
+            going[client.submit(segment_remotely, _job(batch, index, part, workers), pure=False)] = index
+            if part == "first":
+                yield Update(index, "running", stage="On a worker")
         for future in _finished(client, going, batch):
             index, outcome = going.pop(future), _outcome(future)
-            if outcome is None:
-                killed.append(index)
-            elif isinstance(outcome, Record):
-                yield Update(index, "done", 1.0, record=outcome)
+            if index in ended:  # another block of it failed
+                continue
+            if isinstance(outcome, Blocks):
+                queue.split(index, outcome)
+            elif isinstance(outcome, int):
+                yield Update(index, "running", queue.written(index), f"Block {outcome + 1} written")
             else:
-                yield Update(index, "failed", stage=outcome)
+                ended.add(index)
+                queue.drop(index)
+                if outcome is None:
+                    killed.append(index)
+                elif isinstance(outcome, Record):
+                    yield Update(index, "done", 1.0, record=outcome)
+                else:
+                    yield Update(index, "failed", stage=outcome)
         yield Update(-1, "running", stage=f"{workers.total()} workers" if workers else "Waiting for workers")
     return killed
 
 
-def _job(batch: Batch, index: int, workers: Counter[str]) -> Job:
+def _job(batch: Batch, index: int, part: Part, workers: Counter[str]) -> Job:
     task = batch.items[index].task
     there = Task(task.image.absolute(), {kind: path.absolute() for kind, path in task.outputs.items()})
-    return Job(there, batch.out.absolute(), batch.model, batch.model_sha256, batch.config, dict(workers))
+    out, settings = batch.out.absolute(), (batch.config, batch.overwrite)
+    return Job(there, out, batch.model, batch.model_sha256, *settings, dict(workers), part)
 
 
 def _workers(client: Any, batch: Batch) -> Counter[str]:
@@ -149,8 +204,8 @@ def _finished(client: Any, going: dict[Any, int], batch: Batch) -> list[Any]:
     return list(done)
 
 
-def _outcome(future: Any) -> Record | str | None:
-    """Return the record, the reason of a failure, or None where too many workers died."""
+def _outcome(future: Any) -> "Outcome | None":
+    """Return what the worker answered, or None where too many workers died."""
     from distributed import KilledWorker
 
     error = future.exception()
@@ -158,7 +213,7 @@ def _outcome(future: Any) -> Record | str | None:
         return None
     if error is not None:
         return reason_of(error)
-    outcome: Record | str = future.result()
+    outcome: Outcome = future.result()
     return outcome
 
 
@@ -169,15 +224,26 @@ def _lost(batch: Batch) -> EngineError:
     )
 
 
-def segment_remotely(job: Job) -> Record | str:
-    """Segment one file, on a worker; return its record, or why it failed."""
+# The record, why it failed, what there is to do of a large image, or the number of the block that is written.
+Outcome = Record | str | Blocks | int
+
+
+def segment_remotely(job: Job) -> Outcome:
+    """Do a part of one file, on a worker."""
     try:
         with _ONE_AT_A_TIME:
             _share_cores(job.workers_on)
             model = _model(job.model, job.config.device)
             if model.sha256 != job.model_sha256:
                 return f"the worker has another file as {job.model}; all need the same storage"
-            steps = segment_file(model, job.task, job.out, job.config)
+            if isinstance(job.part, int):
+                run = _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite)
+                deque(run.segment_block(job.part), maxlen=0)
+                return job.part
+            if job.part == "first" and is_large_file(model, read_image(job.task.image), job.config):
+                run = _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite)
+                return Blocks(tuple(run.todo()))
+            steps = segment_file(model, job.task, job.out, job.config, overwrite=job.overwrite)
             while True:
                 next(steps)
     except StopIteration as end:
@@ -185,6 +251,14 @@ def segment_remotely(job: Job) -> Record | str:
         return record
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
         return reason_of(error)
+
+
+@lru_cache(maxsize=1)
+def _large_run(model: "LDSeg", image: Path, path: Path, config: SegmentConfig, overwrite: bool) -> "LargeRun":
+    """Keep the plan of a large image for its next block."""
+    from ..inference import LargeRun
+
+    return LargeRun(model, read_image(image), path, config, overwrite=overwrite)
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from .._outputs import Task, write_outputs
 from ..config import SegmentConfig
 from ..data import read_image
 from ..errors import InputError
+from ._large import is_large_file, segment_large_file, summarize_large
 from ._patience import patiently
 from ._record import Fingerprint, Record, Summary, record_path, remove, scratch_path
 
@@ -22,47 +23,62 @@ if TYPE_CHECKING:
     from ..networks import LDSeg
 
 
-def segment_file(model: "LDSeg", task: Task, out: Path, config: SegmentConfig) -> "Generator[Progress, None, Record]":
+def segment_file(
+    model: "LDSeg", task: Task, out: Path, config: SegmentConfig, *, overwrite: bool = False
+) -> "Generator[Progress, None, Record]":
     """Segment one file into its outputs, all of them or none, and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
     outputs are renamed into their places: whenever the process is killed, what stands in a place is whole and known.
+    An image that is too large for memory goes block by block into ``<stem>_ldseg.zarr``, of which ``overwrite`` says
+    whether another result there is replaced.
 
     Raises
     ------
     LDSegError
         Where the image cannot be read, segmented or written.
     """
-    from ..inference import segment
+    from ..inference import nearest_level, segment
 
     started = time.perf_counter()
     digest = patiently(lambda: _fingerprint(task.image))
     image = patiently(lambda: read_image(task.image))
-    result = yield from segment(model, image, config)
+    if is_large_file(model, image, config):
+        large = yield from segment_large_file(model, image, task, config, overwrite)
+        summary = summarize_large(large, time.perf_counter() - started)
+        record = _record(model, task, config, digest, [large.path], summary)
+        record.write(record_path(out, task.image))
+        return record
+    level = nearest_level(image, model.config)[0] if image.levels else image
+    result = yield from segment(model, level, config)
+    scratches = scratch_path(out, task.image)
     try:
-        scratches = scratch_path(out, task.image)
         scratches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
             beside = Task(task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()})
             patiently(lambda: write_outputs(result, beside))
-            made = {path.name: Fingerprint.of(path) for path in beside.outputs.values()}
             summary = summarize_result(result, time.perf_counter() - started)
-            record = Record(
-                image=task.image.name,
-                input=digest,
-                model=model.config.name,
-                model_sha256=model.sha256,
-                settings=config.model_dump(mode="json"),
-                outputs=made,
-                summary=summary,
-            )
+            record = _record(model, task, config, digest, beside.outputs.values(), summary)
             _put_into_place(record, task, beside, out)
         remove(scratches)  # with what earlier runs that were killed left there
     except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror or error}); make room or choose another."
-        ) from error
+        reason = error.strerror or error
+        raise InputError(f"{out} cannot be written ({reason}); make room, or choose another folder.") from error
     return record
+
+
+def _record(
+    model: "LDSeg", task: Task, config: SegmentConfig, digest: Fingerprint, made: Iterable[Path], summary: Summary
+) -> Record:
+    return Record(
+        image=task.image.name,
+        input=digest,
+        model=model.config.name,
+        model_sha256=model.sha256,
+        settings=config.model_dump(mode="json"),
+        outputs={path.name: Fingerprint.of(path) for path in made},
+        summary=summary,
+    )
 
 
 def _fingerprint(path: Path) -> Fingerprint:

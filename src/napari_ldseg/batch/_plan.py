@@ -12,6 +12,7 @@ from ..config import SegmentConfig
 from ..data import find_images
 from ..data._files import shortlist
 from ..errors import CheckpointError, InputError
+from ._large import large_path
 from ._record import RECORDS, Fingerprint, Record, record_path
 from ._report import REPORTS
 
@@ -48,6 +49,7 @@ class Batch:
     model_sha256: str
     config: SegmentConfig
     out: Path
+    overwrite: bool
 
     @property
     def waiting(self) -> list[int]:
@@ -120,16 +122,18 @@ def plan_batch(
     for done, task in enumerate(tasks, start=1):
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
         report(done, len(tasks))
-    return Batch(tuple(items), path, header.config.name, digest, config, out)
+    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite)
 
 
 def _compare(task: Task, record: Record | None, model: str, settings: dict[str, object], overwrite: bool) -> Item:
     """Compare an image with what is known of its outputs."""
-    there = [path for path in task.outputs.values() if path.exists()]
+    large = large_path(task)
+    outputs = [large] if record is not None and large.name in record.outputs else list(task.outputs.values())
+    there = [path for path in outputs if path.exists()]
     reason = _difference(task, record, model, settings)
     if record is not None and not reason:
         changed = [path for path in there if not _unchanged(record, path)]
-        if not changed and len(there) == len(task.outputs):
+        if not changed and len(there) == len(outputs):
             return Item(task, "done", record=record)
         reason = "it was changed after it was written, or is not ours" if changed else ""
         there = changed

@@ -48,9 +48,10 @@ class Summary:
     samples, frames : int
     mean_sd : float
         Mean of the SD map.
-    uncertainty : float
+    uncertainty : float or None
         1 - soft Dice confidence of the foreground, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665); between 0 and
-        1, the higher, the sooner to look at. 1 where nothing was found.
+        1, the higher, the sooner to look at. 1 where nothing was found;
+        None for images that are too large for memory.
     sizes, sizes_sd : dict of str to float (or None)
         Area or volume of each class but the background, in one frame: mean over the samples, and their SD (None for
         one sample); of several frames the mean of both.
@@ -62,7 +63,7 @@ class Summary:
     samples: int
     frames: int
     mean_sd: float
-    uncertainty: float
+    uncertainty: float | None
     sizes: dict[str, float]
     sizes_sd: dict[str, float | None]
     unit: str

@@ -88,7 +88,8 @@ class BatchReport:
 
 def _urgency(row: Row) -> tuple[int, float]:
     order = {"failed": 0, "waiting": 2}
-    return order.get(row.state, 1), -row.summary.uncertainty if row.summary else 0.0
+    score = row.summary.uncertainty if row.summary else None
+    return order.get(row.state, 1), 0.0 if score is None else -score
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..data._files import stem
 from ..errors import LDSegError
 from ._image import segment_file
 from ._plan import Batch
@@ -118,7 +120,7 @@ def _one(model: "LDSeg", batch: Batch, index: int) -> Updates:
     task = batch.items[index].task
     yield Update(index, "running", stage="Reading the image")
     try:
-        steps = segment_file(model, task, batch.out, batch.config)
+        steps = segment_file(model, task, batch.out, batch.config, overwrite=batch.overwrite)
         with closing(steps):
             while True:
                 step = next(steps)
@@ -137,9 +139,15 @@ def reason_of(error: Exception) -> str:
 def _row(batch: Batch, index: int, update: Update | None = None) -> Row:
     item = batch.items[index]
     if update is None and item.state == "done" and item.record is not None:
-        return Row(item.task.image, "earlier", summary=item.record.summary, outputs=item.task.outputs)
+        return Row(item.task.image, "earlier", summary=item.record.summary, outputs=_outputs(batch, item.record))
     if update is None:
         return Row(item.task.image, "waiting")
     if update.record is None:
         return Row(item.task.image, "failed", update.stage)
-    return Row(item.task.image, "done", summary=update.record.summary, outputs=item.task.outputs)
+    return Row(item.task.image, "done", summary=update.record.summary, outputs=_outputs(batch, update.record))
+
+
+def _outputs(batch: Batch, record: Record) -> dict[str, Path]:
+    """Kind and place of each output."""
+    before = len(stem(Path(record.image))) + 1
+    return {stem(Path(name))[before:]: batch.out / name for name in record.outputs}

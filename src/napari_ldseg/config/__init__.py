@@ -5,7 +5,18 @@ so a default, a limit or a tooltip is never written twice.
 Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
 
-from ._base import FORMAT_VERSION, TIMESTEPS, Config, Device, Precision, Prediction, Ranking, SamplerName, Schedule
+from ._base import (
+    FORMAT_VERSION,
+    TIMESTEPS,
+    Config,
+    Device,
+    Precision,
+    Prediction,
+    Ranking,
+    SamplerName,
+    Schedule,
+    Tiling,
+)
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
 from ._run import BatchConfig, MeasureConfig, SegmentConfig, TrainConfig
@@ -30,5 +41,6 @@ __all__ = [
     "SamplerName",
     "Schedule",
     "SegmentConfig",
+    "Tiling",
     "TrainConfig",
 ]

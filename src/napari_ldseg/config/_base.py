@@ -14,6 +14,7 @@ Prediction = Literal["epsilon", "sample", "v"]
 SamplerName = Literal["ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-release-ddpm"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Tiling = Literal["auto", "always", "never"]
 Ranking = Literal[
     "expected loss",
     "sample Dice",

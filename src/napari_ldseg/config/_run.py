@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ._base import TIMESTEPS, Config, Device, Precision, Ranking, SamplerName
+from ._base import TIMESTEPS, Config, Device, Precision, Ranking, SamplerName, Tiling
 
 
 class SegmentConfig(Config):
@@ -56,6 +56,35 @@ class SegmentConfig(Config):
         le=1_000_000,
         description="Megabytes for keeping the mask of each sample (one byte a pixel on the networks' grid), for "
         "review and error bars; as many samples are kept as fit. 0 keeps none.",
+    )
+    tiles: Tiling = Field(
+        "auto",
+        title="Tiles",
+        description="Whether to cut the image into overlapping tiles: 'auto' does where it is too large for one pass "
+        "(never for a model that sees the whole image at once).",
+    )
+    tile: int | None = Field(
+        None,
+        title="Tile size",
+        ge=16,
+        le=8192,
+        description="Side of a tile in pixels of the networks' grid; empty takes twice that of the training images.",
+    )
+    overlap: int | None = Field(
+        None,
+        title="Overlap",
+        ge=0,
+        le=4096,
+        description="Pixels of the networks' grid that two tiles share; empty takes as much as one latent cell "
+        "reaches in the mask decoder.",
+    )
+    smoothing: float = Field(
+        0.0,
+        title="Smooth in time",
+        ge=0,
+        le=100,
+        description="Standard deviation, in frames, of a Gaussian over the embeddings of a sequence (axis t); "
+        "0 segments each frame on its own.",
     )
 
     @model_validator(mode="after")

@@ -8,12 +8,14 @@ from ..errors import InputError
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+ZARR_SUFFIX = ".zarr"
 SUFFIXES = TIFF_SUFFIXES + PICTURE_SUFFIXES
 READABLE = (
-    f"Readable are {', '.join(SUFFIXES)}; NIfTI and DICOM come with a later version, convert them to TIFF until then"
+    f"Readable are {', '.join(SUFFIXES)} and OME-Zarr folders (.zarr); "
+    "NIfTI and DICOM come with a later version, convert them to TIFF until then"
 )
 
-_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples)$", re.IGNORECASE)
+_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|ldseg)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -57,7 +59,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
         raise InputError("No image was named; name image files, folders or patterns such as 'slides/*.png'.")
     found: dict[Path, None] = {}
     for given in map(Path, inputs):
-        if given.is_file():
+        if given.is_file() or _is_zarr(given):
             found[given] = None
             continue
         if given.is_dir():
@@ -74,4 +76,9 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    known = (path.is_file() and path.suffix.lower() in SUFFIXES) or _is_zarr(path)
+    return known and not path.name.startswith(".")
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and path.suffix.lower() == ZARR_SUFFIX

@@ -28,6 +28,8 @@ class Image:
     unit : str
         For example ``"micrometer"``, ``"millimeter"`` or ``"pixel"``.
     name : str
+    levels : tuple of Image
+        The same picture at coarser pixel sizes, finest first, of a multiscale source; with the same axes.
     """
 
     array: NDArray[Any]
@@ -35,6 +37,7 @@ class Image:
     spacing: tuple[float, ...] | None = None
     unit: str = "pixel"
     name: str = "image"
+    levels: tuple["Image", ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse axes and spacings that do not describe the array."""

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ._damage import check_complete, refuse_damage
-from ._files import PICTURE_SUFFIXES, READABLE, SUFFIXES, TIFF_SUFFIXES, stem
+from ._files import PICTURE_SUFFIXES, READABLE, SUFFIXES, TIFF_SUFFIXES, ZARR_SUFFIX, stem
 from ._image import FRAMES, Image
+from ._ome_zarr import read_ome_zarr
 from ._spacing import tiff_spacing
 from ._writer import written_axes
 
@@ -25,7 +26,7 @@ _DAMAGE = (
 
 
 def read_image(path: Path | str) -> Image:
-    """Read a TIFF, PNG, JPEG, BMP or GIF (first frame).
+    """Read a TIFF, PNG, JPEG, BMP or GIF (first frame), or open an OME-Zarr, whose pixels are read when needed.
 
     Colour has the axes ``yxc`` with three channels, or four where the file holds transparency; a palette becomes RGB.
     Of a TIFF the first series is read, with all its axes: channels come last, time is ``t``, and stacks of unknown
@@ -38,7 +39,8 @@ def read_image(path: Path | str) -> Image:
     InputError
         Where the file is missing, empty, truncated, damaged or of an unknown kind.
     """
-    return _read(Path(path), palette=True)
+    path = Path(path)
+    return read_ome_zarr(path) if path.suffix.lower() == ZARR_SUFFIX else _read(path, palette=True)
 
 
 def read_labels(path: Path | str) -> Image:

@@ -15,8 +15,8 @@ from torch.jit._trace import TracerWarning
 from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
 from ..errors import EngineError, InputError
 from ..networks import LDSeg
+from ._noise import sample_generator
 from ._rdf import describe_model
-from ._sampling import sample_generator
 
 SEGMENTER = "segmenter.pt"
 TOLERANCE = 1e-4

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..config import ModelConfig
+from ..config import ModelConfig, Tiling
 from ..data import Image
 from ..measure import NOT_DRAWN, SampleMasks
 from ._preprocess import Grid, convert_spacing, crop_to_inner, frame_shape, plan_grid, restore
@@ -21,11 +21,11 @@ MEGABYTE = 2**20
 class Maps:
     """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks."""
 
-    def __init__(self, image: Image, config: ModelConfig, wanted: int, keep_mb: int = 0):
+    def __init__(self, image: Image, config: ModelConfig, wanted: int, keep_mb: int = 0, tiles: Tiling = "never"):
         self.leading, self.shape, self.axes, self.spacing = frame_shape(image, config)
         self.unit, self.config = image.unit, config
         seen = convert_spacing(self.spacing, image.unit, config.input.unit)
-        self.grid: Grid = plan_grid(self.shape, seen, config)
+        self.grid: Grid = plan_grid(self.shape, seen, config, tiles)
         classes = config.network.classes
         self.mean = np.zeros((*self.leading, classes, *self.shape), dtype=np.float32)
         np.moveaxis(self.mean, len(self.leading), 0)[0] = 1  # nothing but background yet

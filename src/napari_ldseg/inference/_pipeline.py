@@ -1,29 +1,32 @@
 """segment(): the one way from an image to masks; the viewer, the command line and the tests all consume it."""
 
 import math
-import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
+from itertools import islice
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
-from ..checkpoints import autocast, resolve_device
-from ..config import SamplerName, SegmentConfig
+from ..config import ModelConfig, SegmentConfig
 from ..data import Image
-from ..errors import EngineError
+from ..errors import InputError
 from ..networks import LDSeg
 from ._maps import Maps
-from ._preprocess import frames, prepare
+from ._preprocess import Grid, lazy_frames, prepare
+from ._regions import Regions, probe, probe_intensities
 from ._result import Progress, Segmentation
-from ._sampling import decode_probabilities, mirror, sample_latents
+from ._run import Run
+from ._smoothing import smooth_conditions
 from ._statistics import RunningStatistics
+from ._tiles import Box, Tile, plan_tiles, tile_sides
+from ._windows import Window, Windows
 
 MIN_AUTO = 8
-PIXELS_AT_ONCE = 2_500_000
+# Above this the maps and the samples that are blended no longer fit comfortably into memory.
+MAX_PLANE = 2**26
+BLENDED_AT_ONCE = 2**26
 
 
 def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> Generator[Progress, None, Segmentation]:
@@ -35,7 +38,8 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
         From :func:`load_model`; it is moved to the device and set to evaluation.
     image : Image
         Leading axes that the model does not see (time, position, slices for a 2D model) are frames, each segmented
-        on its own with the same noise per sample index, so that a still sequence does not flicker.
+        on its own with the same noise per sample index, so that a still sequence does not flicker. An image that is
+        too large for one pass is cut into overlapping tiles, see ``SegmentConfig.tiles``.
     config : SegmentConfig, optional
 
     Yields
@@ -54,7 +58,8 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     Raises
     ------
     InputError
-        If the image, its axes, channels or size do not fit the model.
+        If the image, its axes, channels or size do not fit the model; where it does not fit into memory either,
+        use :func:`segment_large`.
     EngineError
         If the computation fails, for example for want of memory with a single sample at a time.
 
@@ -67,176 +72,125 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     """
     config = config or SegmentConfig()
     wanted = config.max_samples if config.samples == "auto" else config.samples
-    maps = Maps(image, model.config, wanted, config.keep_mb)
-    device = resolve_device(config.device)
-    run = _Run(_ready(model, device), image, config, device, maps, wanted)
-    yield Progress(0, run.total, "Reading the image")
-    for number, (index, pixels) in enumerate(frames(image, model.config)):
-        run.frame = number
-        tensor = prepare(pixels, maps.grid, model.config, image.name)
-        yield from _segment_frame(run, tensor, index)
-    return maps.freeze(run.provenance)
+    maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles)
+    cutter = _Cutter(model.config, image, config, maps.grid)
+    run = Run(model, config, wanted, cutter.pixels)
+    refuse_unfit(run, maps.grid, MAX_PLANE)
+    samples = _samples_at_once(run, maps.grid)
+    number, group = math.prod(maps.leading), cutter.frames_at_once(run.batch, samples)
+    views = range(min(run.views, wanted))
+    run.total = number * cutter.windows * (len(views) + run.steps * (1 + math.ceil((wanted - 1) / samples)))
+    yield run.progress("reading the image")
+    conditions: dict[tuple[int, int], Tensor] = {}
+    if config.smoothing and "t" in maps.axes:
+        readers = [window.read for window in cutter.cut(list(lazy_frames(image, model.config)))]
+        conditions = yield from smooth_conditions(run, readers, maps.leading, maps.axes.index("t"), views)
+    frames = lazy_frames(image, model.config)
+    for first in range(0, number, group):
+        some = list(islice(frames, group))
+        run.part = f"Frame {first + 1} of {number}" if number > 1 else ""
+        run.done = first * run.total // number
+        known = {(i - first, view): condition for (i, view), condition in conditions.items() if i >= first}
+        windows = Windows(run, cutter.cut(some), cutter.box, known)
+        yield from _segment_frames(run, maps, [index for index, _ in some], windows, image.name)
+    run.done = run.total
+    return maps.freeze(run.provenance(image.name))
 
 
-def _ready(model: LDSeg, device: torch.device) -> LDSeg:
-    """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
-    weights = list(model.parameters())  # asked first, since moving what is in place already takes a third of a run
-    flat = model.config.network.ndim == 2
-    if flat and not all(w.is_contiguous(memory_format=torch.channels_last) for w in weights if w.ndim == 4):
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if any(w.device != device for w in weights):
-        model = model.to(device)
-    return model.eval()
+class _Cutter:
+    """Cuts frames into what the networks see at a time: whole frames, or tiles."""
 
-
-@dataclass
-class _Run:
-    """What a run knows of itself while it goes on."""
-
-    model: LDSeg
-    image: Image
-    config: SegmentConfig
-    device: torch.device
-    maps: Maps
-    wanted: int
-    frame: int = 0
-    done: int = 0
-    batch: int = 0
-    started: float = field(default_factory=time.perf_counter)
-
-    def __post_init__(self) -> None:
-        fitting = int(PIXELS_AT_ONCE // self.maps.grid.cells)
-        self.batch = max(1, min(self.config.batch, fitting))
+    def __init__(self, model: ModelConfig, image: Image, settings: SegmentConfig, grid: Grid) -> None:
+        self._model, self._name, self._grid = model, image.name, grid
+        self._tiles: list[Tile] = []
+        if grid.tiled:
+            self._tiles = plan_tiles(grid.outer, *tile_sides(model, settings), model.network.factor)
+            self._scale = probe_intensities(probe(image, model), model, image.name)
 
     @property
-    def sampler(self) -> SamplerName:
-        return self.config.sampler or self.model.config.sampler
+    def windows(self) -> int:
+        """How many windows a frame has."""
+        return len(self._tiles) or 1
 
     @property
-    def views(self) -> int:
-        return min(self.config.views or self.model.config.views, 1 << self.ndim)
+    def pixels(self) -> float:
+        """Pixels of a window."""
+        return float(math.prod(self._tiles[0].shape)) if self._tiles else self._grid.cells
 
     @property
-    def ndim(self) -> int:
-        return self.model.config.network.ndim
+    def box(self) -> Box:
+        """All of the networks' grid."""
+        return tuple((0, side) for side in self._grid.outer)
 
-    @property
-    def steps(self) -> int:
-        return self.config.steps or self.model.config.steps
+    def frames_at_once(self, batch: int, samples: int) -> int:
+        """How many frames are computed together: as many as fill the batch with their samples."""
+        return 1 if self._tiles else max(1, batch // samples)
 
-    @property
-    def frames(self) -> int:
-        return math.prod(self.maps.leading)
-
-    @property
-    def steps_per_frame(self) -> int:
-        """Steps if the frame does not settle early: the embeddings, one sample alone, then batches."""
-        return min(self.views, self.wanted) + self.steps * (1 + math.ceil((self.wanted - 1) / self.batch))
-
-    @property
-    def total(self) -> int:
-        return max(self.frames * self.steps_per_frame, self.done)
-
-    def progress(self, text: str, preview: Segmentation | None = None) -> Progress:
-        text = f"Frame {self.frame + 1} of {self.frames}: {text}" if self.frames > 1 else text[0].upper() + text[1:]
-        return Progress(self.done, self.total, text, preview)
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """All that is needed to compute the same again."""
-        return {
-            "software": "napari-ldseg",
-            "version": version("napari-ldseg"),
-            "model": self.model.config.name,
-            "model_sha256": self.model.sha256,
-            "image": self.image.name,
-            "sampler": self.sampler,
-            "steps": self.steps,
-            "views": self.views,
-            "batch": self.batch,
-            "seed": self.config.seed,
-            "settings": self.config.model_dump(mode="json"),
-            "device": str(self.device),
-            "seconds": round(time.perf_counter() - self.started, 3),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+    def cut(self, frames: list[tuple[tuple[int, ...], Any]]) -> list[Window]:
+        """Return the windows of some frames; pixels are read when a window is."""
+        model, name, grid = self._model, self._name, self._grid
+        if not self._tiles:
+            return [Window(i, partial(_read_whole, pixels, grid, model, name)) for i, (_, pixels) in enumerate(frames)]
+        ((_, pixels),) = frames
+        regions = Regions(pixels, grid, self._scale, model, name)
+        return [Window(0, partial(regions.read, tile.box), tile) for tile in self._tiles]
 
 
-def _segment_frame(run: _Run, tensor: Tensor, index: tuple[int, ...]) -> Generator[Progress, None, None]:
-    """Embed one frame, draw its samples batch by batch, and bring its maps up to date after each."""
-    run.done = run.frame * run.steps_per_frame
-    conditions: dict[int, Tensor] = {}
-    statistics = RunningStatistics()
-    while statistics.count < run.wanted and not _settled(run, statistics):
-        start = statistics.count
-        # The first sample comes alone, so that something is on screen at once.
-        samples = range(start, min(start + run.batch, run.wanted) if start else 1)
-        views = [sample % run.views for sample in samples]
-        for view in sorted(set(views) - set(conditions)):
-            conditions[view] = _embed(run, mirror(tensor, view, run.ndim))
-            run.done += 1
-            yield run.progress("image embedded")
-        try:
-            latents = yield from _draw(run, torch.cat([conditions[view] for view in views]), samples)
-            probabilities = decode_probabilities(run.model, latents).cpu()
-        except RuntimeError as error:
-            run.batch = _smaller_batch(run, samples, error)
-            continue
-        if not torch.isfinite(probabilities).all():
-            raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
-        probabilities = torch.stack(
-            [mirror(sample, view, run.ndim) for sample, view in zip(probabilities, views, strict=True)]
+def _read_whole(pixels: Any, grid: Grid, model: ModelConfig, name: str) -> Tensor:
+    return prepare(np.asarray(pixels), grid, model, name)
+
+
+def refuse_unfit(run: Run, grid: Grid, most: float) -> None:
+    """Refuse what cannot be computed in tiles, before anything is.
+
+    Raises
+    ------
+    InputError
+    """
+    if grid.tiled and run.renormalizes:
+        raise InputError(
+            f"The sampler {run.sampler!r} re-normalises the whole latent, so that an image cannot be cut into tiles; "
+            "choose another sampler, or crop the image."
         )
-        statistics.add(probabilities)
-        run.maps.write(index, statistics)
-        run.maps.write_samples(index, samples, probabilities)
-        text = f"{statistics.count} sample{'s' if statistics.count > 1 else ''}"
-        yield run.progress(text, run.maps.freeze(run.provenance))
-    run.done = (run.frame + 1) * run.steps_per_frame
+    if grid.tiled and run.config.smoothing:
+        raise InputError("Frames that are cut into tiles cannot be smoothed in time; set the smoothing to 0.")
+    if grid.cells > most:
+        raise InputError(
+            f"At the model's pixel size this image is {' x '.join(map(str, grid.inner))} pixels, which do not fit into "
+            "memory with their samples; write it to an OME-Zarr tile by tile (segment_large), or crop it."
+        )
 
 
-def _embed(run: _Run, tensor: Tensor) -> Tensor:
-    try:
-        # Always one image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
-        with torch.inference_mode(), autocast(run.device, run.config.precision):
-            embedding, _ = run.model.embed(tensor.to(run.device))
-        with torch.inference_mode():
-            return run.model.condition(embedding.float())
-    except RuntimeError as error:
-        reason = "there is not enough memory; crop the image or choose the CPU" if _out_of_memory(error) else str(error)
-        raise EngineError(f"The image could not be embedded on {run.device}: {reason}.") from error
+def _samples_at_once(run: Run, grid: Grid) -> int:
+    """How many samples are computed, and if there are tiles, blended, together."""
+    classes = run.model.config.network.classes
+    fitting = int(BLENDED_AT_ONCE // (classes * grid.cells)) if grid.tiled else run.batch
+    return max(1, min(run.batch, fitting, run.wanted - 1))
 
 
-def _draw(run: _Run, condition: Tensor, samples: range) -> Generator[Progress, None, Tensor]:
-    """Draw one batch of samples, yielding at each step; return the clean latents."""
-    latent = condition
-    drawn = sample_latents(run.model, condition, samples, seed=run.config.seed, sampler=run.sampler, steps=run.steps)
-    for step, current in enumerate(drawn, start=1):
-        latent = current
-        run.done += 1
-        yield run.progress(f"sampling, step {step} of {run.steps}")
-    return latent
+def _segment_frames(
+    run: Run, maps: Maps, indices: list[tuple[int, ...]], windows: Windows, name: str
+) -> Generator[Progress, None, None]:
+    """Draw the samples of some frames batch by batch, and bring their maps up to date after each."""
+    statistics = [RunningStatistics() for _ in indices]
+    while (start := statistics[0].count) < run.wanted and not all(_settled(run, each) for each in statistics):
+        # The first sample comes alone, so that something is on screen at once.
+        samples = range(start, min(start + _samples_at_once(run, maps.grid), run.wanted) if start else 1)
+        try:
+            drawn = yield from windows.draw(samples)
+        except RuntimeError as error:
+            run.relieve(len(samples), windows.at_once(len(samples)), error)
+            continue
+        for index, each, probabilities in zip(indices, statistics, drawn, strict=True):
+            each.add(probabilities)
+            maps.write(index, each)
+            maps.write_samples(index, samples, probabilities)
+        count = statistics[0].count
+        yield run.progress(f"{count} sample{'s' if count > 1 else ''}", maps.freeze(run.provenance(name)))
 
 
-def _settled(run: _Run, statistics: RunningStatistics) -> bool:
+def _settled(run: Run, statistics: RunningStatistics) -> bool:
     """Whether ``samples="auto"`` has seen enough."""
     if run.config.samples != "auto" or statistics.count < MIN_AUTO:
         return False
     return statistics.standard_error() < run.config.tolerance
-
-
-def _smaller_batch(run: _Run, samples: range, error: RuntimeError) -> int:
-    """Half the batch after an out-of-memory error; anything else, or a batch of one, ends the run in words."""
-    if not _out_of_memory(error):
-        raise EngineError(f"The computation failed on {run.device}: {error}") from error
-    if len(samples) == 1:
-        raise EngineError(
-            f"There is not enough memory on {run.device} for a single sample of this image; "
-            "close other programs, choose the CPU, or crop the image."
-        ) from error
-    return max(1, len(samples) // 2)
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "can't allocate memory" in words

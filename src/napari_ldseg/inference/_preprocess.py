@@ -3,6 +3,7 @@
 This is the only place where axes, number ranges and pixel sizes are converted.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from skimage import transform
 from torch import Tensor
 
-from ..config import InputConfig, ModelConfig
+from ..config import InputConfig, ModelConfig, Tiling
 from ..data import Image
 from ..errors import InputError
 
@@ -29,6 +30,7 @@ METERS = {"nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3, "centimeter
 }
 MIN_SIDE = 8
 PERCENTILES = (0.5, 99.5)
+RANGES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 MAX_GRID = 3_000_000
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
 
@@ -45,11 +47,14 @@ class Grid:
         The shape that the image is resized to.
     outer : tuple of int
         ``inner``, mirrored at the far ends up to a multiple of the networks' factor.
+    tiled : bool
+        Whether it is to be cut into tiles.
     """
 
     source: tuple[int, ...]
     inner: tuple[int, ...]
     outer: tuple[int, ...]
+    tiled: bool = False
 
     @property
     def cells(self) -> float:
@@ -57,10 +62,13 @@ class Grid:
         return float(np.prod(self.outer))
 
 
-def plan_grid(shape: tuple[int, ...], spacing: tuple[float, ...] | None, config: ModelConfig) -> Grid:
+def plan_grid(
+    shape: tuple[int, ...], spacing: tuple[float, ...] | None, config: ModelConfig, tiles: Tiling = "never"
+) -> Grid:
     """Choose the grid for an image of this shape and pixel size.
 
-    Mode ``fit`` resizes the whole image to the training shape, whatever its spacing (LDSeg, section IV).
+    Mode ``fit`` resizes the whole image to the training shape, whatever its spacing (LDSeg, section IV); in tiles,
+    which such a model gets only if ``tiles`` is ``"always"``, the image keeps its own pixels.
     Mode ``spacing`` resamples it to the pixel size that the networks were trained at.
 
     Raises
@@ -76,15 +84,19 @@ def plan_grid(shape: tuple[int, ...], spacing: tuple[float, ...] | None, config:
         )
     if min(shape) < MIN_SIDE:
         raise InputError(f"The image is only {_times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")
-    inner = given.shape if given.mode == "fit" else _resampled(shape, spacing, given)
-    factor = config.network.factor
-    outer = tuple(max(-(-side // factor), 2) * factor for side in inner)
-    if np.prod(outer) > MAX_GRID:
+    fit, factor = given.mode == "fit", config.network.factor
+    own = shape if tiles == "always" else given.shape
+    inner = own if fit else _resampled(shape, spacing, given)
+    # A tile of a model that saw whole images is as large as those, even where the image is smaller.
+    least = given.shape if fit else (2 * factor,) * ndim
+    outer = tuple(-(-max(side, low) // factor) * factor for side, low in zip(inner, least, strict=True))
+    large = math.prod(outer) > MAX_GRID
+    if large and (fit or tiles == "never") and tiles != "always":
         raise InputError(
             f"At the model's pixel size this image is {_times(inner)} pixels, more than the {MAX_GRID:,} that fit in "
-            "one pass; crop the image, or check that its pixel size is right."
+            "one pass; allow tiles, crop the image, or check that its pixel size is right."
         )
-    return Grid(tuple(shape), tuple(inner), outer)
+    return Grid(tuple(shape), tuple(inner), outer, tiled=tiles == "always" or (tiles == "auto" and large))
 
 
 def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given: InputConfig) -> tuple[int, ...]:
@@ -106,12 +118,18 @@ def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...],
 
     Spatial axes that a 2D model does not see (the slices of a stack) count as frames.
     """
+    for index, frame in lazy_frames(image, config):
+        yield index, np.asarray(frame)
+
+
+def lazy_frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+    """Yield ``(index, pixels)`` as :func:`frames` does, without reading: what is lazy (dask, memory maps) stays so."""
     spatial = _frame_axes(image, config)
     leading = [i for i, axis in enumerate(image.axes) if axis not in spatial and axis != "c"]
     order = [*leading, *([image.axes.index("c")] if "c" in image.axes else []), *(image.axes.index(a) for a in spatial)]
     moved = image.array.transpose(order)
     for index in np.ndindex(*moved.shape[: len(leading)]):
-        frame = np.asarray(moved[index])
+        frame = moved[index]
         yield index, frame if "c" in image.axes else frame[None]
 
 
@@ -165,8 +183,34 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
     return pixels
 
 
-def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDArray[np.float32]:
-    """Bring intensities to 0..1 as float32.
+@dataclass(frozen=True)
+class Intensities:
+    """How intensities become 0 to 1: ``(value - low) / (high - low)``.
+
+    Attributes
+    ----------
+    low, high : float
+    clip : bool
+        Whether values beyond are cut off.
+    fill : float
+        What not-a-number and infinite pixels count as.
+    """
+
+    low: float
+    high: float
+    clip: bool = False
+    fill: float = 0.0
+
+    def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Bring pixels to 0..1 as float32."""
+        values = _finite(pixels.astype(np.float32), self.fill)
+        if self.clip:
+            values = values.clip(self.low, self.high)
+        return (values - self.low) / np.float32(max(self.high - self.low, 1e-12))
+
+
+def intensities(pixels: NDArray[Any], method: str, name: str = "the image") -> Intensities:
+    """Choose how intensities become 0 to 1.
 
     ``"range"`` divides by the range that the numbers come from: 255 for uint8, otherwise 1 or the smallest of 255,
     1023, 4095, 16383, 65535 that holds the largest value. ``"minmax"``, and anything with negative values, is
@@ -181,25 +225,30 @@ def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDA
     """
     if pixels.dtype.kind not in "buif":
         raise InputError(f"{name} holds {pixels.dtype} values; only integers, booleans and floats can be segmented.")
-    values = pixels.astype(np.float32)
-    if pixels.dtype.kind == "f":
-        finite = np.isfinite(values)
+    values, fill = pixels.astype(np.float32), 0.0
+    finite = np.isfinite(values)
+    if not finite.all():
         if not finite.any():
             raise InputError(f"{name} has no finite pixel; check how it was computed or loaded.")
-        if not finite.all():
-            values = np.where(finite, values, np.median(values[finite])).astype(np.float32)
+        fill = float(np.median(values[finite]))
+        values = _finite(values, fill)
     low, high = float(values.min()), float(values.max())
     if method == "range" and low >= 0:
-        full = (
-            255.0
-            if pixels.dtype == np.uint8
-            else next((r for r in (1, 255, 1023, 4095, 16383, 65535) if high <= r), high)
-        )
-        return values / np.float32(full)
+        full = 255.0 if pixels.dtype == np.uint8 else next((r for r in RANGES if high <= r), high)
+        return Intensities(0.0, full, fill=fill)
     if method == "percentile":
         low, high = (float(value) for value in np.percentile(values, PERCENTILES))
-        values = values.clip(low, high)
-    return (values - low) / np.float32(max(high - low, 1e-12))
+    return Intensities(low, high, clip=method == "percentile", fill=fill)
+
+
+def _finite(values: NDArray[np.float32], fill: float) -> NDArray[np.float32]:
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, np.float32(fill))
+
+
+def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDArray[np.float32]:
+    """Bring intensities to 0..1 as float32, see :func:`intensities`."""
+    return intensities(pixels, method, name).apply(pixels)
 
 
 def normalize_frame(pixels: NDArray[Any], config: ModelConfig, name: str = "the image") -> NDArray[np.float32]:

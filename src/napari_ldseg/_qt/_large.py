@@ -1,0 +1,124 @@
+"""Layers larger than memory: where their result lies on disk, and the layers that show it while it fills."""
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import platformdirs
+from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
+
+from ..config import ModelConfig
+from ..data import IDENTITY, LABELS, open_levels, partial_folder
+from ..data import Image as Picture
+from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
+from ._sources import channel_axis, pixel_size, place_on
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from ..checkpoints import ModelEntry
+    from ..inference import LargeSegmentation
+
+# Pixels of the finest level above which a layer is segmented on disk.
+LARGE = 2**26
+REFRESH = 1.0
+
+
+def large_image(layer: Image, config: ModelConfig) -> Picture | None:
+    """Return all levels of a layer that is to be segmented on disk; None for one that fits into memory.
+
+    Models that see whole images, and layers with frames, never need it: a frame is chosen, or a level.
+    """
+    ndim = config.network.ndim
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    whole = config.input.mode == "fit" or layer.ndim != ndim
+    if whole or channel_axis(layer) is not None or math.prod(levels[0].shape[:ndim]) <= LARGE:
+        return None
+    axes = "zyx"[-ndim:] + ("c" if layer.rgb else "")
+    every = []
+    for level in levels:
+        factors = np.asarray(levels[0].shape[:ndim]) / np.asarray(level.shape[:ndim])
+        spacing, unit = pixel_size(layer, list(range(ndim)), factors)
+        every.append(Picture(level, axes, spacing, unit, layer.name))
+    return every[0].replace(levels=tuple(every[1:]))
+
+
+def result_folder(image: str, model: str) -> Path:
+    """Return where the result of an image with a model lies: in the user's data folder, beside the models."""
+    name = re.sub(r"[^\w.+-]+", "_", f"{image}_{model}")
+    return Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "results" / f"{name}.zarr"
+
+
+class LargeLayers:
+    """Labels and SD of one large run, read from disk; what is not computed yet is empty.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : napari.layers.Image
+        The image.
+    path : Path
+        Where the whole result will lie.
+    entry : ModelEntry
+    """
+
+    def __init__(self, viewer: "ViewerModel", layer: Image, path: Path, entry: "ModelEntry") -> None:
+        self._viewer, self._image, self._path, self._entry = viewer, layer, path, entry
+        self._layers: dict[str, Layer] = {}
+        self._shown = -math.inf
+
+    def steps(self, result: "LargeSegmentation | None") -> Iterator[None]:
+        """Show what is on disk by now: once a second while it fills (no result yet), and all of it at the end."""
+        folder = partial_folder(self._path) if result is None else result.path
+        # Until it states what it is, a folder is being made.
+        if result is None and (time.monotonic() - self._shown < REFRESH or not (folder / IDENTITY).exists()):
+            return
+        for kind, part in (("labels", LABELS), ("SD", ".")):
+            layer = self._layers.get(kind)
+            if layer is None:
+                layer = self._layers[kind] = self._add(kind, open_levels(folder / part))
+            elif layer not in self._viewer.layers:
+                continue
+            elif result is not None:
+                layer.data = _data(open_levels(folder / part))
+            else:
+                layer.refresh()
+            if result is not None:
+                layer.metadata = {KEY: {"kind": kind, **result.provenance, "folder": str(result.path)}}
+            yield
+        self._shown = time.monotonic()
+
+    def _add(self, kind: str, levels: list[Any]) -> Layer:
+        selected = set(self._viewer.layers.selection)
+        common = {"name": f"{self._image.name} [{self._entry.name}] {kind}", **self._place(levels[0].shape)}
+        layer: Layer
+        if kind == "labels":
+            config = self._entry.config
+            colors: dict[int | None, Any] = dict(enumerate(class_colors(config.class_names, config.class_colors)))
+            colormap = DirectLabelColormap(color_dict={**colors, None: UNKNOWN})
+            layer = Labels(_data(levels), multiscale=len(levels) > 1, opacity=0.5, colormap=colormap, **common)
+            layer.editable = False
+        else:
+            style = {"colormap": sd_colormap(), "contrast_limits": SD_RANGE, "blending": "translucent"}
+            multiscale = len(levels) > 1
+            layer = Image(_data(levels), multiscale=multiscale, opacity=SD_OPACITY, **style, **common)
+            layer.contrast_limits_range = (0.0, 1.0)
+        layer.metadata = {KEY: {"kind": kind}}
+        self._viewer.add_layer(layer)
+        self._viewer.layers.selection = selected & set(self._viewer.layers)
+        return layer
+
+    def _place(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Return the transforms of a result, whose pixels are those of one level of the image."""
+        levels = list(self._image.data) if self._image.multiscale else [self._image.data]
+        full = np.asarray(levels[0].shape[: self._image.ndim], dtype=float)
+        return place_on(self._image, full / np.asarray(shape), np.zeros(self._image.ndim))
+
+
+def _data(levels: list[Any]) -> Any:
+    return levels if len(levels) > 1 else levels[0]

@@ -1,0 +1,280 @@
+"""Images larger than memory: levels, blocks, resuming, memory that stays small; OME-Zarr files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+
+from napari_ldseg.checkpoints import save_model
+from napari_ldseg.config import SegmentConfig
+from napari_ldseg.data import (
+    IDENTITY,
+    LABELS,
+    Image,
+    find_images,
+    partial_folder,
+    read_image,
+    read_ome_zarr,
+    write_ome_zarr,
+)
+from napari_ldseg.data._ome_zarr import average, majority
+from napari_ldseg.errors import InputError
+from napari_ldseg.inference import LargeRun, is_large, nearest_level, segment, segment_large
+from napari_ldseg.inference import _large as large
+
+from .builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+from .test_tiles import make_spacing_model, noise_picture
+
+FAST = SegmentConfig(samples=2, steps=1, device="cpu", tile=32, overlap=8)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 64 (2D) and 16 (3D) pixels of the networks' grid, so that a small image has several."""
+    monkeypatch.setattr(large, "BLOCK_SIDE", {2: 64, 3: 16})
+
+
+# --- OME-Zarr -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("yx", (600, 300)), ("tzyx", (2, 5, 70, 300)), ("cyx", (2, 40, 50))])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_ome_zarr_round_trip(tmp_path: Path, axes: str, shape: tuple[int, ...], dtype: Any) -> None:
+    array, path = make_ramp(shape, dtype), tmp_path / "a.zarr"
+    spacing = (0.5, 0.25, 0.25)[-sum(axis in "zyx" for axis in axes) :]
+    write_ome_zarr(path, array, axes, spacing=spacing, unit="um", metadata={"seed": 7})
+    image = read_image(path)
+    assert np.array_equal(np.asarray(image.array), array)
+    assert image.array.dtype == dtype
+    assert (image.axes, image.spacing, image.unit, image.name) == (axes, spacing, "micrometer", "a")
+    assert dict(zarr.open_group(path, mode="r").attrs)["napari-ldseg"] == {"seed": 7}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+    assert find_images([tmp_path]) == [path]
+
+
+def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
+    write_ome_zarr(tmp_path / "a.zarr", make_ramp((601, 300)), "yx", spacing=(1.0, 2.0), unit="mm", metadata={})
+    image = read_ome_zarr(tmp_path / "a.zarr")
+    assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150)]
+    assert image.levels[0].spacing == (2.0, 4.0)
+    (entry,) = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)["multiscales"]
+    assert entry["datasets"][1]["coordinateTransformations"][1] == {"type": "translation", "translation": [0.5, 1.0]}
+
+
+def test_axes_are_brought_into_the_order_of_the_standard(tmp_path: Path) -> None:
+    write_ome_zarr(tmp_path / "a.zarr", make_ramp((6, 7, 3)), "yxc", spacing=None, unit="pixel", metadata={})
+    image = read_ome_zarr(tmp_path / "a.zarr")
+    assert (image.axes, image.spacing) == ("cyx", None)
+    assert np.array_equal(np.asarray(image.array), make_ramp((6, 7, 3)).transpose(2, 0, 1))
+
+
+def test_version_0_5_is_read(tmp_path: Path) -> None:
+    group = zarr.open_group(tmp_path / "new.zarr", mode="w", zarr_format=3)
+    group.create_array("s0", data=make_ramp((4, 5)))
+    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "yx"]
+    scale = [{"type": "scale", "scale": [3.0, 4.0]}]
+    dataset = {"path": "s0", "coordinateTransformations": scale}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    image = read_ome_zarr(tmp_path / "new.zarr")
+    assert (image.axes, image.spacing, image.unit) == ("yx", (3.0, 4.0), "nanometer")
+    assert np.array_equal(np.asarray(image.array), make_ramp((4, 5)))
+
+
+def test_what_is_no_ome_zarr_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(InputError, match="cannot be read as OME-Zarr"):
+        read_image(tmp_path / "a.zarr")
+    with pytest.raises(InputError, match="does not exist"):
+        read_image(tmp_path / "b.zarr")
+
+
+def test_coarser_pixels_by_mean_and_by_majority() -> None:
+    values = np.array([[0, 2, 4], [2, 4, 8], [1, 1, 1]], np.float32)
+    assert average(values, [0, 1]).tolist() == [[2, 6], [1, 1]]
+    labels = np.array([[0, 0, 2, 0], [0, 1, 2, 0]], np.uint8)
+    assert majority(labels, [0, 1]).tolist() == [[0, 2]]  # of two and two, the higher class
+
+
+# --- levels -------------------------------------------------------------------------------------------------------
+
+
+def pyramid(side: int = 64, levels: int = 4, spacing: float | None = 0.25) -> Image:
+    every = [
+        Image(
+            da.zeros((side >> i, side >> i, 3), dtype=np.uint8),
+            "yxc",
+            None if spacing is None else (spacing * 2**i,) * 2,
+            "micrometer",
+        )
+        for i in range(levels)
+    ]
+    return every[0].replace(levels=tuple(every[1:]))
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(0.1, 64), (0.25, 64), (0.4, 32), (1.0, 16), (1.3, 16), (9.0, 8)])
+def test_the_level_nearest_the_model_is_taken(wanted: float, expected: int) -> None:
+    level, seen = nearest_level(pyramid(), make_spacing_model(2, wanted).config)
+    assert level.shape == (expected, expected)
+    assert seen == pytest.approx((0.25 * 64 / expected,) * 2)
+    assert level.levels == ()
+
+
+def test_a_model_of_whole_images_takes_the_coarsest_level_that_is_large_enough() -> None:
+    assert nearest_level(pyramid(), make_tiny_config(2))[0].shape == (32, 32)
+    assert nearest_level(pyramid(16, 2), make_tiny_config(2))[0].shape == (16, 16)
+
+
+def test_large_is_what_neither_memory_nor_one_pass_holds() -> None:
+    config, settings = make_spacing_model(2, 1.0).config, SegmentConfig()
+    assert not is_large(pyramid(2**13, 1, 1.0), config, settings)
+    assert is_large(pyramid(2**13 + 8, 1, 1.0), config, settings)
+    assert not is_large(pyramid(40_000, 5, 0.25), make_spacing_model(2, 4.0).config, settings)
+    assert is_large(pyramid(40_000, 5, 0.25), config, settings)
+    assert not is_large(pyramid(40_000, 5, 0.25), make_tiny_config(2), settings)
+
+
+# --- blocks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ndim", "spacing"), [(2, 1.0), (2, 2.0), (2, 0.7), (3, 1.0)])
+def test_blocks_make_what_segment_makes(tmp_path: Path, ndim: int, spacing: float) -> None:
+    model = make_spacing_model(ndim, spacing)
+    image = noise_picture(*((150, 110) if ndim == 2 else (18, 20, 34)))
+    config = FAST if ndim == 2 else FAST.replace(tile=16)
+    run = LargeRun(model, image, tmp_path / "a.zarr", config)
+    assert run.blocks > 1
+    result = to_end(segment_large(model, image, tmp_path / "a.zarr", config))
+    whole = to_end(segment(model, image, config.replace(tiles="always")))
+    assert np.abs(result.sd[0][:] - whole.sd).max() < 1e-5
+    assert np.mean(result.labels[0][:] != whole.labels) < 1e-3
+    assert result.sizes.sum(axis=1) == pytest.approx([np.prod(image.shape)] * 2)
+    assert result.sizes == pytest.approx(whole.sizes, rel=0.05)
+    assert (result.axes, result.spacing, result.samples) == ("zyx"[-ndim:], image.spacing, 2)
+    for number, level in enumerate(result.sd[1:], start=1):
+        coarse = whole.sd
+        for _ in range(number):
+            coarse = average(coarse, list(range(ndim)))
+        assert np.allclose(level[:], coarse, atol=1e-5)
+
+
+def test_frames_of_a_sequence_are_blocks_of_their_own(tmp_path: Path) -> None:
+    model, one = make_spacing_model(), noise_picture(70, 40)
+    stack = one.replace(array=np.stack([one.array, one.array[::-1]]), axes="tyxc")
+    result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
+    assert result.axes == "tyx"
+    for frame in range(2):
+        alone = to_end(segment(model, one.replace(array=stack.array[frame]), FAST.replace(tiles="always")))
+        assert np.allclose(result.sd[0][frame], alone.sd, atol=1e-5)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image, path = make_spacing_model(), noise_picture(150, 110), tmp_path / "a.zarr"
+    steps = segment_large(model, image, path, FAST)
+    while "Block 3" not in next(steps).stage:
+        pass
+    steps.close()
+    assert not path.exists()
+    assert partial_folder(path).is_dir()
+    again = LargeRun(model, image, path, FAST)
+    assert (again.blocks, again.todo()) == (6, [2, 3, 4, 5])
+    seen: list[int] = []
+    monkeypatch.setattr(LargeRun, "segment_block", counted(LargeRun.segment_block, seen))
+    result = to_end(segment_large(model, image, path, FAST))
+    assert seen == [2, 3, 4, 5]
+    whole = to_end(segment(model, image, FAST.replace(tiles="always")))
+    assert np.abs(result.sd[0][:] - whole.sd).max() < 1e-5
+    assert [file.name for file in tmp_path.iterdir()] == ["a.zarr"]
+    # Once it is whole, nothing is computed again.
+    to_end(segment_large(model, image, path, FAST))
+    assert seen == [2, 3, 4, 5]
+    assert not (path / "done").exists()
+    assert json.loads((path / IDENTITY).read_text())["provenance"]["samples"] == 2
+
+
+def counted(function: Any, seen: list[int]) -> Any:
+    def counting(self: LargeRun, number: int) -> Any:
+        seen.append(number)
+        return function(self, number)
+
+    return counting
+
+
+@pytest.mark.parametrize("change", ["seed", "model", "pixels"])
+def test_another_run_is_not_mixed_in(tmp_path: Path, change: str) -> None:
+    model, image, path = make_spacing_model(), noise_picture(70, 40), tmp_path / "a.zarr"
+    LargeRun(model, image, path, FAST)
+    other = {
+        "seed": (model, image, FAST.replace(seed=1)),
+        "pixels": (model, image.replace(array=image.array + 1), FAST),
+    }
+    if change == "model":
+        changed = make_spacing_model()
+        next(changed.parameters()).data[0] += 1
+        other["model"] = (changed, image, FAST)
+    model, image, config = other[change]
+    with pytest.raises(InputError, match="half-written result of other settings, another model or another image"):
+        LargeRun(model, image, path, config)
+    to_end(segment_large(model, image, path, config, overwrite=True))
+    with pytest.raises(InputError, match="holds another result"):
+        LargeRun(make_spacing_model(), noise_picture(70, 44), path, FAST)
+
+
+def test_intensities_are_those_of_the_whole(tmp_path: Path) -> None:
+    model = make_spacing_model()
+    model.config = model.config.replace(input={**model.config.input.model_dump(), "normalization": "minmax"})
+    # The left half is dark: scaled on its own, it would look like the right half.
+    picture = noise_picture(64, 128)
+    dark = np.concatenate([picture.array[:, :64] // 4, picture.array[:, 64:]], axis=1)
+    image = picture.replace(array=da.from_array(dark, chunks=32))
+    result = to_end(segment_large(model, image, tmp_path / "a.zarr", FAST))
+    whole = to_end(segment(model, image.replace(array=dark), FAST.replace(tiles="always")))
+    assert np.allclose(result.sd[0][:], whole.sd, atol=1e-5)
+
+
+def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
+    """Of 10**10 pixels, one block is computed, and no more than some chunks around it are made."""
+    made: list[tuple[int, ...]] = []
+
+    def chunk(block_id: tuple[int, ...] = ()) -> Any:
+        made.append(block_id)
+        return np.full((500, 500, 3), 100, np.uint8)
+
+    side = 100_000
+    array = da.map_blocks(
+        chunk, chunks=((500,) * 200, (500,) * 200, (3,)), dtype=np.uint8, meta=np.empty((0,) * 3, np.uint8)
+    )
+    small = Image(da.full((100, 100, 3), 100, dtype=np.uint8), "yxc", (1000.0,) * 2, "micrometer")
+    image = Image(array, "yxc", (1.0, 1.0), "micrometer", "slide", (small,))
+    assert image.shape == (side, side)
+    run = LargeRun(make_spacing_model(2, 1.0), image, tmp_path / "a.zarr", FAST)
+    last = run.blocks - 1
+    for _ in run.segment_block(last):
+        pass
+    assert {index[:2] for index in made} == {(199, 199)}
+    assert len(run.todo()) == last
+
+
+def test_models_of_whole_images_have_nothing_to_gain(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sees the whole image at once"):
+        to_end(segment_large(make_tiny_model(2), noise_picture(70, 40), tmp_path / "a.zarr"))
+
+
+def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = save_model(make_spacing_model(), tmp_path / "tiny.safetensors", "# Tiny\n")
+    picture = noise_picture(70, 40)
+    write_ome_zarr(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
+    arguments = ["segment", tmp_path / "a.zarr", "--model", model, "--samples", 2, "--steps", 1, "--device", "cpu"]
+    assert run(*arguments, "--out", tmp_path / "small").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "small").glob("a_*")) == ["a_labels.tif", "a_sd.tif"]
+    monkeypatch.setattr("napari_ldseg.inference._levels.MAX_PLANE", 2000)
+    assert run(*arguments, "--out", tmp_path / "large").exit_code == 0
+    assert [path.name for path in (tmp_path / "large").glob("a_*")] == ["a_ldseg.zarr"]
+    labels = read_ome_zarr(tmp_path / "large" / "a_ldseg.zarr" / LABELS)
+    assert labels.shape == (70, 40)
+    result = run(*arguments, "--out", tmp_path / "large")
+    assert "1 of 1 images segmented" in result.output
+    assert "(1 of them earlier)" in result.output

@@ -1,0 +1,144 @@
+"""One run of a model: its device and settings, how far it is, and what it says of itself."""
+
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..checkpoints import autocast, resolve_device
+from ..config import SamplerName, SegmentConfig
+from ..diffusion import Noise
+from ..errors import EngineError
+from ..networks import LDSeg
+from ._result import Progress, Segmentation
+from ._sampling import decode_probabilities, sample_latents
+
+PIXELS_AT_ONCE = 2_500_000
+
+
+class Run:
+    """A model that is ready on its device, and the count of its steps.
+
+    Parameters
+    ----------
+    model : LDSeg
+        It is moved to the device and set to evaluation.
+    config : SegmentConfig
+    wanted : int
+        The most samples that are drawn.
+    pixels : float
+        Pixels of what the networks see at a time: of the image, or of a tile.
+    """
+
+    def __init__(self, model: LDSeg, config: SegmentConfig, wanted: int, pixels: float) -> None:
+        self.device = resolve_device(config.device)
+        self.model = _ready(model, self.device)
+        self.config, self.wanted = config, wanted
+        self.batch = max(1, min(config.batch, int(PIXELS_AT_ONCE // pixels)))
+        self.done, self.total = 0, 0
+        self.part = ""
+        self._started = time.perf_counter()
+
+    @property
+    def sampler(self) -> SamplerName:
+        """As set, or the model's own."""
+        return self.config.sampler or self.model.config.sampler
+
+    @property
+    def renormalizes(self) -> bool:
+        """Whether what is computed together influences each other (the samplers of the LDSeg release)."""
+        return self.sampler.startswith("ldseg-release")
+
+    @property
+    def views(self) -> int:
+        """Mirror images that the samples take turns with."""
+        return min(self.config.views or self.model.config.views, 1 << self.model.config.network.ndim)
+
+    @property
+    def steps(self) -> int:
+        """As set, or the model's own."""
+        return self.config.steps or self.model.config.steps
+
+    def progress(self, text: str, preview: Segmentation | None = None) -> Progress:
+        """Say how far the run is; ``part`` names the frame or block."""
+        text = f"{self.part}: {text}" if self.part else text[0].upper() + text[1:]
+        return Progress(self.done, max(self.total, self.done), text, preview)
+
+    def embed(self, tensor: Tensor) -> Tensor:
+        """Return the condition of one image or tile (1, C, *S)."""
+        try:
+            # One image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
+            with torch.inference_mode(), autocast(self.device, self.config.precision):
+                embedding, _ = self.model.embed(tensor.to(self.device))
+            with torch.inference_mode():
+                return self.model.condition(embedding.float())
+        except RuntimeError as error:
+            full = "there is not enough memory; crop the image or choose the CPU"
+            reason = full if _out_of_memory(error) else str(error)
+            raise EngineError(f"The image could not be embedded on {self.device}: {reason}.") from error
+
+    def draw(self, condition: Tensor, noise: Noise, images: int) -> Generator[Progress, None, Tensor]:
+        """Draw and decode one sample for each condition, of ``images`` images; return probabilities (N, C, *S)."""
+        latent = condition
+        drawn = sample_latents(self.model, condition, noise, sampler=self.sampler, steps=self.steps)
+        for step, current in enumerate(drawn, start=1):
+            latent = current
+            self.done += images
+            yield self.progress(f"sampling, step {step} of {self.steps}")
+        probabilities = decode_probabilities(self.model, latent).cpu()
+        if not torch.isfinite(probabilities).all():
+            raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
+        return probabilities
+
+    def relieve(self, samples: int, windows: int, error: RuntimeError) -> None:
+        """Half the batch (``samples`` of each of so many windows) after an out-of-memory error.
+
+        Anything else, or a batch of one, ends the run in words.
+        """
+        if not _out_of_memory(error):
+            raise EngineError(f"The computation failed on {self.device}: {error}") from error
+        if samples * windows == 1:
+            raise EngineError(
+                f"There is not enough memory on {self.device} for a single sample of this image; "
+                "close other programs, choose the CPU, or crop the image."
+            ) from error
+        self.batch = samples * windows // 2
+
+    def provenance(self, image: str) -> dict[str, Any]:
+        """All that is needed to compute the same again."""
+        return {
+            "software": "napari-ldseg",
+            "version": version("napari-ldseg"),
+            "model": self.model.config.name,
+            "model_sha256": self.model.sha256,
+            "image": image,
+            "sampler": self.sampler,
+            "steps": self.steps,
+            "views": self.views,
+            "batch": self.batch,
+            "seed": self.config.seed,
+            "settings": self.config.model_dump(mode="json"),
+            "device": str(self.device),
+            "seconds": round(time.perf_counter() - self._started, 3),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _ready(model: LDSeg, device: torch.device) -> LDSeg:
+    """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
+    weights = list(model.parameters())  # asked first, since moving what is in place already takes a third of a run
+    flat = model.config.network.ndim == 2
+    if flat and not all(w.is_contiguous(memory_format=torch.channels_last) for w in weights if w.ndim == 4):
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if any(w.device != device for w in weights):
+        model = model.to(device)
+    return model.eval()
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "can't allocate memory" in words

@@ -1,0 +1,61 @@
+"""Smoothing in time: neighbouring frames share what the denoiser knows of them."""
+
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ._noise import mirror
+from ._result import Progress
+from ._run import Run
+
+
+def smooth_conditions(
+    run: Run, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
+) -> Generator[Progress, None, dict[tuple[int, int], Tensor]]:
+    """Embed all frames and average their conditions along time.
+
+    The noise of a sample is the same for all frames, so that its latents move as slowly as the conditions. A condition
+    is an affine function of its embedding: the average of one is that of the other.
+
+    Parameters
+    ----------
+    run : Run
+    readers : sequence of callables
+        Each reads one frame (1, image_channels, *S), in the order of ``leading``.
+    leading : tuple of int
+        How many frames there are along each frame axis.
+    time : int
+        Which of these axes is time.
+    views : range
+        Numbers of the mirror images that are needed.
+
+    Returns
+    -------
+    dict
+        Conditions (1, W, *cells) by number of the frame and of the mirror image.
+    """
+    ndim = run.model.config.network.ndim
+    found: dict[tuple[int, int], Tensor] = {}
+    for number, read in enumerate(readers):
+        pixels = read()
+        for view in views:
+            found[number, view] = run.embed(mirror(pixels, view, ndim))
+            run.done += 1
+            yield run.progress(f"frame {number + 1} of {len(readers)} embedded")
+    weights = torch.from_numpy(gaussian_matrix(leading[time], run.config.smoothing))
+    for view in views:
+        frames = torch.cat([found[number, view] for number in range(len(readers))])
+        along = frames.unflatten(0, leading).movedim(time, 0)
+        smooth = torch.tensordot(weights.to(along), along, dims=1).movedim(0, time).flatten(0, len(leading) - 1)
+        found.update({(number, view): condition[None] for number, condition in enumerate(smooth)})
+    return found
+
+
+def gaussian_matrix(number: int, sigma: float) -> NDArray[np.float32]:
+    """Return the weights (number, number) of a Gaussian average along a line; each row sums to 1, at the ends, too."""
+    distance = np.subtract.outer(np.arange(number), np.arange(number))
+    weights = np.exp(-0.5 * (distance / sigma) ** 2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -1,0 +1,114 @@
+"""What the networks see at a time: whole frames, or the tiles of one frame, blended in probability."""
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..diffusion import Noise
+from ._noise import field_noise, mirror, stream_noise
+from ._result import Progress
+from ._run import Run
+from ._tiles import Box, Tile
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """One image for the networks.
+
+    Attributes
+    ----------
+    frame : int
+        Which of the frames that are computed together it belongs to.
+    read : callable
+        Returns its pixels (1, image_channels, *S).
+    tile : Tile or None
+        Its place on the frame; None for the whole frame.
+    """
+
+    frame: int
+    read: Callable[[], Tensor]
+    tile: Tile | None = None
+
+
+class Windows:
+    """The windows of some frames, embedded when they are first needed.
+
+    One sample of a frame is one consistent picture: the tiles get their noise from one field over the whole plane,
+    and it is each sample's own probabilities that are blended, so that the spread over the samples is that of blended
+    pictures and not a blend of spreads.
+
+    Parameters
+    ----------
+    run : Run
+    windows : list of Window
+        All of one shape.
+    box : Box
+        What of the networks' grid is wanted: all of it, or a block, of which the tiles may stand out.
+    conditions : dict, optional
+        Conditions by number of the window and of the mirror image, where they are known already.
+    """
+
+    def __init__(
+        self, run: Run, windows: list[Window], box: Box, conditions: dict[tuple[int, int], Tensor] | None = None
+    ) -> None:
+        self._run, self._windows, self._box = run, windows, box
+        self._frames = 1 + max(window.frame for window in windows)
+        self._conditions = {} if conditions is None else conditions
+        self._ndim = run.model.config.network.ndim
+
+    def at_once(self, samples: int) -> int:
+        """How many windows are computed together with so many samples of each."""
+        return 1 if self._run.renormalizes else min(len(self._windows), max(1, self._run.batch // samples))
+
+    def draw(self, samples: range) -> Generator[Progress, None, Tensor]:
+        """Draw samples of each frame; return probabilities (frames, len(samples), C, *box)."""
+        run, out = self._run, torch.empty(0)
+        views = [sample % run.views for sample in samples]
+        at_once = self.at_once(len(samples))
+        for first in range(0, len(self._windows), at_once):
+            chunk = range(first, min(first + at_once, len(self._windows)))
+            for number in chunk:
+                yield from self._embed(number, sorted(set(views)))
+            condition = torch.cat([self._conditions[number, view] for number in chunk for view in views])
+            drawn = yield from run.draw(condition, self._noise(chunk, samples, views, condition), len(chunk))
+            pictures = drawn.unflatten(0, (len(chunk), len(samples)))
+            for number, picture in zip(chunk, pictures, strict=True):
+                turned = torch.stack([mirror(each, v, self._ndim) for each, v in zip(picture, views, strict=True)])
+                out = self._place(out, self._windows[number], turned)
+        return out
+
+    def _embed(self, number: int, views: Iterable[int]) -> Generator[Progress, None, None]:
+        """Embed the mirror images of one window that are not embedded yet; its pixels are read once for all."""
+        missing = [view for view in views if (number, view) not in self._conditions]
+        pixels = self._windows[number].read() if missing else None
+        for view in missing:
+            assert pixels is not None
+            self._conditions[number, view] = self._run.embed(mirror(pixels, view, self._ndim))
+            self._run.done += 1
+            yield self._run.progress("image embedded")
+
+    def _noise(self, chunk: range, samples: range, views: list[int], condition: Tensor) -> Noise:
+        network, seed = self._run.model.config.network, self._run.config.seed
+        tiles = [tile for number in chunk if (tile := self._windows[number].tile) is not None]
+        if not tiles:
+            shape = (network.latent_channels, *condition.shape[2:])
+            return stream_noise(seed, samples, shape, len(chunk))
+        boxes = [tuple((a // network.factor, b // network.factor) for a, b in tile.box) for tile in tiles]
+        return field_noise(seed, samples, views, boxes, network.latent_channels)
+
+    def _place(self, out: Tensor, window: Window, picture: Tensor) -> Tensor:
+        """Add one window's samples (N, C, *S), under the weights of its tile, to what is there already."""
+        if not out.numel():
+            sides = [b - a for a, b in self._box]
+            out = torch.zeros((self._frames, *picture.shape[:2], *sides))
+        if window.tile is None:
+            out[window.frame] = picture
+            return out
+        common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(window.tile.box, self._box, strict=True)]
+        inside = tuple(slice(a - s, b - s) for (a, b), s in zip(common, window.tile.start, strict=True))
+        target = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, self._box, strict=True))
+        weight = torch.from_numpy(window.tile.weight)[inside]
+        out[(window.frame, ..., *target)] += picture[(..., *inside)] * weight
+        return out
