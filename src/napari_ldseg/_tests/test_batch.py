@@ -16,6 +16,7 @@ import pytest
 import tifffile
 from typer.testing import Result
 
+import napari_ldseg
 from napari_ldseg import SegmentConfig, save_model, segment_folder
 from napari_ldseg.batch import Fingerprint, Record, _patience, plan_batch, run_batch
 from napari_ldseg.batch._image import summarize_result
@@ -241,3 +242,16 @@ def test_ctrl_c_ends_with_130_and_a_report(many: Path, out: Path, saved: Path) -
     assert counts["done"] >= 2
     assert counts["waiting"] >= 1
     assert counts["failed"] == 0
+
+
+def test_the_example_of_the_documentation_runs(
+    slides: Path, saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path(napari_ldseg.__file__).parents[2] / "docs" / "batch.md"
+    if not page.exists():
+        pytest.skip("installed from a wheel: there are no pages around the package")
+    code = page.read_text(encoding="utf-8").split("<!-- executed by test_batch.py -->\n```python\n")[1].split("```")[0]
+    monkeypatch.chdir(slides.parent)
+    exec(code.replace('"glas"', repr(str(saved))), {})  # noqa: S102  the released model takes too long here
+    assert capsys.readouterr().out.endswith(".png done\n")
+    assert len(list((slides.parent / "results").glob("*.tif"))) == 6
