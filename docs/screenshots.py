@@ -1,6 +1,7 @@
 """Make the pictures of the documentation: python docs/screenshots.py [--model NAME] [--out docs/images].
 
 With ``--cardiac MODEL`` only that of the Cardiac widget on the phantom cine.
+With ``--folder`` only the Segment folder widget.
 With ``--keras DIR``, a folder of the LDSeg authors' Keras files, only the picture of the model picker after its import.
 Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py
 """
@@ -19,11 +20,11 @@ from qtpy.QtCore import QEventLoop
 from qtpy.QtGui import QGuiApplication
 from skimage.segmentation import find_boundaries
 
-from napari_ldseg._qt import CardiacWidget, MeasureWidget, ReviewWidget, SegmentWidget
-from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture, settle
+from napari_ldseg._qt import CardiacWidget, FolderWidget, MeasureWidget, ReviewWidget, SegmentWidget
+from napari_ldseg._qt._demo import WINDOW, open_demo, press_segment, require_display, save_picture, settle
 from napari_ldseg._qt._layers import HELPER
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import echo_cine, read_image
+from napari_ldseg.data import colon_gland, echo_cine, read_image
 
 
 def picture_import(keras: Path, path: Path) -> None:
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--keras", type=Path, help="a folder of Keras files: picture its import alone")
+    parser.add_argument("--folder", action="store_true", help="only the picture of the Segment folder widget")
     parser.add_argument("--review", action="store_true", help="only the pictures of review and measurements")
     parser.add_argument("--cardiac", metavar="MODEL", help="a model for echocardiograms: picture the Cardiac widget")
     parser.add_argument("--phantoms", action="store_true", help="only the picture of the phantoms")
@@ -102,6 +104,9 @@ def main() -> None:
         return
     if arguments.keras is not None:
         picture_import(arguments.keras, arguments.out / "import_keras.png")
+        return
+    if arguments.folder:
+        picture_folder(arguments.out / "folder.png", arguments.model, arguments.samples)
         return
     os.environ["NAPARI_LDSEG_REVIEWS"] = tempfile.mkdtemp()
     viewer, widget = open_demo(arguments.model)
@@ -147,6 +152,31 @@ def measure_beat(viewer: Viewer, path: Path) -> None:
     wait_for(widget.measured, widget.measure)
     widget.go_to(widget.es.value())
     save_picture(viewer, path)
+
+
+def picture_folder(path: Path, model: str | None, samples: int) -> None:
+    """Segment parts of the sample image as a folder, one of its files damaged, and open the first row that is done."""
+    viewer = Viewer()
+    viewer.window.resize(*WINDOW)
+    widget = FolderWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment folder (LDSeg)", area="right")
+    if model is not None:
+        widget.model.setValue(model)
+    picture = colon_gland().array
+    with tempfile.TemporaryDirectory() as folder:
+        slides = Path(folder) / "slides"
+        slides.mkdir()
+        for number, (y, x) in enumerate(((0, 0), (0, 200), (120, 60), (200, 0), (200, 200), (60, 140)), start=1):
+            PIL.Image.fromarray(picture[y : y + 300, x : x + 300]).save(slides / f"core_{number}.png")
+        (slides / "core_7.png").write_bytes(b"cut short")
+        widget.settings.setValue(SegmentConfig(samples=samples))
+        widget.set_inputs([slides])
+        wait_for(widget.run_finished, widget.start)
+        wait_for(widget.opened, lambda: widget.open_row(widget.table.rows.row_at(1)))
+        viewer.layers.selection.active = viewer.layers[0]
+        widget.table.selectRow(1)
+        save_picture(viewer, path)
+    viewer.close()
 
 
 def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:

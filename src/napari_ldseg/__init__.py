@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch import BatchReport, segment_folder
     from .checkpoints import list_models, load_model, save_model
     from .config import (
         CardiacConfig,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchReport",
     "Cardiac",
     "CardiacConfig",
     "CheckpointError",
@@ -62,11 +64,13 @@ __all__ = [
     "read_part",
     "save_model",
     "segment",
+    "segment_folder",
     "stop_training",
     "train",
 ]
 
 _ROOMS = {
+    "batch": ("BatchReport", "segment_folder"),
     "checkpoints": ("list_models", "load_model", "save_model"),
     "config": (
         "CardiacConfig",

@@ -37,10 +37,8 @@ class _Place:
         return _Place(spacing, self.unit, self.geometry and self.geometry.coarser(factors, shape))
 
 
-def plan_outputs(
-    images: list[Path], out: Path, kinds: tuple[str, ...], overwrite: bool, written: str | None = None
-) -> list[Task]:
-    """Name all outputs, and refuse before anything is computed whatever would be lost or mixed up.
+def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], written: str | None = None) -> list[Task]:
+    """Name all outputs, and refuse before anything is computed whatever would be mixed up.
 
     They are written in the format ``written``, by default in that of each image (see :func:`output_suffix`).
     """
@@ -63,10 +61,6 @@ def plan_outputs(
         for output in task.outputs.values():
             if output.resolve() in inputs:
                 raise InputError(f"{output} is one of the images to segment; give another folder as --out.")
-            if output.exists() and not overwrite:
-                raise InputError(
-                    f"{output} exists already; give --overwrite to replace it, or another folder as --out."
-                )
     return tasks
 
 

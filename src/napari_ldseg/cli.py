@@ -7,28 +7,23 @@ torch and the viewer are imported by the commands that need them, so that ``--he
 import importlib.util
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from . import __version__
 from ._commands._cardiac import cardiac
-from ._commands._common import border, given, number, progress_bar, say, setting
+from ._commands._common import border, given, number, say, setting
 from ._commands._dataset import dataset
 from ._commands._evaluate import evaluate
 from ._commands._exchange import export, imports
 from ._commands._measure import measure
+from ._commands._segment import segment
 from ._commands._train import fine_tune, train
-from .config import DemoSample, Device, Precision, SamplerName, SegmentConfig, Tiling
-from .errors import InputError, LDSegError
-
-if TYPE_CHECKING:
-    from ._outputs import Task
-    from .inference import Progress as Step
-    from .networks import LDSeg
+from .config import DemoSample, SegmentConfig
+from .errors import InputError
 
 QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 
@@ -59,86 +54,7 @@ def _root(
     """Latent diffusion segmentation with uncertainty (LDSeg)."""
 
 
-def _segment_all(model: "LDSeg", tasks: "list[Task]", config: SegmentConfig, overwrite: bool) -> dict[Path, str]:
-    """Segment one image after another; return the reasons of those that failed."""
-    from ._commands._task import segment_task
-
-    failed: dict[Path, str] = {}
-    with progress_bar(MofNCompleteColumn()) as progress:
-        bar = progress.add_task("", total=len(tasks))
-        for index, task in enumerate(tasks):
-
-            def report(step: "Step", index: int = index, name: str = task.image.name) -> None:
-                done = index + min(step.done / max(step.total, 1), 1.0)
-                progress.update(bar, completed=done, description=f"{name}: {step.stage}")
-
-            progress.update(bar, completed=index, description=task.image.name)
-            try:
-                segment_task(model, task, config, report, overwrite)
-            except LDSegError as error:
-                failed[task.image] = str(error)
-        progress.update(bar, completed=len(tasks), description="Done" if not failed else "Done, with failures")
-    return failed
-
-
-@app.command()
-@border("Interrupted; the images that were finished are written.")
-def segment(
-    images: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders or patterns.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels and <stem>_sd.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Name of a model (see `models`), or its file.")],
-    samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
-    steps: Annotated[int | None, setting(SegmentConfig, "steps", "--steps")] = None,
-    sampler: Annotated[SamplerName | None, setting(SegmentConfig, "sampler", "--sampler")] = None,
-    seed: Annotated[int | None, setting(SegmentConfig, "seed", "--seed")] = None,
-    device: Annotated[Device | None, setting(SegmentConfig, "device", "--device")] = None,
-    precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
-    batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
-    keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
-    tiles: Annotated[Tiling | None, setting(SegmentConfig, "tiles", "--tiles")] = None,
-    smoothing: Annotated[float | None, setting(SegmentConfig, "smoothing", "--smoothing")] = None,
-    mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
-    written: Annotated[
-        str | None, typer.Option("--format", help="tif, ome-tif, nifti or mha. Default: the image's own, else tif.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
-) -> None:
-    """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
-
-    An OME-Zarr too large for memory is segmented tile by tile into <stem>_ldseg.zarr, and resumed where it stopped.
-    With --keep-mb each sample's mask is written, too (<stem>_samples.tif), for error bars with `measure`.
-    """
-    config = SegmentConfig.parse(
-        given(
-            samples=number(samples),
-            steps=steps,
-            sampler=sampler,
-            seed=seed,
-            device=device,
-            precision=precision,
-            batch=batch,
-            keep_mb=keep_mb,
-            tiles=tiles,
-            smoothing=smoothing,
-        )
-    )
-    from ._outputs import plan_outputs
-    from .data import find_images
-
-    kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
-    tasks = plan_outputs(find_images(images), out, kinds, overwrite, written)
-
-    from .checkpoints import load_model
-
-    failed = _segment_all(load_model(model, config.device), tasks, config, overwrite)
-    say(f"{len(tasks) - len(failed)} of {len(tasks)} images segmented into {out}.")
-    for image, reason in failed.items():
-        say(f"Failed: {image}: {reason}", "bold red")
-    if failed:
-        raise typer.Exit(1)
-
-
-for command in (measure, cardiac, evaluate, train, fine_tune, export):
+for command in (segment, measure, cardiac, evaluate, train, fine_tune, export):
     app.command()(command)
 app.add_typer(imports, name="import")
 app.add_typer(dataset, name="dataset")

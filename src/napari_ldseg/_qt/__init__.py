@@ -3,8 +3,10 @@
 from ._cardiac import CardiacWidget
 from ._demo import demo
 from ._evaluate import EvaluateWidget
+from ._folder import FolderWidget
 from ._measure import MeasureWidget
 from ._review import ReviewWidget
 from ._segment import SegmentWidget
 
 __all__ = ["CardiacWidget", "EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]
+__all__ = ["EvaluateWidget", "FolderWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]

@@ -26,10 +26,11 @@ class Bar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.done, self.total = 0, 0
+        self.done: float = 0
+        self.total = 0
         self.setFixedHeight(self.HEIGHT)
 
-    def show_done(self, done: int, total: int) -> None:
+    def show_done(self, done: float, total: int) -> None:
         """Show how many of how many steps are done."""
         self.done, self.total = done, total
         self.update()
@@ -55,7 +56,7 @@ class ProgressView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._begun: tuple[float, int] | None = None
+        self._begun: tuple[float, float] | None = None
         self.bar = Bar()
         self.line = QLabel()
         self.line.setWordWrap(True)
@@ -76,9 +77,12 @@ class ProgressView(QWidget):
 
     def show_progress(self, progress: "Progress | Loading") -> None:
         """Show the stage, and once it can be told, the time that is left."""
-        total, done = getattr(progress, "total", 0), getattr(progress, "done", 0)
+        self.show_share(getattr(progress, "done", 0), getattr(progress, "total", 0), progress.stage)
+
+    def show_share(self, done: float, total: int, text: str) -> None:
+        """Show these words, how much is done, and once it can be told, the time that is left."""
         self.bar.show_done(done, total)
-        self.say(" · ".join(part for part in (progress.stage, self._left(done, total)) if part))
+        self.say(" · ".join(part for part in (text, self._left(done, total)) if part))
 
     def say(self, text: str) -> None:
         """Show a line of words."""
@@ -90,7 +94,7 @@ class ProgressView(QWidget):
         self.bar.hide()
         self.say(text)
 
-    def _left(self, done: int, total: int) -> str:
+    def _left(self, done: float, total: int) -> str:
         now = time.monotonic()
         if self._begun is None:
             self._begun = (now, done) if done else None

@@ -267,9 +267,12 @@ def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, m
     write_image(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
     arguments = ["segment", tmp_path / "a.zarr", "--model", model, "--samples", 2, "--steps", 1, "--device", "cpu"]
     assert run(*arguments, "--out", tmp_path / "small").exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["a_labels.tif", "a_sd.tif"]
+    assert sorted(path.name for path in (tmp_path / "small").glob("a_*")) == ["a_labels.tif", "a_sd.tif"]
     monkeypatch.setattr("napari_ldseg.inference._levels.MAX_PLANE", 2000)
     assert run(*arguments, "--out", tmp_path / "large").exit_code == 0
-    assert [path.name for path in (tmp_path / "large").iterdir()] == ["a_ldseg.zarr"]
+    assert [path.name for path in (tmp_path / "large").glob("a_*")] == ["a_ldseg.zarr"]
     labels = read_image(tmp_path / "large" / "a_ldseg.zarr" / LABELS)
     assert labels.shape == (70, 40)
+    result = run(*arguments, "--out", tmp_path / "large")
+    assert "1 of 1 images segmented" in result.output
+    assert "(1 of them earlier)" in result.output

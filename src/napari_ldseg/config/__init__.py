@@ -21,13 +21,14 @@ from ._base import (
 )
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._run import CardiacConfig, MeasureConfig, SegmentConfig
+from ._run import BatchConfig, CardiacConfig, MeasureConfig, SegmentConfig
 from ._train import Learn, TrainConfig
 
 __all__ = [
     "FORMAT_VERSION",
     "TIMESTEPS",
     "AnyNetworkConfig",
+    "BatchConfig",
     "CardiacConfig",
     "Config",
     "DemoSample",

@@ -87,11 +87,49 @@ class SegmentConfig(Config):
         "0 segments each frame on its own.",
     )
 
+    axes: str | None = Field(
+        None, title="Axes", description="Letters for the image's axes, for example tyx; empty: as the file says."
+    )
+    frames: str | None = Field(None, title="Frames", description="Only these frames; 3:10 is 3 to 9.")
+    region: str | None = Field(None, title="Region", description="Only a part of each frame: Y0:Y1,X0:X1.")
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the image is to be read otherwise than it says, or in part."""
+        return any(part is not None for part in (self.axes, self.frames, self.region))
+
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if isinstance(self.samples, int) and not 1 <= self.samples <= 10_000:
             raise ValueError("samples must be 'auto' or between 1 and 10000")
         return self
+
+
+class BatchConfig(Config):
+    """How many images are segmented, whatever the model and its settings."""
+
+    workers: int = Field(
+        1,
+        title="Workers",
+        ge=1,
+        le=1024,
+        description="Processes that segment images side by side, each with its own copy of the model (Dask).",
+    )
+    scheduler: str | None = Field(
+        None,
+        title="Scheduler",
+        description="Address of a running Dask scheduler, for example tcp://node1:8786; its workers do the work.",
+    )
+    written: str | None = Field(
+        None,
+        title="Format",
+        description="tif, ome-tif, nifti, mha or ome-zarr; empty: the image's own, else tif.",
+    )
+    overwrite: bool = Field(
+        False,
+        title="Overwrite",
+        description="Replace outputs that exist and were made otherwise; what is done already is skipped in any case.",
+    )
 
 
 class MeasureConfig(Config):

@@ -16,7 +16,7 @@ from ._fold import fold, note_text, parse_notes, unfold
 from ._geometry import Geometry, rows, voxel_size
 from ._image import Image
 from ._optional import optional
-from ._spacing import convert_spacing
+from ._spacing import METERS, convert_spacing
 
 _UNITS = {"mm": "millimeter", "micron": "micrometer", "meter": "meter", "unknown": "millimeter"}
 _COMMENT = 6  # code of a header extension that holds text

@@ -53,7 +53,8 @@ class Reading:
     def cut(self) -> Image:
         """Return the part, as an image of its own; an axis of which one frame was chosen is gone."""
         axes = "".join(axis for axis, part in zip(self.image.axes, self.box, strict=True) if isinstance(part, slice))
-        return self.image.replace(array=self.image.array[self.box], axes=axes)
+        geometry = self.image.geometry if self.is_whole else None
+        return self.image.replace(array=self.image.array[self.box], axes=axes, levels=(), geometry=geometry)
 
     def sentence(self, config: ModelConfig | None = None) -> str:
         """Say what will be segmented, for example ``"40 frames of 256 x 384, each segmented on its own"``.

@@ -36,7 +36,7 @@ def nearest_level(image: Image, config: ModelConfig) -> tuple[Image, tuple[float
 
 def is_large(image: Image, config: ModelConfig, settings: SegmentConfig) -> bool:
     """Whether an image is one for :func:`segment_large`: neither its maps nor its tiles fit well into memory."""
-    if config.input.mode == "fit" and settings.tiles != "always":
+    if settings.is_part or (config.input.mode == "fit" and settings.tiles != "always"):
         return False
     level, seen = nearest_level(image, config)
     leading, shape, _, _ = frame_shape(level, config)

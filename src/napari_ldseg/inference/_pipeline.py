@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ..config import ModelConfig, SegmentConfig
-from ..data import Image
+from ..data import Image, read_part
 from ..errors import InputError
 from ..networks import LDSeg
 from ._maps import Maps
@@ -71,6 +71,9 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     >>> last.preview.sd.max()  # doctest: +SKIP
     """
     config = config or SegmentConfig()
+    if config.is_part:
+        ndim = model.config.network.ndim
+        image = read_part(image, ndim, axes=config.axes, frames=config.frames, region=config.region).cut()
     wanted = config.max_samples if config.samples == "auto" else config.samples
     maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles)
     cutter = _Cutter(model.config, image, config, maps.grid)

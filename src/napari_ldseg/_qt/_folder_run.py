@@ -1,0 +1,169 @@
+"""A batch in a thread, which can be paused; and opening what it made."""
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image as ImageLayer
+from napari.layers import Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+from qtpy.QtCore import Signal
+
+from ..batch import Batch, BatchReport, Row, plan_batch, run_batch
+from ..config import ModelConfig, SegmentConfig
+from ..data import Image, read_image, read_labels, read_notes
+from ._background import Background, Done
+from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
+from ._torch import import_torch
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+BREATH = 0.1
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one press of Start asks for."""
+
+    inputs: tuple[Path, ...]
+    model: Path
+    out: Path
+    config: SegmentConfig
+    kinds: tuple[str, ...]
+    overwrite: bool
+
+
+class FolderRun(Background):
+    """A batch in its thread; ``finished`` carries a :class:`Done` with the report, empty if it was stopped."""
+
+    planned = Signal(object)
+    updated = Signal(object)
+
+    def __init__(self, order: Order, plan: Callable[..., Batch] = plan_batch) -> None:
+        super().__init__()
+        self._order, self._plan = order, plan
+        self._going = threading.Event()
+        self._going.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits."""
+        return not self._going.is_set()
+
+    def pause(self, paused: bool) -> None:
+        """Wait at the next step, or go on."""
+        if paused:
+            self._going.clear()
+        else:
+            self._going.set()
+
+    def work(self) -> Done:
+        """Compare, then segment what is to do."""
+        order = self._order
+        try:
+            batch = self._plan(
+                order.inputs, order.model, order.out, order.config, order.kinds, overwrite=order.overwrite
+            )
+            self.planned.emit(batch)
+            batch.refuse_blocked()
+            if batch.waiting:
+                import_torch()
+            return self._segment(batch)
+        except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
+            return Done(error=error)
+
+    def _segment(self, batch: Batch) -> Done:
+        with closing(run_batch(batch)) as updates:
+            while not self._stop.is_set():
+                if not self._going.wait(BREATH):
+                    continue
+                try:
+                    update = next(updates)
+                except StopIteration as end:
+                    report: BatchReport = end.value
+                    return Done(report)
+                self.updated.emit(update)
+        return Done()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The pictures of one row, read from their files."""
+
+    image: Image
+    labels: Image
+    sd: Image | None
+    notes: dict[str, Any]
+
+
+def read_row(row: Row) -> Opened:
+    """Read the image and its outputs; meant for a thread.
+
+    Raises
+    ------
+    InputError
+        Where one of the files is gone or damaged.
+    """
+    outputs = row.outputs or {}
+    sd = read_image(outputs["sd"]) if "sd" in outputs else None
+    labels = read_labels(outputs["labels"])
+    return Opened(read_image(row.image), labels, sd, read_notes(outputs["labels"]))
+
+
+def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list[Layer]:
+    """Add image, labels and SD map as layers; layers of the same names are replaced."""
+    image, labels, sd = opened.image, opened.labels, opened.sd
+    prefix = f"{image.name} [{config.name}]"
+    array, rgb = _layer_array(image)
+    colors: dict[int | None, Any] = dict(enumerate(class_colors(config.class_names, config.class_colors)))
+    colormap = DirectLabelColormap(color_dict={**colors, None: UNKNOWN})
+    made: list[Layer] = [ImageLayer(array, name=image.name, rgb=rgb, scale=_scale(image, array.ndim - rgb))]
+    made.append(
+        Labels(
+            np.asarray(labels.array),
+            name=f"{prefix} labels",
+            opacity=0.5,
+            colormap=colormap,
+            scale=_scale(labels, labels.array.ndim),
+            metadata={KEY: {**opened.notes, "kind": "labels"}},
+        )
+    )
+    if sd is not None:
+        layer = ImageLayer(
+            sd.array,
+            name=f"{prefix} SD",
+            colormap=sd_colormap(),
+            contrast_limits=SD_RANGE,
+            blending="translucent",
+            opacity=SD_OPACITY,
+            rgb=False,
+            scale=_scale(sd, sd.array.ndim),
+            metadata={KEY: {**opened.notes, "kind": "SD"}},
+        )
+        layer.contrast_limits_range = (0.0, 1.0)
+        made.append(layer)
+    for layer in made:
+        if layer.name in viewer.layers:
+            viewer.layers.remove(layer.name)
+        viewer.add_layer(layer)
+    return made
+
+
+def _layer_array(image: Image) -> tuple[NDArray[Any], bool]:
+    """Colour as napari shows it; other channels become the first axis."""
+    if "c" not in image.axes:
+        return image.array, False
+    if image.channels in (3, 4) and image.array.dtype == np.uint8:
+        return image.array, True
+    return np.moveaxis(image.array, image.axes.index("c"), 0), False
+
+
+def _scale(image: Image, ndim: int) -> tuple[float, ...]:
+    spacing = image.spacing or (1.0,) * len(image.spatial)
+    return (1.0,) * (ndim - len(spacing)) + tuple(spacing)

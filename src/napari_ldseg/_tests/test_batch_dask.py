@@ -1,0 +1,149 @@
+"""Batches on Dask: real worker processes, that die; a scheduler that goes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+import tifffile
+from distributed import Client, LocalCluster, WorkerPlugin
+
+from napari_ldseg import SegmentConfig, save_model, segment_folder
+from napari_ldseg.batch import Update, _dask, _image, plan_batch, run_batch
+from napari_ldseg.data import LABELS, read_image, write_ome_zarr
+from napari_ldseg.errors import EngineError
+from napari_ldseg.inference import _large, _levels
+
+from .builders import make_ramp, save_picture
+from .test_tiles import make_spacing_model, noise_picture
+
+QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def slides(tmp_path: Path) -> Path:
+    for index in range(6):
+        save_picture(tmp_path / "slides" / f"{index}.png", make_ramp((24, 24, 3)) + index)
+    return tmp_path / "slides"
+
+
+def make_blocks_small(monkeypatch: pytest.MonkeyPatch | None = None) -> None:
+    """Let an image of more than 2000 pixels count as large, and have blocks of 64 pixels a side."""
+    patch = monkeypatch or pytest.MonkeyPatch()
+    patch.setattr(_large, "BLOCK_SIDE", {2: 64, 3: 16})
+    patch.setattr(_levels, "MAX_PLANE", 2000)
+
+
+class Prepare(WorkerPlugin):
+    """Makes blocks small, and a worker die while it reads an image that is called "poison"."""
+
+    def setup(self, worker: object) -> None:
+        del worker
+        make_blocks_small()
+        read = _image.read_image
+        _image.read_image = lambda path: os._exit(9) if Path(path).stem == "poison" else read(path)  # type: ignore
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """Two workers, in processes of their own; one death is one too many."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        client.register_plugin(Prepare())
+        yield cluster.scheduler_address
+
+
+def test_two_workers_write_what_one_process_writes(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
+    (slides / "broken.png").write_bytes(b"no picture")
+    alone = segment_folder(slides, tmp_path / "alone", saved, QUICK)
+    together = segment_folder(slides, tmp_path / "together", saved, QUICK, scheduler=scheduler)
+    assert alone.failed == together.failed
+    for path in (tmp_path / "alone").glob("*.tif"):
+        np.testing.assert_array_equal(tifffile.imread(path), tifffile.imread(tmp_path / "together" / path.name))
+    assert together.count("done") == 6
+    assert len(list((tmp_path / "together").glob("*.tif"))) == 12
+
+
+def test_a_large_image_is_shared_by_the_workers_bit_for_bit(
+    tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_blocks_small(monkeypatch)
+    model = save_model(make_spacing_model(), tmp_path / "tiles.safetensors", "# Tiles\n")
+    picture = noise_picture(150, 110)
+    write_ome_zarr(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
+    config = QUICK.replace(tile=32, overlap=8)
+    segment_folder(tmp_path / "a.zarr", tmp_path / "alone", model, config)
+    run = run_batch(plan_batch([tmp_path / "a.zarr"], model, tmp_path / "out", config), scheduler=scheduler)
+    updates = list(run)
+    assert sum("Block" in update.stage for update in updates) == 6
+    assert updates[-1].state != "failed", updates[-1]
+    for folder in ("a_ldseg.zarr", f"a_ldseg.zarr/{LABELS}"):
+        alone, shared = (np.asarray(read_image(tmp_path / out / folder).array) for out in ("alone", "out"))
+        np.testing.assert_array_equal(alone, shared)
+    again = segment_folder(tmp_path / "a.zarr", tmp_path / "out", model, config, scheduler=scheduler)
+    assert again.count("earlier") == 1
+
+
+def workers(scheduler: str) -> list[int]:
+    """Their process ids."""
+    with Client(scheduler, set_as_default=False) as client:
+        return list(client.run(os.getpid).values())
+
+
+def ends(run: Iterator[Update]) -> list[str]:
+    return sorted(update.state for update in run if update.state != "running")
+
+
+def test_a_worker_that_is_killed_costs_no_image(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
+    run = run_batch(plan_batch([slides], saved, tmp_path / "out", QUICK), scheduler=scheduler)
+    next(update for update in run if update.state == "done")
+    os.kill(workers(scheduler)[0], signal.SIGKILL)
+    assert ends(run) == ["done"] * 5
+    assert len(list((tmp_path / "out").glob("*.tif"))) == 12
+
+
+def test_an_image_that_kills_its_workers_is_reported(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
+    save_picture(slides / "poison.png", make_ramp((24, 24, 3)))
+    report = segment_folder(slides, tmp_path / "out", saved, QUICK, scheduler=scheduler)
+    assert {path.stem: reason[:60] for path, reason in report.failed.items()} == {
+        "poison": "the process that worked on it died each time (out of memory,"
+    }
+    assert report.count("done") == 6
+
+
+def test_a_lost_scheduler_ends_the_run_in_words(slides: Path, tmp_path: Path, saved: Path) -> None:
+    code = (
+        "import asyncio, distributed\n"
+        "async def main():\n"
+        "    async with distributed.Scheduler(dashboard=False) as scheduler:\n"
+        "        print(scheduler.address, flush=True)\n"
+        "        await scheduler.finished()\n"
+        "asyncio.run(main())"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    with process.stdout:
+        address = process.stdout.readline().decode().strip()
+    run = run_batch(plan_batch([slides], saved, tmp_path / "out", QUICK), scheduler=address)
+    assert any(update.stage == "Waiting for workers" for update in run)
+    process.kill()
+    process.wait()
+    with pytest.raises(EngineError, match="connection to the Dask scheduler is lost"):
+        list(run)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["counts"]["waiting"] == 6
+
+
+def test_no_scheduler_is_said(slides: Path, tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_dask, "CONNECTING", 0.5)
+    with pytest.raises(EngineError, match="No Dask scheduler answers at tcp"):
+        segment_folder(slides, tmp_path / "out", saved, QUICK, scheduler="tcp://127.0.0.1:9")

@@ -1,0 +1,141 @@
+"""The Segment folder widget, on tiny models and pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from napari_ldseg._qt import FolderWidget
+from napari_ldseg._qt._folder_run import Opened, show_row
+from napari_ldseg._qt._folder_table import STATE, UNCERTAINTY
+from napari_ldseg._qt._layers import is_result
+from napari_ldseg.config import SegmentConfig
+from napari_ldseg.data import Image
+from napari_ldseg.errors import InputError
+
+from .builders import make_ramp, make_tiny_config, save_picture
+from .qt_fixtures import save_tiny
+
+QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
+
+
+@pytest.fixture
+def slides(tmp_path: Path) -> Path:
+    for index in range(4):
+        save_picture(tmp_path / "slides" / f"{index}.png", make_ramp((24, 24 + index, 3)))
+    return tmp_path / "slides"
+
+
+def make_widget(slides: Path, tmp_path: Path) -> FolderWidget:
+    made = FolderWidget(ViewerModel())
+    made.model.setValue(save_tiny(tmp_path))
+    made.settings.setValue(QUICK)
+    made.set_inputs([slides])
+    return made
+
+
+@pytest.fixture
+def widget(qtbot: QtBot, slides: Path, tmp_path: Path) -> FolderWidget:
+    made = make_widget(slides, tmp_path)
+    qtbot.addWidget(made)
+    return made
+
+
+def run_to_end(qtbot: QtBot, widget: FolderWidget) -> None:
+    with qtbot.waitSignal(widget.run_finished, timeout=60_000):
+        widget.start_button.click()
+
+
+def shown(widget: FolderWidget, column: int) -> list[str]:
+    rows = widget.table.rows
+    return [rows.data(rows.index(line, column)) for line in range(rows.rowCount())]
+
+
+def test_a_folder_is_segmented_and_sorted_by_uncertainty(qtbot: QtBot, widget: FolderWidget, slides: Path) -> None:
+    (slides / "broken.png").write_bytes(b"no picture")
+    run_to_end(qtbot, widget)
+    assert shown(widget, STATE) == ["failed", "done", "done", "done", "done"]
+    scores = [float(text) for text in shown(widget, UNCERTAINTY)[1:]]
+    assert scores == sorted(scores, reverse=True)
+    assert widget.message.text().startswith("Failed: broken.png: ")
+    assert widget.progress.line.text().startswith("4 of 5 done")
+    assert len(list((slides.parent / "slides_segmented").glob("*.tif"))) == 8
+    widget.open_row(widget.table.rows.row_at(0))
+    assert "broken.png: " in widget.message.text()
+
+
+def test_a_double_click_opens_image_labels_and_sd(qtbot: QtBot, widget: FolderWidget) -> None:
+    run_to_end(qtbot, widget)
+    for _ in range(2):  # opened again, its layers are replaced
+        with qtbot.waitSignal(widget.opened, timeout=20_000):
+            widget.table.doubleClicked.emit(widget.table.rows.index(widget.table.rows.line_of(2), 0))
+    layers = widget._viewer.layers
+    assert [layer.name for layer in layers] == ["2", "2 [tiny-2d] labels", "2 [tiny-2d] SD"]
+    assert [is_result(layer) for layer in layers] == [False, True, True]
+    assert layers[1].data.shape == layers[2].data.shape == (24, 26)
+    assert layers[1].metadata["napari-ldseg"]["model"] == "tiny-2d"
+
+
+def test_pause_cancel_and_start_again(qtbot: QtBot, widget: FolderWidget) -> None:
+    widget.settings.setValue(QUICK.replace(samples=30, steps=20))
+    widget.start()
+    qtbot.waitUntil(lambda: "done" in shown(widget, STATE), timeout=60_000)
+    widget.pause()
+    assert widget.pause_button.text() == "Go on"
+    qtbot.wait(300)
+    paused = shown(widget, STATE)
+    qtbot.wait(300)
+    assert shown(widget, STATE) == paused
+    with qtbot.waitSignal(widget.run_finished, timeout=60_000):
+        widget.cancel()
+    finished = shown(widget, STATE).count("done")
+    assert 1 <= finished < 4
+    assert shown(widget, STATE).count("waiting") == 4 - finished
+    assert widget.progress.line.text().startswith("Stopped.")
+    run_to_end(qtbot, widget)
+    assert sorted(shown(widget, STATE)) == ["done"] * (4 - finished) + ["done earlier"] * finished
+
+
+def test_what_exists_is_not_replaced_unless_wanted(qtbot: QtBot, widget: FolderWidget) -> None:
+    run_to_end(qtbot, widget)
+    widget.settings.setValue(QUICK.replace(steps=2))
+    run_to_end(qtbot, widget)
+    assert "it was made with steps = 1 (now 2)" in widget.message.text()
+    assert shown(widget, STATE) == ["exists"] * 4
+    widget.overwrite.setChecked(True)
+    run_to_end(qtbot, widget)
+    assert shown(widget, STATE) == ["done"] * 4
+
+
+def test_what_is_missing_is_said(qtbot: QtBot, tmp_path: Path) -> None:
+    widget = FolderWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    with pytest.raises(InputError, match="No images are chosen"):
+        widget._order()
+    widget.start()
+    assert "No images are chosen" in widget.message.text()
+    assert not widget.is_running
+
+
+def test_closing_the_widget_stops_the_run(qtbot: QtBot, slides: Path, tmp_path: Path) -> None:
+    widget = make_widget(slides, tmp_path)
+    widget.settings.setValue(QUICK.replace(samples=50, steps=50))
+    widget.start()
+    run = widget._run
+    assert run is not None
+    with qtbot.waitSignal(run.finished, timeout=60_000):
+        widget.deleteLater()
+    assert len(list((slides.parent / "slides_segmented").glob("*_labels.tif"))) < 4
+
+
+@pytest.mark.parametrize(("axes", "shape", "ndim", "rgb"), [("yxc", (4, 5, 3), 2, True), ("tyx", (2, 4, 5), 3, False)])
+def test_layers_lie_on_each_other(axes: str, shape: tuple[int, ...], ndim: int, rgb: bool) -> None:
+    viewer = ViewerModel()
+    image = Image(make_ramp(shape), axes, (0.5, 0.25), "micrometer", "slide")
+    flat = Image(np.zeros([n for n, a in zip(shape, axes, strict=True) if a != "c"], np.uint8), axes.replace("c", ""))
+    labels = flat.replace(spacing=(0.5, 0.25))
+    shown = show_row(viewer, Opened(image, labels, labels.replace(array=labels.array * 0.5), {}), make_tiny_config())
+    assert (shown[0].rgb, shown[0].ndim) == (rgb, ndim)
+    assert [tuple(layer.scale[-2:]) for layer in shown] == [(0.5, 0.25)] * 3

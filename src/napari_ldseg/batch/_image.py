@@ -1,0 +1,133 @@
+"""One image of a batch, from its file to its outputs and its record."""
+
+import math
+import tempfile
+import time
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._outputs import Task, write_outputs
+from ..config import SegmentConfig
+from ..data import read_image
+from ..errors import InputError
+from ._large import is_large_file, segment_large_file, summarize_large
+from ._patience import patiently
+from ._record import Fingerprint, Record, Summary, record_path, remove, scratch_path
+
+if TYPE_CHECKING:
+    from ..inference import Progress, Segmentation
+    from ..networks import LDSeg
+
+
+def segment_file(
+    model: "LDSeg", task: Task, out: Path, config: SegmentConfig, *, overwrite: bool = False
+) -> "Generator[Progress, None, Record]":
+    """Segment one file into its outputs, all of them or none, and keep the record.
+
+    The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
+    outputs are renamed into their places: whenever the process is killed, what stands in a place is whole and known.
+    An image that is too large for memory goes block by block into ``<stem>_ldseg.zarr``, of which ``overwrite`` says
+    whether another result there is replaced.
+
+    Raises
+    ------
+    LDSegError
+        Where the image cannot be read, segmented or written.
+    """
+    from ..inference import nearest_level, segment
+
+    started = time.perf_counter()
+    digest = patiently(lambda: _fingerprint(task.image))
+    image = patiently(lambda: read_image(task.image))
+    if is_large_file(model, image, config):
+        large = yield from segment_large_file(model, image, task, config, overwrite)
+        summary = summarize_large(large, time.perf_counter() - started)
+        record = _record(model, task, config, digest, [large.path], summary)
+        record.write(record_path(out, task.image))
+        return record
+    level = nearest_level(image, model.config)[0] if image.levels and not config.is_part else image
+    result = yield from segment(model, level, config)
+    scratches = scratch_path(out, task.image)
+    try:
+        scratches.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
+            beside = Task(task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()})
+            patiently(lambda: write_outputs(result, beside))
+            summary = summarize_result(result, time.perf_counter() - started)
+            record = _record(model, task, config, digest, beside.outputs.values(), summary)
+            _put_into_place(record, task, beside, out)
+        remove(scratches)  # with what earlier runs that were killed left there
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{out} cannot be written ({reason}); make room, or choose another folder.") from error
+    return record
+
+
+def _record(
+    model: "LDSeg", task: Task, config: SegmentConfig, digest: Fingerprint, made: Iterable[Path], summary: Summary
+) -> Record:
+    return Record(
+        image=task.image.name,
+        input=digest,
+        model=model.config.name,
+        model_sha256=model.sha256,
+        settings=config.model_dump(mode="json"),
+        outputs={path.name: Fingerprint.of(path) for path in made},
+        summary=summary,
+    )
+
+
+def _fingerprint(path: Path) -> Fingerprint:
+    try:
+        return Fingerprint.of(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
+
+
+def _put_into_place(record: Record, task: Task, beside: Task, out: Path) -> None:
+    """Replace what was there, the record first."""
+    former = Record.read(record_path(out, task.image))
+    if former is not None and replace(former, outputs=record.outputs, summary=record.summary) == record:
+        record.outputs.update({name: made for name, made in former.outputs.items() if name not in record.outputs})
+    for path in task.outputs.values():
+        remove(path)
+    record.write(record_path(out, task.image))
+    for kind, path in task.outputs.items():
+        beside.outputs[kind].rename(path)
+
+
+def summarize_result(result: "Segmentation", seconds: float) -> Summary:
+    """Return the numbers of a result that a report shows."""
+    classes = result.class_names[1:]
+    sizes = result.sizes.reshape(-1, *result.sizes.shape[-2:])[..., 1:]
+    means, spreads = [], []
+    for frame in sizes:  # a frame that settled early has nan for the samples that it did not need
+        drawn = frame[np.isfinite(frame).all(axis=1)]
+        means.append(drawn.mean(axis=0))
+        spreads.append(drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.full(drawn.shape[1], math.nan))
+    mean, spread = np.mean(means, axis=0).tolist(), np.mean(spreads, axis=0).tolist()
+    return Summary(
+        seconds=round(seconds, 3),
+        samples=result.samples,
+        frames=len(sizes),
+        mean_sd=float(result.sd.mean(dtype=float)),
+        uncertainty=_uncertainty(result),
+        sizes=dict(zip(classes, mean, strict=True)),
+        sizes_sd={name: value if math.isfinite(value) else None for name, value in zip(classes, spread, strict=True)},
+        unit=result.unit if result.spacing is not None else "pixel",
+    )
+
+
+def _uncertainty(result: "Segmentation") -> float:
+    """1 - soft Dice confidence of the foreground, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665)."""
+    background = result.mean.take(0, axis=result.sizes.ndim - 2)
+    mask = result.labels > 0
+    found = int(np.count_nonzero(mask))
+    expected = background.size - float(background.sum(dtype=float))
+    if found + expected <= 0:
+        return 0.0
+    return 1 - 2 * (found - float(background[mask].sum(dtype=float))) / (found + expected)

@@ -1,0 +1,178 @@
+"""What a batch is going to do: which images are done, which are to do, and what it must not touch."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .._outputs import Task, plan_outputs
+from ..checkpoints import find_model, read_header
+from ..config import SegmentConfig
+from ..data import find_images
+from ..data._files import shortlist
+from ..errors import CheckpointError, InputError
+from ._large import large_path
+from ._record import RECORDS, Fingerprint, Record, record_path
+from ._report import REPORTS
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a batch.
+
+    Attributes
+    ----------
+    task : Task
+        The image and its outputs.
+    state : {"waiting", "done", "blocked"}
+        Blocked: an output exists that this batch would not make the same.
+    reason : str
+        Why it is blocked.
+    record : Record or None
+        Of the earlier run, where its outputs are of the same input, model and settings.
+    """
+
+    task: Task
+    state: Literal["waiting", "done", "blocked"]
+    reason: str = ""
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images, model, settings and output folder, compared with what that folder holds."""
+
+    items: tuple[Item, ...]
+    model: Path
+    model_name: str
+    model_sha256: str
+    config: SegmentConfig
+    out: Path
+    overwrite: bool
+
+    @property
+    def waiting(self) -> list[int]:
+        """Places of the items that are to do."""
+        return [index for index, item in enumerate(self.items) if item.state == "waiting"]
+
+    def refuse_blocked(self) -> None:
+        """Refuse to go on where something would be lost.
+
+        Raises
+        ------
+        InputError
+            Naming the outputs, why they are not replaced, and what to do.
+        """
+        blocked = [item.reason for item in self.items if item.state == "blocked"]
+        if blocked:
+            raise InputError(
+                f"{shortlist(blocked, 3)}; give --overwrite (in Python overwrite=True) to replace what exists, or "
+                "another folder as --out."
+            )
+
+
+def plan_batch(
+    inputs: Sequence[Path],
+    model: str | Path,
+    out: Path,
+    config: SegmentConfig | None = None,
+    kinds: tuple[str, ...] = ("labels", "sd"),
+    *,
+    written: str | None = None,
+    overwrite: bool = False,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Batch:
+    """Find the images, and compare each with the output folder; needs no torch and computes nothing.
+
+    An image is done where its record is of the same content, model file and settings, and all outputs are as they
+    were written.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files, folders and patterns, see :func:`napari_ldseg.data.find_images`.
+    model : str or Path
+        A model's name, file or folder.
+    out : Path
+        The folder of the outputs.
+    config : SegmentConfig, optional
+    kinds : tuple of str
+        Which outputs are made of each image: ``"labels"``, ``"sd"``, ``"mean"``, ``"samples"``.
+    written : str, optional
+        Format of the outputs (``"tif"``, ``"ome-tif"``, ``"nifti"``, ``"mha"``, ``"ome-zarr"``); by default each
+        image's own.
+    overwrite : bool
+        Take images whose outputs were made otherwise as to do, not as blocked.
+    report : callable (done, total), optional
+        Called after each image: comparing reads files where their time of change is not the one in the record.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        Where an input or the model is missing, or outputs would collide.
+    """
+    config, out = config or SegmentConfig(), Path(out)
+    path = find_model(model).resolve()
+    header = read_header(path)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    tasks = plan_outputs(find_images(inputs), out, kinds, written)
+    _refuse_reports(out, overwrite)
+    settings = config.model_dump(mode="json")
+    items = []
+    for done, task in enumerate(tasks, start=1):
+        items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
+        report(done, len(tasks))
+    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite)
+
+
+def _compare(task: Task, record: Record | None, model: str, settings: dict[str, object], overwrite: bool) -> Item:
+    """Compare an image with what is known of its outputs."""
+    large = large_path(task)
+    outputs = [large] if record is not None and large.name in record.outputs else list(task.outputs.values())
+    there = [path for path in outputs if path.exists()]
+    reason = _difference(task, record, model, settings)
+    if record is not None and not reason:
+        changed = [path for path in there if not _unchanged(record, path)]
+        if not changed and len(there) == len(outputs):
+            return Item(task, "done", record=record)
+        reason = "it was changed after it was written, or is not ours" if changed else ""
+        there = changed
+        if not there:
+            return Item(task, "waiting", record=record)
+    if there and not overwrite:
+        return Item(task, "blocked", f"{there[0]} exists already: {reason}")
+    return Item(task, "waiting")
+
+
+def _difference(task: Task, record: Record | None, model: str, settings: dict[str, object]) -> str:
+    """Return in what the record is not of this input, model and settings; empty where it is."""
+    if record is None:
+        return "no record says how it was made"
+    if record.model_sha256 != model:
+        return f"it was made with another model, {record.model!r}"
+    changed = [name for name in settings if record.settings.get(name) != settings[name]]
+    if changed:
+        return "it was made with " + ", ".join(
+            f"{name} = {record.settings.get(name)} (now {settings[name]})" for name in changed
+        )
+    return "" if record.input.matches(task.image) else f"it was made of another image than {task.image}"
+
+
+def _unchanged(record: Record, path: Path) -> bool:
+    known: Fingerprint | None = record.outputs.get(path.name)
+    return known is not None and known.matches(path)
+
+
+def _refuse_reports(out: Path, overwrite: bool) -> None:
+    """Refuse to replace a report that no batch wrote."""
+    if not overwrite and not (out / RECORDS).is_dir():
+        for name in REPORTS:
+            if (out / name).exists():
+                raise InputError(
+                    f"{out / name} exists already and is not ours; give --overwrite to replace it, or another folder "
+                    "as --out."
+                )

@@ -1,0 +1,153 @@
+"""The images of a batch one after another, in this process."""
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..data._files import stem
+from ..errors import LDSegError
+from ._image import segment_file
+from ._plan import Batch
+from ._record import Record, remove, scratch_path
+from ._report import BatchReport, Row
+
+if TYPE_CHECKING:
+    from ..networks import LDSeg
+
+
+@dataclass(frozen=True)
+class Update:
+    """How far one image is.
+
+    Attributes
+    ----------
+    index : int
+        Its place in ``Batch.items``; -1 for news of the batch as a whole.
+    state : {"running", "done", "failed"}
+    share : float
+        How much of it is done, 0 to 1.
+    stage : str
+        A few words: what is being done, or why it failed.
+    record : Record or None
+        Once it is done.
+    """
+
+    index: int
+    state: Literal["running", "done", "failed"]
+    share: float = 0.0
+    stage: str = ""
+    record: Record | None = None
+
+
+Updates = Generator[Update, None, None]
+
+
+def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -> Generator[Update, None, BatchReport]:
+    """Segment what is to do of a batch.
+
+    A file that fails is noted, and the others go on. However it ends, also when it is closed or interrupted,
+    ``report.json`` and ``report.csv`` are written, and what was finished is kept: plan the same again to go on.
+
+    Parameters
+    ----------
+    batch : Batch
+        From :func:`plan_batch`.
+    workers : int
+        More than one: that many processes of a local Dask cluster, each with its own copy of the model.
+    scheduler : str, optional
+        Address of a running Dask scheduler, whose workers do it. They read and write the files themselves.
+
+    Yields
+    ------
+    Update
+        In one process at every sampling step, on Dask for each finished image, and now and then in between.
+
+    Returns
+    -------
+    BatchReport
+
+    Raises
+    ------
+    InputError
+        Where an output would be lost (see :meth:`Batch.refuse_blocked`), or Dask is not installed.
+    EngineError
+        Where the scheduler is lost, or no worker comes.
+    """
+    batch.refuse_blocked()
+    for item in batch.items:
+        if item.state == "done":  # killed between the last rename and this
+            remove(scratch_path(batch.out, item.task.image))
+    rows = {index: _row(batch, index) for index in range(len(batch.items))}
+    try:
+        with closing(_updates(batch, workers, scheduler)) as updates:
+            for update in updates:
+                if update.state != "running":
+                    rows[update.index] = _row(batch, update.index, update)
+                yield update
+    finally:
+        report = BatchReport.of(rows.values())
+        report.write(
+            batch.out,
+            model=batch.model_name,
+            model_sha256=batch.model_sha256,
+            settings=batch.config.model_dump(mode="json"),
+        )
+    return report
+
+
+def _updates(batch: Batch, workers: int, scheduler: str | None) -> Updates:
+    if not batch.waiting:
+        return (_ for _ in ())
+    if scheduler is None and workers == 1:
+        return _one_by_one(batch)
+    from ._dask import on_dask
+
+    return on_dask(batch, workers, scheduler)
+
+
+def _one_by_one(batch: Batch) -> Updates:
+    from ..checkpoints import load_model
+
+    yield Update(-1, "running", stage="Loading the model")
+    model = load_model(batch.model, batch.config.device)
+    for index in batch.waiting:
+        yield from _one(model, batch, index)
+
+
+def _one(model: "LDSeg", batch: Batch, index: int) -> Updates:
+    task = batch.items[index].task
+    yield Update(index, "running", stage="Reading the image")
+    try:
+        steps = segment_file(model, task, batch.out, batch.config, overwrite=batch.overwrite)
+        with closing(steps):
+            while True:
+                step = next(steps)
+                yield Update(index, "running", min(step.done / max(step.total, 1), 1.0), step.stage)
+    except StopIteration as end:
+        yield Update(index, "done", 1.0, record=end.value)
+    except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
+        yield Update(index, "failed", stage=reason_of(error))
+
+
+def reason_of(error: Exception) -> str:
+    """Return why an image failed, in words."""
+    return str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
+
+
+def _row(batch: Batch, index: int, update: Update | None = None) -> Row:
+    item = batch.items[index]
+    if update is None and item.state == "done" and item.record is not None:
+        return Row(item.task.image, "earlier", summary=item.record.summary, outputs=_outputs(batch, item.record))
+    if update is None:
+        return Row(item.task.image, "waiting")
+    if update.record is None:
+        return Row(item.task.image, "failed", update.stage)
+    return Row(item.task.image, "done", summary=update.record.summary, outputs=_outputs(batch, update.record))
+
+
+def _outputs(batch: Batch, record: Record) -> dict[str, Path]:
+    """Kind and place of each output."""
+    before = len(stem(Path(record.image))) + 1
+    return {stem(Path(name))[before:]: batch.out / name for name in record.outputs}
