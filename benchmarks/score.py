@@ -15,8 +15,8 @@ import torch
 from napari_ldseg import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image, find_pairs, read_image, read_labels
-from napari_ldseg.inference import convert_spacing, frames, plan_grid, segment
+from napari_ldseg.data import Image, convert_spacing, find_pairs, read_image, read_labels
+from napari_ldseg.inference import frames, plan_grid, segment
 from napari_ldseg.inference._preprocess import prepare, restore
 from napari_ldseg.measure import dice, iou
 from napari_ldseg.networks import LDSeg

@@ -1,6 +1,5 @@
 """From an image to masks with uncertainty: preprocess, embed, sample, decode, sum up."""
 
-from ..data import convert_spacing
 from ._export import Exported, export_model
 from ._large import LargeRun, LargeSegmentation, segment_large
 from ._levels import is_large, nearest_level
@@ -16,7 +15,6 @@ __all__ = [
     "Progress",
     "Segmentation",
     "Tile",
-    "convert_spacing",
     "export_model",
     "frames",
     "is_large",

@@ -3,9 +3,9 @@
 import math
 
 from ..config import ModelConfig, SegmentConfig
-from ..data import Image
+from ..data import Image, convert_spacing
 from ._pipeline import MAX_PLANE
-from ._preprocess import convert_spacing, frame_shape, plan_grid
+from ._preprocess import frame_shape, plan_grid
 
 
 def nearest_level(image: Image, config: ModelConfig) -> tuple[Image, tuple[float, ...] | None]:

@@ -18,6 +18,7 @@ from ..data import (
     Pair,
     check_classes,
     check_shape,
+    convert_spacing,
     merge_foreground,
     read_image,
     read_labels,
@@ -25,7 +26,7 @@ from ..data import (
 )
 from ..data._files import stem
 from ..errors import InputError
-from ..inference import convert_spacing, frames, normalize_frame, plan_grid, resize_frame
+from ..inference import frames, normalize_frame, plan_grid, resize_frame
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import ModelConfig
-from ..data import UNLABELLED
-from ..inference import convert_spacing
+from ..data import UNLABELLED, convert_spacing
 from ._cases import Frame
 
 # Width of the objects in latent cells: kept as it is within the first two, otherwise brought to the third (glands are
