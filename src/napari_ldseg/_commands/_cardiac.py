@@ -15,7 +15,7 @@ def cardiac(
         Path, typer.Argument(metavar="LABELS", help="Label mask of a cine, for example one that `segment` wrote.")
     ],
     second: Annotated[
-        Path | None, typer.Argument(metavar="[LABELS_2CH]", help="The two-chamber view of the same heart: biplane.")
+        Path | None, typer.Argument(metavar="LABELS_2CH", help="The two-chamber view of the same heart: biplane.")
     ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_cardiac.csv and <stem>_cardiac.json.")],

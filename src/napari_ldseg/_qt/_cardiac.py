@@ -4,7 +4,7 @@ import logging
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_error
@@ -67,6 +67,7 @@ class CardiacWidget(QWidget):
         self._work: Steps | None = None
         self._turn = 0
         self._subject: Subject | None = None
+        self._provenance: dict[str, Any] = {}
         self.result: Cardiac | None = None
         self.labels = LabelsPicker(napari_viewer)
         self.biplane = QCheckBox("Two views of one heart (biplane)")
@@ -119,6 +120,7 @@ class CardiacWidget(QWidget):
             self._work.stop()
         # The labels may be painted meanwhile.
         sources = [_copy(one.source) if one is not None else None for one in (subject, second)]
+        provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
         unit = subject.unit
 
         def measuring() -> Generator[tuple[int, int], None, Cardiac]:
@@ -129,7 +131,7 @@ class CardiacWidget(QWidget):
         self._work = work = Steps(measuring)
         self._turn = turn = self._turn + 1
         work.progressed.connect(self._on_progress)
-        work.finished.connect(lambda done: self._on_measured(turn, subject, done))
+        work.finished.connect(lambda done: self._on_measured(turn, subject, provenance, done))
         self.destroyed.connect(work.stop)
         self.progress.start()
         self.progress.say("Measuring")
@@ -154,12 +156,12 @@ class CardiacWidget(QWidget):
 
     def save(self, path: Path) -> None:
         """Write the curves (.csv) or the summary (.json)."""
-        result, subject = self.result, self._subject
-        if result is None or subject is None:
+        result = self.result
+        if result is None:
             self.show_error(InputError("There is nothing to save yet; press Measure first."))
             return
         try:
-            write_cardiac(result, path, {"labels": subject.layer.name, **subject.provenance})
+            write_cardiac(result, path, self._provenance)
         except LDSegError as error:
             self.show_error(error)
             return
@@ -184,7 +186,7 @@ class CardiacWidget(QWidget):
         self.progress.bar.show_done(done, total)
         self.progress.say(f"Frame {done} of {total}")
 
-    def _on_measured(self, turn: int, subject: Subject, done: Done) -> None:
+    def _on_measured(self, turn: int, subject: Subject, provenance: dict[str, Any], done: Done) -> None:
         if turn != self._turn:
             return  # another measurement was asked for meanwhile
         self._work = None
@@ -194,7 +196,7 @@ class CardiacWidget(QWidget):
             return
         if done.value is None:
             return
-        self.result, self._subject = done.value, subject
+        self.result, self._subject, self._provenance = done.value, subject, provenance
         self.progress.say(_summary(done.value))
         self.found.show()
         self._draw()

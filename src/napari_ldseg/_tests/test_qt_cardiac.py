@@ -67,8 +67,9 @@ def test_volumes_and_fraction_with_intervals_over_the_samples(qtbot: QtBot) -> N
     assert widget.result is not None
     assert shown_fraction(widget) == pytest.approx(64, abs=1)
     assert " to " in widget.fraction.text()
-    assert widget.volumes.text().startswith("EDV 2")
-    assert "ml (1" in widget.volumes.text().split("\n")[0]
+    # Half an ellipsoid, 2/3 pi 50^2 80 mm^3; a pixel of 2 mm is 2 % of the diameter.
+    assert widget.result.end_diastolic_volume.value == pytest.approx(419, rel=0.06)
+    assert widget.volumes.text().startswith(f"EDV {widget.result.end_diastolic_volume.value:.0f} ml (3")
     assert (widget.ed.value(), widget.es.value()) == (0, 3)
     assert widget.progress.line.text() == "Single plane; 95% interval over 3 samples."
     names = [label.text for _, label in widget.plot.legend.items]
@@ -138,7 +139,7 @@ def test_curves_and_summary_are_saved(qtbot: QtBot, tmp_path: Path, monkeypatch:
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 6
     widget.save(tmp_path / "a.json")
     notes = json.loads((tmp_path / "a.json").read_text())
-    assert notes["provenance"]["model"] == "fake"
+    assert notes["provenance"] == {"echo [fake] labels": {"model": "fake"}}
     assert notes["end-systole frame"] == 3
     widget.save(tmp_path / "a.pdf")
     assert "ends in .csv or .json" in widget.message.text()
