@@ -6,6 +6,7 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
 
 from ._base import FORMAT_VERSION, TIMESTEPS, Config, Device, Precision, Prediction, Ranking, SamplerName, Schedule
+from ._job import TrainJob
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
 from ._run import MeasureConfig, SegmentConfig
@@ -32,4 +33,5 @@ __all__ = [
     "Schedule",
     "SegmentConfig",
     "TrainConfig",
+    "TrainJob",
 ]
