@@ -18,11 +18,11 @@ if TYPE_CHECKING:
         SegmentConfig,
         TrainConfig,
     )
-    from .data import Image, find_pairs, read_image
+    from .data import Image, TrainingSet, find_pairs, read_image
     from .errors import CheckpointError, EngineError, InputError, LDSegError
     from .inference import Progress, Segmentation, segment
     from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
-    from .training import Epoch, fine_tune, train
+    from .training import Epoch, fine_tune, stop_training, train
 
 __version__ = "0.1.0"
 
@@ -45,6 +45,7 @@ __all__ = [
     "SegmentConfig",
     "Segmentation",
     "TrainConfig",
+    "TrainingSet",
     "__version__",
     "find_pairs",
     "fine_tune",
@@ -55,6 +56,7 @@ __all__ = [
     "read_image",
     "save_model",
     "segment",
+    "stop_training",
     "train",
 ]
 
@@ -69,11 +71,11 @@ _ROOMS = {
         "SegmentConfig",
         "TrainConfig",
     ),
-    "data": ("Image", "find_pairs", "read_image"),
+    "data": ("Image", "TrainingSet", "find_pairs", "read_image"),
     "errors": ("CheckpointError", "EngineError", "InputError", "LDSegError"),
     "inference": ("Progress", "Segmentation", "segment"),
     "measure": ("Measured", "Measurement", "SampleMasks", "measure_frames", "measure_objects"),
-    "training": ("Epoch", "fine_tune", "train"),
+    "training": ("Epoch", "fine_tune", "stop_training", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from . import __version__
 from ._commands._common import border, follow, given, number, progress_bar, say, setting
+from ._commands._dataset import dataset
 from ._commands._evaluate import evaluate
 from ._commands._exchange import export, imports
 from ._commands._measure import measure
@@ -133,6 +134,7 @@ def segment(
 for command in (measure, evaluate, train, fine_tune, export):
     app.command()(command)
 app.add_typer(imports, name="import")
+app.add_typer(dataset, name="dataset")
 
 
 @app.command()

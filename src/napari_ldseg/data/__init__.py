@@ -7,6 +7,7 @@ from ._ome import write_ome
 from ._pairs import Pair, find_pairs, match_masks
 from ._reader import read_image, read_labels
 from ._samples import colon_gland, phantom
+from ._training_import import import_pairs, open_or_create
 from ._training_index import Entry
 from ._training_set import DuplicateError, TrainingSet
 from ._writer import read_notes, write_text, write_tiff
@@ -23,8 +24,10 @@ __all__ = [
     "colon_gland",
     "find_images",
     "find_pairs",
+    "import_pairs",
     "match_masks",
     "merge_foreground",
+    "open_or_create",
     "phantom",
     "read_image",
     "read_labels",

@@ -51,8 +51,8 @@ def fit_scale(frames: Sequence[Frame], model: ModelConfig) -> tuple[ModelConfig,
     config = model.replace(input=given.replace(spacing=spacing).model_dump())
     return config, (
         f"the pixel size that the networks see changes from {_told(given.spacing)} to {_told(spacing)} {given.unit}, "
-        f"so that objects are about {cells * factor * change:.0f} pixels wide (they were {cells * factor:.0f}) and images "
-        f"about {side * change:.0f} a side"
+        f"so that objects are about {cells * factor * change:.0f} pixels wide (they were {cells * factor:.0f}) and "
+        f"images about {side * change:.0f} a side"
     )
 
 
