@@ -5,5 +5,6 @@ from ._evaluate import EvaluateWidget
 from ._measure import MeasureWidget
 from ._review import ReviewWidget
 from ._segment import SegmentWidget
+from ._train import TrainWidget
 
-__all__ = ["EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]
+__all__ = ["EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "TrainWidget", "demo"]

@@ -90,7 +90,7 @@ def read_layer(layer: "ImageLayer", ndim: int, frames: Frames, point: Sequence[f
     if frames == "current":
         index: list[Any] = [slice(None)] * len(array.shape)
         for axis in leading:
-            index[axis] = current = _current(layer, axis, point, shape[axis])
+            index[axis] = current = current_index(layer, axis, point, shape[axis])
             origin[axis], shape[axis] = current, 1
             del letters[axis]
         array = array[tuple(index)]
@@ -133,7 +133,8 @@ def _level(layer: "ImageLayer") -> tuple[Any, Any]:
     return layer.data[number], np.asarray(layer.downsample_factors[number], dtype=float)[: layer.ndim]
 
 
-def _current(layer: "ImageLayer", axis: int, point: Sequence[float], size: int) -> int:
+def current_index(layer: "ImageLayer", axis: int, point: Sequence[float], size: int) -> int:
+    """Return the frame along an axis that is shown at ``point`` in world coordinates."""
     position = layer.world_to_data(point)[axis]
     return int(np.clip(np.floor(position + 0.5), 0, size - 1))
 
