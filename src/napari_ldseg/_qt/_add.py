@@ -1,4 +1,4 @@
-""" "Add to training set": an image layer with its labels, frame by frame, into the folder of a training set."""
+"""Adding to a training set: an image layer with its labels, frame by frame, into its folder."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

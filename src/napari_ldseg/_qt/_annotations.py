@@ -79,7 +79,7 @@ def read_annotations(
     indices = _indices(chosen, counts, current)
     if one and any(index != current for index in indices):
         raise InputError(
-            f"The labels {labels.name!r} are those of one frame ({_told(current)}), not of each; choose that frame alone."
+            f"The labels {labels.name!r} are of one frame ({_told(current)}), not of each; choose that frame alone."
         )
     original = original_of(labels)
     model = str(labels.metadata.get(KEY, {}).get("model", ""))

@@ -188,7 +188,7 @@ class ModelDrops(QObject):
         models = [path for path in paths if path.suffix.lower() in (".safetensors", *KERAS) or _is_keras(path)]
         if not models or len(models) < len(paths):
             event.ignore()
-            return event.type() == QEvent.Type.DragEnter
+            return bool(event.type() == QEvent.Type.DragEnter)
         event.acceptProposedAction()
         if event.type() == QEvent.Type.Drop:
             for path in models:

@@ -23,9 +23,8 @@ class Preview(QWidget):
         self._picture.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._picture.setMinimumWidth(1)
         colors = ("#{:02x}{:02x}{:02x}".format(*color) for color in (PREDICTED, REFERENCE))
-        legend = QLabel(
-            "<span style='color:{}'>■</span> model &nbsp; <span style='color:{}'>■</span> yours".format(*colors)
-        )
+        square = "<span style='color:{}'>■</span>"
+        legend = QLabel(f"{square} model &nbsp; {square} yours".format(*colors))
         legend.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         legend.setToolTip("A validation image at the last validation: the model's outline over that of the labels")
         layout = QVBoxLayout(self)

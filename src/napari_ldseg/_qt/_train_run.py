@@ -121,16 +121,12 @@ def read_preview(path: Path) -> NDArray[np.uint8] | None:
     image, labels, reference = (
         np.repeat(np.repeat(array, times, axis=0), times, axis=1) for array in (image, labels, reference)
     )
-    picture = (
-        np.stack([_gray(image)] * 3, axis=-1) if image.ndim == 2 or image.shape[-1] < 3 else _bytes(image[..., :3])
-    )
+    if image.ndim == 2 or image.shape[-1] < 3:
+        image = np.stack([image if image.ndim == 2 else image[..., 0]] * 3, axis=-1)
+    picture = _bytes(image[..., :3])
     for mask, color in ((reference, REFERENCE), (labels, PREDICTED)):
         picture[find_boundaries(np.where(mask == 255, 0, mask), mode="inner")] = color
     return np.ascontiguousarray(picture)
-
-
-def _gray(image: NDArray[Any]) -> NDArray[np.uint8]:
-    return _bytes(image if image.ndim == 2 else image[..., 0])
 
 
 def _bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -139,4 +135,5 @@ def _bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
         return image.copy()
     values = np.nan_to_num(image.astype(np.float32))
     low, high = np.percentile(values, (0.5, 99.5))
-    return (np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
+    scaled = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
+    return np.asarray(scaled, np.uint8)

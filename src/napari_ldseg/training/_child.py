@@ -58,7 +58,7 @@ def main(folder: Path) -> int:
             state, text, details = _work(folder, line)
             write_text(folder / OUTCOME, json.dumps({"state": state, "text": text, "details": details}))
     except filelock.Timeout:
-        print("Another process works on this run.", file=sys.stderr)
+        sys.stderr.write("Another process works on this run.\n")
         return 1
     return 0
 

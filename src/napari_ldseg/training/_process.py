@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,10 +138,8 @@ class TrainProcess:
     def let_go(self) -> None:
         """Close the line to the process, which then saves its state and ends."""
         if self._process is not None and self._process.stdin is not None:
-            try:
+            with suppress(OSError):  # it has ended already
                 self._process.stdin.close()
-            except OSError:
-                pass  # it has ended already
 
     def kill(self) -> None:
         """End the process at once."""
@@ -191,11 +190,9 @@ class TrainProcess:
 
     def _say(self, order: str) -> None:
         if self._process is not None and self._process.stdin is not None:
-            try:
+            with suppress(OSError, ValueError):  # it has just ended, and its outcome says how
                 self._process.stdin.write(f"{order}\n")
                 self._process.stdin.flush()
-            except (OSError, ValueError):
-                pass  # it has just ended, and its outcome says how
 
     def _epitaph(self) -> str:
         code = self._process.returncode if self._process is not None else None
