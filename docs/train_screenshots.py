@@ -36,12 +36,15 @@ def main() -> None:
     train = TrainWidget(viewer)
     viewer.window.add_dock_widget(train, name="Train (LDSeg)", area="right", tabify=True)
     labels = next(layer for layer in viewer.layers if layer.name.endswith("labels"))
+    place = {"scale": labels.scale, "units": labels.units}
     for number, (rows, columns) in enumerate(((slice(0, 512), slice(0, 512)), (slice(0, 320), slice(160, 480)))):
         crop = viewer.layers[0].data[rows, columns]
         image = crop if number == 0 else (gaussian(crop, 1, channel_axis=-1) * 255).astype(np.uint8)
-        layer = viewer.layers[0] if number == 0 else viewer.add_image(image, name="neighbour", visible=False)
+        layer = viewer.layers[0] if number == 0 else viewer.add_image(image, name="neighbour", visible=False, **place)
         mask = (
-            labels if number == 0 else viewer.add_labels(labels.data[rows, columns], name="its labels", visible=False)
+            labels
+            if number == 0
+            else viewer.add_labels(labels.data[rows, columns], name="its labels", visible=False, **place)
         )
         mask.paint((100, 100), 1)
         train.page.add.image.setValue(layer)
@@ -49,11 +52,12 @@ def main() -> None:
         train.page.add.add()
         until(lambda: not train.page.add.is_adding)
     train.page.add.image.setValue(viewer.layers[0])
+    train.page.add.labels.setValue(labels)
     train.page.budget.setValue(arguments.minutes)
-    train.page.more.setValue(train.page.more.value().replace(validation=0.4, validate_every=5))
+    train.page.more.setValue(train.page.more.value().replace(validation=0.4, validate_every=3, batch=2))
     save_picture(viewer, arguments.out / "train_before.png")
     train.start()
-    until(lambda: len(train.page.curves.points("validation")) >= 4 or not train.is_running)
+    until(lambda: len(train.page.curves.points("validation")) >= 5 or not train.is_running)
     save_picture(viewer, arguments.out / "train_running.png")
     until(lambda: not train.is_running)
     segment.model.setValue(f"{segment.model.value().name}-tuned")

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 COLORS = {"autoencoder": "#56b4e9", "denoiser": "#e69f00", "validation": "#2fc48d"}
 HEIGHT = 230
+LEAST_RANGE = 0.05
 
 
 class Curves(QWidget):
@@ -30,6 +31,8 @@ class Curves(QWidget):
         loss.getAxis("bottom").setStyle(showValues=False)
         score.setXLink(loss)
         score.setLabel("bottom", "Step")
+        score.setLimits(minYRange=LEAST_RANGE)
+        self._plots.setMinimumWidth(1)
         legend = loss.addLegend(offset=(-4, 2), labelTextSize="8pt", verSpacing=-6)
         self._lines = {}
         for name, color in COLORS.items():
@@ -84,5 +87,6 @@ class Curves(QWidget):
         plot.setMouseEnabled(x=False, y=False)
         plot.setLabel("left", label)
         plot.getAxis("left").setWidth(54)
+        plot.getAxis("left").enableAutoSIPrefix(False)
         plot.showGrid(x=False, y=True, alpha=0.15)
         return plot

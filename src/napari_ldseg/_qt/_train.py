@@ -135,7 +135,9 @@ class TrainWidget(QWidget):
         page.curves.clear()
         page.preview.show_picture(None)
         page.notes.setText("")
-        page.add_section.button.setChecked(False)
+        page.curves.show()
+        for section in (page.add_section, page.settings_section):
+            section.button.setChecked(False)  # room for the curves
         page.progress.start()
         page.progress.say("Starting: the model and the images are read")
         page.show_running(True)
@@ -180,6 +182,7 @@ class TrainWidget(QWidget):
         process, self._run, self._paused = self._run.process, None, False
         page = self.page
         page.show_running(False)
+        page.settings_section.button.setChecked(True)
         page.progress.finish("")
         if ended.model is not None:
             MODELS.changed.emit()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MORE_FIELDS = ("learning_rate", "batch", "validation", "scale", "device")
 MINUTES = 20
+LEAST_WIDTH = 320
 STYLE = """
 QWidget#ldseg_train QLabel { padding: 0px; margin: 0px; }
 QPushButton#start { background: #4560c4; color: white; font-weight: bold; }
@@ -98,6 +99,7 @@ class TrainPage(QWidget):
         self.notes = QLabel()
         self.message = Message()
         self.curves = Curves()
+        self.curves.hide()
         self.preview = Preview()
         self._lay_out(parent)
         self.show_running(False)
@@ -122,8 +124,10 @@ class TrainPage(QWidget):
     def show_running(self, running: bool, paused: bool = False) -> None:
         """Enable what makes sense."""
         self.start.setEnabled(not running)
+        self.start.setVisible(not running)
         for button in (self.pause, self.stop, self.cancel):
             button.setEnabled(running)
+            button.setVisible(running)
         self.pause.setText("Resume" if paused else "Pause")
         for form in (self.model, self.name, self.learn, self.more, self.budget, self.budget_unit):
             form.setEnabled(not running)
@@ -173,7 +177,9 @@ class TrainPage(QWidget):
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
         more = Section("More settings", self.more)
-        for part in (_title("Training set"), top, self.add_section, _title("Train"), self._form(), self.learn, more):
+        self.settings_section = Section("What to train", self._form(), self.learn, more)
+        self.settings_section.button.setChecked(True)
+        for part in (_title("Training set"), top, self.add_section, _title("Train"), self.settings_section):
             column.addWidget(part)
         column.addLayout(buttons)
         for part in (self.offer, self.message, self.progress, self.curves, self.preview, self.notes_section):
@@ -184,11 +190,11 @@ class TrainPage(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self)
+        scroll.setMinimumWidth(LEAST_WIDTH)
         outer = QVBoxLayout(parent)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
 
 
 def _title(text: str) -> QLabel:
-    label = QLabel(f"<b>{text}</b>")
-    return label
+    return QLabel(f"<b>{text}</b>")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
 from napari_ldseg._qt._manage import ManageDialog
@@ -82,11 +82,9 @@ def test_handed_out_as_one_file(tmp_path: Path, user_models: Path) -> None:
 def drop(target: object, path: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
-    event = QDropEvent(
-        QPoint(5, 5).toPointF(), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier, QEvent.Type.Drop,
-    )  # fmt: skip
-    QApplication.sendEvent(target, event)
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(target, QDragEnterEvent(QPoint(5, 5), *how))
+    QApplication.sendEvent(target, QDropEvent(QPointF(5, 5), *how))
 
 
 def test_a_dropped_file_is_taken_in_by_every_picker(qtbot: QtBot, tmp_path: Path, user_models: Path) -> None:

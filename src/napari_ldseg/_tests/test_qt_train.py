@@ -131,7 +131,11 @@ def painted(viewer: ViewerModel, frames: int = 0) -> tuple[Any, Any]:
     """An image of three boxes and its result, in which one pixel was painted."""
     labels = add_result(viewer, frames)
     image = viewer.add_image(
-        make_ramp((*(frames,) * bool(frames), 30, 60, 3)), rgb=True, scale=labels.scale, units=labels.units, name="slide"
+        make_ramp((*(frames,) * bool(frames), 30, 60, 3)),
+        rgb=True,
+        scale=labels.scale,
+        units=labels.units,
+        name="slide",
     )
     labels.data_setitem(((1,) * bool(frames) + (2, 3) if frames else (2, 3)), 1)
     return image, labels
