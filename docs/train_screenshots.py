@@ -24,7 +24,7 @@ def main() -> None:
     """Make all pictures with one viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
-    parser.add_argument("--minutes", type=float, default=0.5)
+    parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--model")
     arguments = parser.parse_args()
     require_display()
@@ -54,7 +54,7 @@ def main() -> None:
     train.page.add.image.setValue(viewer.layers[0])
     train.page.add.labels.setValue(labels)
     train.page.budget.setValue(arguments.minutes)
-    train.page.more.setValue(train.page.more.value().replace(validation=0.4, validate_every=3, batch=2))
+    train.page.more.setValue(train.page.more.value().replace(validation=0.4, batch=2, validate_every=4))
     save_picture(viewer, arguments.out / "train_before.png")
     train.start()
     until(lambda: len(train.page.curves.points("validation")) >= 5 or not train.is_running)

@@ -115,9 +115,8 @@ class TrainPage(QWidget):
         entry = self.model.value()
         minutes = self.budget_unit.currentIndex() == 0
         budget = {"minutes" if minutes else "epochs": self.budget.value()}
-        more = self.more.value().model_dump(include=set(MORE_FIELDS))
-        learn = self.learn.value().learn
-        config = TrainConfig.for_fine_tuning(**budget, **more, learn=learn)
+        more = self.more.value().model_dump(exclude={"learn", "minutes", "epochs", "denoiser_steps"})
+        config = TrainConfig.for_fine_tuning(**more, **budget, learn=self.learn.value().learn)
         values = {"model": str(entry.path) if entry else "", "dataset": str(self.dataset.value())}
         return TrainJob.parse(values | {"name": self.name.text().strip(), "config": config})
 

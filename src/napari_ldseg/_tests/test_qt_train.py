@@ -206,7 +206,7 @@ def test_correct_it_teach_it_and_segment_again(
     """The whole loop in a real viewer, whose event loop goes on while the model learns."""
     save_tiny(user_models)
     viewer = make_napari_viewer(show=True)
-    (image,) = viewer.open_sample("napari-ldseg", "colon_gland")
+    viewer.open_sample("napari-ldseg", "colon_gland")
     segment = SegmentWidget(viewer, engine)
     viewer.window.add_dock_widget(segment, name="Segment (LDSeg)", area="right")
     segment.model.setValue("tiny")
