@@ -41,11 +41,9 @@ def main() -> None:
         crop = viewer.layers[0].data[rows, columns]
         image = crop if number == 0 else (gaussian(crop, 1, channel_axis=-1) * 255).astype(np.uint8)
         layer = viewer.layers[0] if number == 0 else viewer.add_image(image, name="neighbour", visible=False, **place)
-        mask = (
-            labels
-            if number == 0
-            else viewer.add_labels(labels.data[rows, columns], name="its labels", visible=False, **place)
-        )
+        mask = labels
+        if number:
+            mask = viewer.add_labels(labels.data[rows, columns], name="its labels", visible=False, **place)
         mask.paint((100, 100), 1)
         train.page.add.image.setValue(layer)
         train.page.add.labels.setValue(mask)

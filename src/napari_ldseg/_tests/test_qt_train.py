@@ -130,14 +130,10 @@ def test_what_cannot_be_trained_is_said_before_anything_starts(
 def painted(viewer: ViewerModel, frames: int = 0) -> tuple[Any, Any]:
     """An image of three boxes and its result, in which one pixel was painted."""
     labels = add_result(viewer, frames)
-    image = viewer.add_image(
-        make_ramp((*(frames,) * bool(frames), 30, 60, 3)),
-        rgb=True,
-        scale=labels.scale,
-        units=labels.units,
-        name="slide",
-    )
-    labels.data_setitem(((1,) * bool(frames) + (2, 3) if frames else (2, 3)), 1)
+    picture = make_ramp((*(frames,) * bool(frames), 30, 60, 3))
+    image = viewer.add_image(picture, rgb=True, scale=labels.scale, units=labels.units, name="slide")
+    place = (1,) * bool(frames) + (2, 3)
+    labels.data_setitem(tuple(np.array([at]) for at in place), np.array([1], np.uint8))
     return image, labels
 
 
