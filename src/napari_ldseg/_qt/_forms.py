@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from types import NoneType
-from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QEvent, QObject, QRegularExpression, Qt, Signal
 from qtpy.QtGui import QRegularExpressionValidator
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QSizePolicy, QSpinBox, QWidget
 
 from ..config import Config
 
 C = TypeVar("C", bound=Config)
 DEFAULT = "model default"
 COUNTS = ("1", "10", "100")
+RATES = ("0.0001", "0.0005", "0.001")
 LABEL_WIDTH = 70
 
 
@@ -132,24 +133,54 @@ class Count(QComboBox):
     """``"auto"`` or a number, chosen or typed in."""
 
     changed = Signal()
+    offered: tuple[str, ...] = COUNTS
+    pattern = "auto|[0-9]{1,5}"
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.addItems(["auto", *COUNTS])
+        self.addItems(["auto", *self.offered])
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.setValidator(QRegularExpressionValidator(QRegularExpression("auto|[0-9]{1,5}"), self))
+        self.setValidator(QRegularExpressionValidator(QRegularExpression(self.pattern), self))
         narrow(self)
         self.currentTextChanged.connect(self.changed)
 
-    def value(self) -> int | str:
+    def value(self) -> float | str:
         """Return the number, or what stands there."""
         text = str(self.currentText()).strip()
         return int(text) if text.isdecimal() else text
 
-    def setValue(self, value: int | str) -> None:
+    def setValue(self, value: float | str) -> None:
         """Show a number, or "auto"."""
         self.setCurrentText(str(value))
+
+
+class Rate(Count):
+    """``"auto"`` or a small number with decimals, chosen or typed in."""
+
+    offered = RATES
+    pattern = r"auto|[0-9]{0,2}\.?[0-9]{0,8}(e-[0-9])?"
+
+    def value(self) -> float | str:
+        """Return the number, or what stands there."""
+        text = str(self.currentText()).strip()
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+class Share(QDoubleSpinBox):
+    """A share from 0 to 1."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setRange(0, 0.9)
+        self.setSingleStep(0.05)
+        ignore_wheel(self)
+        self.valueChanged.connect(self.changed)
 
 
 def narrow(box: QComboBox) -> None:
@@ -175,10 +206,12 @@ class _WheelFilter(QObject):
         return bool(super().eventFilter(watched, event))
 
 
-def _editor(info: FieldInfo) -> Choice | Number | Count:
+def _editor(info: FieldInfo) -> Choice | Number | Count | Share:
     """Choose the editor for a field by its type."""
     kinds = _alternatives(info.annotation)
     optional = None in kinds
+    if float in kinds:
+        return Rate() if "auto" in kinds else Share()
     if int in kinds and "auto" in kinds:
         return Count()
     if int in kinds:
@@ -192,6 +225,8 @@ def _alternatives(annotation: Any) -> list[Any]:
     """Flatten ``int | Literal["auto"] | None`` to ``[int, "auto", None]``, None first among choices."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
     parts = [part for alternative in get_args(annotation) for part in _alternatives(alternative)]
     if None in parts:
         parts = [None, *(part for part in parts if part is not None)]

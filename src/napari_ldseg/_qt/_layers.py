@@ -66,6 +66,12 @@ def add_region_layer(viewer: "ViewerModel") -> Shapes:
     return layer
 
 
+def original_of(layer: Layer) -> NDArray[Any] | None:
+    """Return the labels as a model made them in this session, whatever was painted since; None for other layers."""
+    stamp = _WRITTEN.get(layer)
+    return None if stamp is None or stamp.copy.shape != layer.data.shape else stamp.copy
+
+
 def sd_colormap(above: float = 0.0) -> Colormap:
     """Return the colours of the SD map; below the SD ``above`` nothing is shown."""
     share = above / SD_RANGE[1]

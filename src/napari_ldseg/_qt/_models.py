@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
-from ..checkpoints import ModelEntry, keras_files, list_models, read_header, user_folder
+from ..checkpoints import ModelEntry, install_model, keras_files, list_models, read_header, user_folder
 from ..config import ModelConfig
 from ..errors import CheckpointError
 from ._background import Done, Task
@@ -14,9 +14,19 @@ from ._imports import import_folder
 
 OPEN = "Open…"
 OPEN_KERAS = "Open a Keras folder…"
+MANAGE = "Manage models…"
 NO_MODEL = "No model found"
 KERAS = (".hdf5", ".h5")
 FILTER = "LDSeg models (*.safetensors);;Keras files of the LDSeg release (*.hdf5 *.h5);;All files (*)"
+
+
+class _Models(QObject):
+    """Tells every picker when a model came, went or got another name."""
+
+    changed = Signal()
+
+
+MODELS = _Models()
 
 
 class ModelPicker(QWidget):
@@ -43,6 +53,8 @@ class ModelPicker(QWidget):
         layout.addWidget(self.combo)
         layout.addWidget(self.card)
         self.combo.activated.connect(self._on_activated)
+        self._drops = ModelDrops(self)
+        MODELS.changed.connect(self.refresh)
         self.refresh()
 
     def value(self) -> ModelEntry | None:
@@ -91,7 +103,7 @@ class ModelPicker(QWidget):
                 self.combo.insertSeparator(self.combo.count())
         if not self._entries:
             self.combo.addItem(NO_MODEL)
-        self.combo.addItems([OPEN, OPEN_KERAS])
+        self.combo.addItems([OPEN, OPEN_KERAS, MANAGE])
         self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
         self.card.setText(describe(entry) if entry else f"Put a model into\n{user_folder()}\nor choose {OPEN}")
         if before != entry:
@@ -108,6 +120,10 @@ class ModelPicker(QWidget):
         elif self.combo.itemText(index) == OPEN_KERAS:
             path = QFileDialog.getExistingDirectory(self, "Open a folder of Keras files", str(Path.home()))
         self._choose(self._chosen)
+        if self.combo.itemText(index) == MANAGE:
+            from ._manage import ManageDialog  # which has a picker's list in it, too
+
+            ManageDialog(self).exec()
         if path:
             self.open_path(Path(path))
 
@@ -122,6 +138,19 @@ class ModelPicker(QWidget):
                 self.setValue(path)
         except (CheckpointError, OSError) as error:
             self.failed.emit(error)
+
+    def take_in(self, path: Path) -> None:
+        """Copy a model that was dropped here into the user's own, and choose it."""
+        try:
+            if path.suffix.lower() in KERAS or path.is_dir():
+                self.open_path(path)
+                return
+            entry = install_model(path)
+        except CheckpointError as error:
+            self.failed.emit(error)
+            return
+        MODELS.changed.emit()
+        self.setValue(entry.name)
 
     def _import(self, keras_folder: Path) -> None:
         keras_files(keras_folder)  # what is missing is said at once
@@ -139,6 +168,36 @@ class ModelPicker(QWidget):
             self.setValue(outcome.value)
         else:
             self.failed.emit(outcome.error)
+
+
+class ModelDrops(QObject):
+    """Lets a picker, or the widget around it, take in model files that are dropped on it."""
+
+    def __init__(self, picker: ModelPicker, widget: QWidget | None = None) -> None:
+        widget = widget or picker
+        super().__init__(widget)
+        self._picker = picker
+        widget.setAcceptDrops(True)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take model files; whatever else is dropped, napari opens."""
+        if event.type() not in (QEvent.Type.DragEnter, QEvent.Type.Drop):
+            return bool(super().eventFilter(watched, event))
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        models = [path for path in paths if path.suffix.lower() in (".safetensors", *KERAS) or _is_keras(path)]
+        if not models or len(models) < len(paths):
+            event.ignore()
+            return bool(event.type() == QEvent.Type.DragEnter)
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            for path in models:
+                self._picker.take_in(path)
+        return True
+
+
+def _is_keras(path: Path) -> bool:
+    return path.is_dir() and any(file.suffix.lower() in KERAS for file in path.iterdir())
 
 
 def describe(entry: ModelEntry) -> str:

@@ -12,11 +12,12 @@ from qtpy.QtWidgets import QWidget
 from ..config import MeasureConfig, Ranking
 from ..errors import InputError, LDSegError
 from ..measure import usable_ranking
+from ._annotations import read_annotations
 from ._background import Done, Steps
 from ._navigate import go_to, outline
 from ._review_page import ReviewPage
 from ._review_rows import SCORE, STATE, columns
-from ._review_session import Listed, Session, list_rows
+from ._review_session import Listed, Session, list_rows, reviewed_labels
 from ._review_state import State
 from ._subject import read_subject
 
@@ -60,6 +61,7 @@ class ReviewWidget(QWidget):
         page.previous_requested.connect(lambda: self.step(-1))
         page.state_requested.connect(self.mark)
         page.overlays.paste_requested.connect(self.paste)
+        page.teach_requested.connect(self.teach)
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves room for the picture; napari makes the dock this wide."""
@@ -129,6 +131,24 @@ class ReviewWidget(QWidget):
         work.finished.connect(lambda done: self._on_version(session, done.value, done.error))
         self.destroyed.connect(work.stop)
         work.start()
+
+    def teach(self) -> None:
+        """Add what was accepted or corrected to the training set; the rest of the image counts as unlabelled."""
+        form = self.page.add
+        form.message.clear()
+        try:
+            image = form.image.value()
+            if self.session is None:
+                raise InputError("Press List first, and accept or correct what you want to teach.")
+            if image is None:
+                raise InputError("There is no image layer that the labels belong to.")
+            data, frames = reviewed_labels(self.session)
+            layer, ndim = self.session.subject.layer, self.session.subject.source.ndim
+            group = form.group.text().strip()
+            point = self._viewer.dims.point
+            form.write(read_annotations(image, layer, ndim, frames, point, group=group, data=data))
+        except LDSegError as error:
+            form.message.show_error(str(error))
 
     def flush(self) -> None:
         """Save at once what is not saved yet."""

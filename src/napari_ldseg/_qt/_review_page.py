@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButto
 
 from ..config import MeasureConfig, Ranking
 from ..measure import Measurement, usable_ranking
+from ._add import AddForm
 from ._forms import form_layout, narrow, row_label
 from ._labels import LabelsPicker
 from ._layers import result_of
@@ -17,6 +18,7 @@ from ._overlays import Overlays
 from ._progress import ProgressView
 from ._review_state import STATES, Review
 from ._section import Section
+from ._set_picker import SetPicker
 from ._table import RowModel, RowView
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class ReviewPage(QWidget):
     next_requested = Signal()
     previous_requested = Signal()
     state_requested = Signal(str)
+    teach_requested = Signal()
 
     def __init__(self, viewer: "ViewerModel", parent: QWidget) -> None:
         super().__init__(parent)
@@ -61,6 +64,9 @@ class ReviewPage(QWidget):
         self.model = RowModel(self)
         self.table = RowView(self.model)
         self.overlays = Overlays(viewer)
+        self.dataset = SetPicker()
+        self.add = AddForm(viewer, self.dataset, self._seen)
+        self.teach_button = QPushButton("Add accepted and corrected to training set")
         self._lay_out(parent)
         self._connect()
         self._on_labels()
@@ -89,6 +95,7 @@ class ReviewPage(QWidget):
 
     def _connect(self) -> None:
         self.list_button.clicked.connect(self.list_requested)
+        self.teach_button.clicked.connect(self.teach_requested)
         self.labels.changed.connect(self._on_labels)
         self.buttons["next"].clicked.connect(self.next_requested)
         self.buttons["previous"].clicked.connect(self.previous_requested)
@@ -106,12 +113,32 @@ class ReviewPage(QWidget):
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(actions[name])
 
+    def _seen(self) -> tuple[int, tuple[str, ...]]:
+        """Return the spatial axes and the class names of the labels, for a training set that is new."""
+        layer = self.labels.value()
+        result = result_of(layer) if layer is not None else None
+        if result is None:
+            return 3 if self.volume.isChecked() else 2, ("background", "foreground")
+        return result.labels.ndim - (result.sizes.ndim - 2), result.class_names
+
     def _on_labels(self) -> None:
         layer = self.labels.value()
         deep = isinstance(layer, Labels) and layer.ndim > 2
         self.volume.setVisible(deep and layer is not None and result_of(layer) is None)
         self.rows.setVisible(deep)
         self._rows_label.setVisible(deep)
+
+    def _training_set(self) -> Section:
+        """Return the folded part that hands what was reviewed over to training."""
+        self.add.hide_sources()
+        self.teach_button.setToolTip(
+            "Objects that are still to do, or were rejected, are added as unlabelled (255): nothing is learnt from them"
+        )
+        form = form_layout(folder := QWidget())
+        form.addRow(row_label("Folder"), self.dataset)
+        section = Section("Training set", folder, self.add, self.teach_button)
+        section.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        return section
 
     def _lay_out(self, parent: QWidget) -> None:
         parent.setObjectName("ldseg_review")
@@ -147,6 +174,7 @@ class ReviewPage(QWidget):
         column.addWidget(self.table, 1)
         column.addLayout(row)
         column.addWidget(overlays)
+        column.addWidget(self._training_set())
         # Otherwise napari puts a stretch below it, which takes the room that the list could have.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         outer = QVBoxLayout(parent)

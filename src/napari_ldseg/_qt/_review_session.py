@@ -1,15 +1,17 @@
 """One review going on: the objects, what was said of them, and how it is listed, pasted and saved. Knows no widget."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import MeasureConfig
-from ..measure import Measurement, Region, SampleMasks, match, measure_frames, measure_objects
-from ._edits import Edits
+from ..data import UNLABELLED
+from ..errors import InputError
+from ..measure import Measurement, Region, SampleMasks, grown, match, measure_frames, measure_objects
+from ._edits import RIM, Edits
 from ._review_state import Found, Review, find_review, fingerprint, match_entries, save_review
 from ._subject import Subject
 
@@ -32,6 +34,35 @@ def list_rows(subject: Subject, config: MeasureConfig, *, frames: bool) -> Steps
     source = replace(subject.source, labels=original)
     measurements = yield from (measure_frames if frames else measure_objects)(source, config.replace(shapes=False))
     return Listed(measurements, original, fingerprint(original), find_review(original))
+
+
+def reviewed_labels(session: "Session") -> tuple[NDArray[Any], Literal["current"] | Sequence[int]]:
+    """Return what a review vouches for: a copy of the layer's data, and the frames in which something was reviewed.
+
+    Objects, frames or slices that are still to do, or were rejected, are 255 in it, unlabelled, and so is a rim of two
+    pixels around objects: nobody said what is there instead. Everything else is taken as it stands.
+
+    Raises
+    ------
+    InputError
+        Nothing was accepted or corrected.
+    """
+    subject, review = session.subject, session.review
+    good = [region for region in session.regions if review.state(region.number) in ("accepted", "corrected")]
+    if not good:
+        raise InputError("Nothing was accepted or corrected yet, so there is nothing to add.")
+    data = np.array(subject.layer.data)
+    shape = subject.source.labels.shape[-subject.source.ndim :]
+    for region in session.regions:
+        if review.state(region.number) in ("accepted", "corrected"):
+            continue
+        box, mask = (region.box, np.ones(region.mask.shape, bool)) if region.label == 0 else grown(region, RIM, shape)
+        part = data[subject.index(region.frame, box)]
+        part[mask & (np.isin(part, (0, region.label)) if region.label else True)] = UNLABELLED
+    frames = sorted({region.frame for region in good})
+    if len(frames[0]) > 1:
+        raise InputError("There are several axes of frames; add the frames one by one, with the Train widget.")
+    return data, [frame[0] for frame in frames] if frames[0] else "current"
 
 
 class Session:

@@ -16,7 +16,7 @@ from ._large import LargeLayers, large_image, result_folder
 from ._layers import ResultLayers
 from ._legend import Legend
 from ._messages import Message
-from ._models import ModelPicker
+from ._models import ModelDrops, ModelPicker
 from ._progress import ProgressView, summary
 from ._reading import ReadingForm
 from ._section import Section
@@ -82,6 +82,7 @@ class SegmentWidget(QWidget):
         self.image.changed.connect(self._on_input_changed)
         self.model.changed.connect(self._on_input_changed)
         self.model.failed.connect(self.show_error)
+        self._drops = ModelDrops(self.model, self)
         self.segment_button.clicked.connect(self.segment)
         self.cancel_button.clicked.connect(self.cancel)
         self._on_input_changed()

@@ -200,14 +200,24 @@ def _frames(
 ) -> slice | int:
     """Return what to take along a frame axis."""
     if frames == "current":
-        position = (layer.world_to_data(point)[axis] + 0.5) / factors[axis]
-        return int(np.clip(np.floor(position), 0, size - 1))
+        return current_index(layer, axis, point, size, float(factors[axis]))
     if frames == "all" or axis not in ranges:
         return slice(0, size)
     first, last = ranges[axis]
     if not 0 <= first <= last < size:
         raise InputError(f"Frames {first} to {last} hold nothing of {layer.name!r}, which has frames 0 to {size - 1}.")
     return slice(first, last + 1)
+
+
+def current_index(layer: "ImageLayer", axis: int, point: Sequence[float], size: int, factor: float = 1.0) -> int:
+    """Return the frame along an axis that is shown at ``point``, in world coordinates of the layer's own units."""
+    position = (layer.world_to_data(point)[axis] + 0.5) / factor
+    return int(np.clip(np.floor(position), 0, size - 1))
+
+
+def frame_axes(layer: "ImageLayer", ndim: int) -> list[int]:
+    """Return the axes of a layer that a model of ``ndim`` dimensions does not see, channels excluded."""
+    return [axis for axis, role in enumerate(automatic_roles(layer, ndim)) if role == "frames"]
 
 
 def _extent(positions: NDArray[Any], size: int, factor: float, name: str) -> slice:

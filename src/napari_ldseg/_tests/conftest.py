@@ -18,6 +18,8 @@ def user_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """An empty folder in place of the user's own models, so that no test reads or writes those."""
     folder = tmp_path_factory.mktemp("user_models")
     monkeypatch.setenv("NAPARI_LDSEG_MODELS", str(folder))
+    for name in ("RUNS", "SETS"):
+        monkeypatch.setenv(f"NAPARI_LDSEG_{name}", str(folder.parent / f"{folder.name}_{name.lower()}"))
     return folder
 
 

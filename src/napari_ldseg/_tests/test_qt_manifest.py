@@ -31,9 +31,9 @@ def manifest() -> PluginManifest:
     return read
 
 
-@pytest.mark.parametrize("name", ["segment", "folder", "review", "measure", "evaluate", "cardiac"])
+@pytest.mark.parametrize("name", ["segment", "folder", "review", "measure", "evaluate", "cardiac", "train"])
 def test_each_widget_stands_in_its_menu(manifest: PluginManifest, name: str) -> None:
-    menu = {"segment": "segment", "folder": "segment", "review": "annotate"}.get(name, "measure")
+    menu = {"segment": "segment", "folder": "segment", "review": "annotate", "train": "annotate"}.get(name, "measure")
     entries = manifest.contributions.menus[f"napari/layers/{menu}"]
     assert f"napari-ldseg.{name}" in [getattr(entry, "command", None) for entry in entries]
 

@@ -7,7 +7,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog
 
-from napari_ldseg._qt._models import NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
+from napari_ldseg._qt._models import MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
 from napari_ldseg.checkpoints import ModelEntry
 from napari_ldseg.config import InputConfig, ModelConfig
 from napari_ldseg.errors import CheckpointError
@@ -30,7 +30,7 @@ def texts(picker: ModelPicker) -> list[str]:
 
 
 def test_without_models_the_card_says_where_they_belong(picker: ModelPicker, user_models: Path) -> None:
-    assert texts(picker) == [NO_MODEL, OPEN, OPEN_KERAS]
+    assert texts(picker) == [NO_MODEL, OPEN, OPEN_KERAS, MANAGE]
     assert picker.value() is None
     assert str(user_models) in picker.card.text()
 
@@ -40,7 +40,7 @@ def test_new_models_appear_and_the_choice_stays(picker: ModelPicker, user_models
     chosen = picker.value()
     save_tiny(user_models)
     picker.refresh()
-    assert texts(picker) == ["tiny", "tiny-2d", OPEN, OPEN_KERAS]
+    assert texts(picker) == ["tiny", "tiny-2d", OPEN, OPEN_KERAS, MANAGE]
     assert picker.value() == chosen
 
 
@@ -83,7 +83,7 @@ def test_a_keras_folder_is_imported_into_the_user_s_models(
     entry = picker.value()
     assert entry is not None
     assert entry.path == user_models / "release2d" / "model.safetensors"
-    assert texts(picker) == ["release2d", OPEN, OPEN_KERAS]
+    assert texts(picker) == ["release2d", OPEN, OPEN_KERAS, MANAGE]
     assert "Default: ldseg-release, 15 steps" in picker.card.text()
 
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._header import Header, read_header
+from ._manage import check_name, delete_model, export_model, install_model, rename_model
 from ._registry import ModelEntry, find_model, keras_files, list_models, released_folder, user_folder
 
 if TYPE_CHECKING:
@@ -16,14 +17,19 @@ __all__ = [
     "Header",
     "ModelEntry",
     "autocast",
+    "check_name",
+    "delete_model",
+    "export_model",
     "find_model",
     "import_keras",
     "import_torch",
+    "install_model",
     "keras_files",
     "list_models",
     "load_model",
     "read_header",
     "released_folder",
+    "rename_model",
     "resolve_device",
     "save_model",
     "user_folder",

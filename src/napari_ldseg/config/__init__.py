@@ -19,6 +19,7 @@ from ._base import (
     Tiling,
     VolumeMethod,
 )
+from ._job import TrainJob
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
 from ._run import BatchConfig, CardiacConfig, MeasureConfig, SegmentConfig
@@ -49,5 +50,6 @@ __all__ = [
     "SegmentConfig",
     "Tiling",
     "TrainConfig",
+    "TrainJob",
     "VolumeMethod",
 ]

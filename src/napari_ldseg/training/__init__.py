@@ -1,8 +1,26 @@
-"""Training from scratch, in the paper's two stages, and fine-tuning."""
+"""Training from scratch, in the paper's two stages, and fine-tuning; here, or in a process of its own.
 
-from ._epoch import Epoch
-from ._fine_tune import fine_tune
-from ._loop import stop_training
-from ._train import train
+Watching a process needs no torch; what does is imported when it is first asked for.
+"""
 
-__all__ = ["Epoch", "fine_tune", "stop_training", "train"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._process import TrainProcess, unfinished_runs
+
+if TYPE_CHECKING:
+    from ._epoch import Epoch
+    from ._fine_tune import fine_tune
+    from ._loop import stop_training
+    from ._train import train
+
+__all__ = ["Epoch", "TrainProcess", "fine_tune", "stop_training", "train", "unfinished_runs"]
+
+_LAZY = {"Epoch": "._epoch", "fine_tune": "._fine_tune", "stop_training": "._loop", "train": "._train"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the parts that need torch (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)

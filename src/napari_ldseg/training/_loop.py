@@ -127,7 +127,11 @@ class Trainer:
                 save_state(self.folder, self)
                 saved = time.perf_counter()
             if validated or now - reported > REPORT_SECONDS:
-                yield self.report(stage, score)
+                try:
+                    yield self.report(stage, score)
+                except GeneratorExit:
+                    save_state(self.folder, self)  # who closes it may want to go on later
+                    raise
                 reported = time.perf_counter()
 
     def advance(self, stage: Stage) -> float:

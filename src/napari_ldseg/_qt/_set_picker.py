@@ -1,0 +1,58 @@
+"""Choosing the folder of a training set."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
+
+NAME = "training set"
+
+
+def sets_folder() -> Path:
+    """Return where training sets are offered first; the environment variable ``NAPARI_LDSEG_SETS`` overrides it."""
+    override = os.environ.get("NAPARI_LDSEG_SETS")
+    return Path(override) if override else Path(platformdirs.user_documents_dir()) / "napari-ldseg"
+
+
+class SetPicker(QWidget):
+    """A folder, typed in or browsed for; all pickers show the one that was chosen last when they are made."""
+
+    changed = Signal()
+    _last: Path | None = None
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.line = QLineEdit(str(SetPicker._last or sets_folder() / NAME))
+        self.line.setObjectName("training_set")
+        self.line.setToolTip("Folder of annotated images; it is made when the first one is added")
+        self.line.setCursorPosition(0)
+        browse = QToolButton()
+        browse.setText("…")
+        browse.setToolTip("Choose a folder")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.line)
+        layout.addWidget(browse)
+        browse.clicked.connect(self._on_browse)
+        self.line.editingFinished.connect(self._on_edited)
+
+    def value(self) -> Path:
+        """Return the folder."""
+        return Path(self.line.text().strip()).expanduser()
+
+    def setValue(self, folder: Path) -> None:
+        """Show a folder."""
+        self.line.setText(str(folder))
+        self._on_edited()
+
+    def _on_edited(self) -> None:
+        SetPicker._last = self.value()
+        self.changed.emit()
+
+    def _on_browse(self) -> None:
+        start = self.value() if self.value().is_dir() else Path.home()
+        if found := QFileDialog.getExistingDirectory(self, "Choose a training set", str(start)):
+            self.setValue(Path(found))
