@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
@@ -160,9 +160,8 @@ class SegmentWidget(QWidget):
     def _on_finished(self, outcome: Outcome) -> None:
         self._outcome = outcome
         self._writing = iter(())
-        result: Any = outcome.result  # of the kind that these layers show
-        if result is not None and self._results is not None:
-            self._writing = self._results.steps(result)
+        if outcome.result is not None and self._results is not None:
+            self._writing = self._results.steps(outcome.result)
         self._writer.start()
 
     def _on_write(self) -> None:
