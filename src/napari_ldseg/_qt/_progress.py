@@ -8,7 +8,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
-    from ..inference import Progress, Segmentation
+    from ..inference import LargeSegmentation, Progress, Segmentation
     from ._worker import Loading
 
 WARM_UP = 0.5
@@ -113,7 +113,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def summary(result: "Segmentation", *, stopped: bool) -> str:
+def summary(result: "Segmentation | LargeSegmentation", *, stopped: bool) -> str:
     """Return what a run did: device, time, samples."""
     samples = f"{result.samples} sample" + ("s" if result.samples != 1 else "")
     used = f"{duration(float(result.provenance['seconds']))} on {str(result.provenance['device']).upper()}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
@@ -44,14 +44,14 @@ class Outcome:
 
     Attributes
     ----------
-    result : Segmentation or None
+    result : Segmentation, LargeSegmentation or None
         All of it, or as far as it got before it was stopped or failed.
     error : Exception or None
     stopped : bool
         Whether the user stopped it.
     """
 
-    result: "Segmentation | LargeSegmentation | None" = None
+    result: Any = None
     error: Exception | None = None
     stopped: bool = False
 
