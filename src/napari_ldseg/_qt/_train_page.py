@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MORE_FIELDS = ("learning_rate", "batch", "validation", "scale", "device")
 MINUTES = 20
-LEAST_WIDTH = 320
+LEAST_WIDTH = 350
 STYLE = """
 QWidget#ldseg_train QLabel { padding: 0px; margin: 0px; }
 QPushButton#start { background: #4560c4; color: white; font-weight: bold; }
@@ -142,6 +142,7 @@ class TrainPage(QWidget):
         ignore_wheel(self.budget)
         self.budget_unit.addItems(["minutes", "epochs"])
         narrow(self.budget_unit)
+        self.budget_unit.setMinimumContentsLength(5)
         self.budget.setToolTip("When the training ends by itself; Stop ends it sooner and keeps the best so far")
         budget = QWidget()
         row = QHBoxLayout(budget)

@@ -115,7 +115,7 @@ class TrainProcess:
         try:
             with (self.folder / ERRORS).open("w", encoding="utf-8") as errors:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=errors, stderr=errors, text=True, **apart
+                    command, stdin=subprocess.PIPE, stdout=errors, stderr=errors, text=True, env=_environment(), **apart
                 )
         except OSError as error:
             raise InputError(f"The training process cannot be started ({error.strerror or error}).") from error
@@ -210,6 +210,15 @@ class TrainProcess:
         except OSError:
             return ""
         return "\n".join(lines[-8:])
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment in which the process finds this very package, also where several are at hand."""
+    root = Path(__file__).resolve().parents[2]
+    if root.name == "site-packages":
+        return dict(os.environ)
+    paths = (str(root), os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def unfinished_runs() -> list[TrainProcess]:
