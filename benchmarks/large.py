@@ -25,7 +25,7 @@ import torch
 from skimage import transform
 
 from napari_ldseg import SegmentConfig, load_model
-from napari_ldseg.data import Image, colon_gland, partial_folder
+from napari_ldseg.data import Image, colon_gland, partial_of
 from napari_ldseg.inference import LargeRun
 from napari_ldseg.inference import _large as large
 from napari_ldseg.inference._run import Run
@@ -122,7 +122,7 @@ def main() -> None:
     if args.child:
         child(args)
         return
-    folder = partial_folder(args.out)
+    folder = partial_of(args.out)
     shutil.rmtree(folder, ignore_errors=True)
     process = start(sys.argv[1:])
     while len(list(folder.glob("done/*.json"))) < args.kill:

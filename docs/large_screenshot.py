@@ -16,7 +16,7 @@ from qtpy.QtCore import QCoreApplication
 from napari_ldseg._qt import SegmentWidget
 from napari_ldseg._qt import _large as widget_large
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import partial_folder
+from napari_ldseg.data import partial_of
 from napari_ldseg.inference import _large as large
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -46,7 +46,7 @@ def main() -> None:
     widget.model.setValue("glas")
     widget._config = lambda: SegmentConfig(samples=2, steps=4, views=1, tile=192, overlap=64, device="cpu")
     widget.segment()
-    done = partial_folder(args.folder / "slide.zarr") / "done"
+    done = partial_of(args.folder / "slide.zarr") / "done"
     while len(list(done.glob("*.json"))) < 9:
         QCoreApplication.processEvents()
         time.sleep(0.01)

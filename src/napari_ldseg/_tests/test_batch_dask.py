@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_ldseg import SegmentConfig, save_model, segment_folder
 from napari_ldseg.batch import Update, _dask, _image, plan_batch, run_batch
-from napari_ldseg.data import LABELS, read_image, write_ome_zarr
+from napari_ldseg.data import LABELS, read_image, write_image
 from napari_ldseg.errors import EngineError
 from napari_ldseg.inference import _large, _levels
 
@@ -80,7 +80,7 @@ def test_a_large_image_is_shared_by_the_workers_bit_for_bit(
     make_blocks_small(monkeypatch)
     model = save_model(make_spacing_model(), tmp_path / "tiles.safetensors", "# Tiles\n")
     picture = noise_picture(150, 110)
-    write_ome_zarr(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
+    write_image(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
     config = QUICK.replace(tile=32, overlap=8)
     segment_folder(tmp_path / "a.zarr", tmp_path / "alone", model, config)
     run = run_batch(plan_batch([tmp_path / "a.zarr"], model, tmp_path / "out", config), scheduler=scheduler)

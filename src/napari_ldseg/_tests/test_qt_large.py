@@ -10,7 +10,7 @@ from napari_ldseg._qt import _large as large
 from napari_ldseg._qt._worker import engine
 from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import open_levels, partial_folder
+from napari_ldseg.data import open_levels, partial_of
 
 from .qt_fixtures import open_widget, run_to_end
 from .test_tiles import make_spacing_model, noise_picture
@@ -56,11 +56,11 @@ def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: Qt
     folder = large.result_folder("slide", widget.model.value().name)
     with qtbot.waitSignal(widget.run_finished, timeout=60_000):
         qtbot.waitUntil(lambda: "slide [" in viewer.layers[-1].name, timeout=60_000)
-        assert partial_folder(folder).exists()
+        assert partial_of(folder).exists()
         widget.cancel()
     assert "kept on disk; press Segment to go on" in widget.progress.line.text()
     run_to_end(qtbot, widget)
-    assert not partial_folder(folder).exists()
+    assert not partial_of(folder).exists()
     labels, sd = viewer.layers[-2:]
     # The coarser level has the model's pixel size, 1 micrometer: its grid, and the image's corner.
     assert labels.data.shape == (150, 60)

@@ -103,7 +103,7 @@ def _image(
         shape = tuple(array.shape[axes.index(axis)] if axis in axes else 1 for axis in "zyx")
         geometry = Geometry(rows(affine), (shape[0], shape[1], shape[2]), "dicom")
     full = (voxel_size(geometry.affine)[0], *spacing) if geometry is not None and "z" in axes else spacing
-    return Image(array, axes, full, "millimeter", name, geometry)
+    return Image(array, axes, full, "millimeter", name, geometry=geometry)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def read_metaimage(path: Path, palette: bool = True) -> Image:
     stated = any(key in fields for key in _SPACING)
     spacing = None if not stated else geometry.spacing if "z" in axes else geometry.spacing[1:]
     unit = "pixel" if spacing is None else "millimeter"
-    return Image(array.reshape(kept_shape), axes, spacing, unit, stem(path), geometry)
+    return Image(array.reshape(kept_shape), axes, spacing, unit, stem(path), geometry=geometry)
 
 
 def save_metaimage(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:

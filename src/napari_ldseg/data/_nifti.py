@@ -45,7 +45,7 @@ def read_nifti(path: Path, palette: bool = True) -> Image:
     affine = np.diag([METERS.get(unit, 1e-3) * 1e3] * 3 + [1.0]) @ file.affine
     header = file.header.as_byteswapped("<").binaryblock
     geometry = Geometry(rows(affine), grid, "nifti", header) if np.all(np.isfinite(affine)) else None
-    return Image(np.ascontiguousarray(array).reshape(shape), axes, spacing, unit, stem(path), geometry)
+    return Image(np.ascontiguousarray(array).reshape(shape), axes, spacing, unit, stem(path), geometry=geometry)
 
 
 def save_nifti(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
