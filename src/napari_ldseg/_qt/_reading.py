@@ -95,7 +95,7 @@ class ReadingForm(QWidget):
     @property
     def is_whole(self) -> bool:
         """Whether the whole image is to be segmented, and not a region of it."""
-        return self.region.currentText() == WHOLE
+        return bool(self.region.currentText() == WHOLE)
 
     def refresh(self) -> None:
         """Say anew how the layer is read."""

@@ -167,7 +167,7 @@ def test_a_record_that_cannot_be_understood_is_none(tmp_path: Path, text: str) -
 
 def test_storage_that_fails_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(_patience.time, "sleep", slept.append)
+    monkeypatch.setattr("napari_ldseg.batch._patience.time.sleep", slept.append)
     errors = [OSError(errno.EIO, "Input/output error"), OSError(errno.ESTALE, "Stale file handle")]
 
     def read() -> str:

@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster, WorkerPlugin
 
 from napari_ldseg import SegmentConfig, save_model, segment_folder
 from napari_ldseg.batch import Update, _dask, _image, plan_batch, run_batch
-from napari_ldseg.data import LABELS, read_image, write_image
+from napari_ldseg.data import LABELS, Image, read_image, write_image
 from napari_ldseg.errors import EngineError
 from napari_ldseg.inference import _large, _levels
 
@@ -47,8 +47,12 @@ class Prepare(WorkerPlugin):
     def setup(self, worker: object) -> None:
         del worker
         make_blocks_small()
-        read = _image.read_image
-        _image.read_image = lambda path: os._exit(9) if Path(path).stem == "poison" else read(path)  # type: ignore
+        read = read_image
+
+        def poisoned(path: Path) -> Image:
+            return os._exit(9) if Path(path).stem == "poison" else read(path)
+
+        vars(_image)["read_image"] = poisoned
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ldseg.config import InputConfig, ModelConfig, SegmentConfig
-from napari_ldseg.data import Image
+from napari_ldseg.data import Image, convert_spacing
 from napari_ldseg.errors import EngineError, InputError
 from napari_ldseg.inference import Progress, Segmentation, segment
 from napari_ldseg.inference import _sampling as sampling
 from napari_ldseg.inference._maps import Maps
 from napari_ldseg.inference._noise import mirror, sample_generator
 from napari_ldseg.inference._preprocess import (
-    convert_spacing,
     frames,
     match_channels,
     normalize,

@@ -60,7 +60,8 @@ def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
     image = read_image(tmp_path / "a.zarr")
     assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150), (151, 75)]
     assert image.levels[0].spacing == (2.0, 4.0)
-    (entry,) = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)["multiscales"]
+    attributes: dict[str, Any] = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)
+    (entry,) = attributes["multiscales"]
     assert entry["datasets"][1]["coordinateTransformations"][1] == {"type": "translation", "translation": [0.5, 1.0]}
 
 
@@ -77,7 +78,8 @@ def test_version_0_5_is_read(tmp_path: Path) -> None:
     axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "yx"]
     scale = [{"type": "scale", "scale": [3.0, 4.0]}]
     dataset = {"path": "s0", "coordinateTransformations": scale}
-    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    ome: Any = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    group.attrs["ome"] = ome
     image = read_image(tmp_path / "new.zarr")
     assert (image.axes, image.spacing, image.unit) == ("yx", (3.0, 4.0), "nanometer")
     assert np.array_equal(np.asarray(image.array), make_ramp((4, 5)))

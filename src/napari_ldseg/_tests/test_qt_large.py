@@ -53,7 +53,9 @@ def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: Qt
     viewer.layers.selection.active = layer
     widget.settings.setValue(SegmentConfig(samples=2, steps=1, device="cpu"))
     widget.segment()
-    folder = large.result_folder("slide", widget.model.value().name)
+    entry = widget.model.value()
+    assert entry is not None
+    folder = large.result_folder("slide", entry.name)
     with qtbot.waitSignal(widget.run_finished, timeout=60_000):
         qtbot.waitUntil(lambda: "slide [" in viewer.layers[-1].name, timeout=60_000)
         assert partial_of(folder).exists()

@@ -91,7 +91,7 @@ def cases(draw: st.DrawFn) -> tuple[Image, int, dict[str, Any], NDArray[Any]]:
     if draw(st.booleans()):
         low = np.array([draw(st.floats(-3, side - 2)) for side in grid])
         choice["region"] = np.array([low, low + [draw(st.floats(0.5, side)) for side in grid]])
-    return layer, ndim, choice, fine.max(axis=-1) > 0 if rgb else fine > 0
+    return layer, ndim, choice, np.asarray(fine.max(axis=-1) if rgb else fine) > 0
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")

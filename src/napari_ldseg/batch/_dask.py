@@ -134,7 +134,8 @@ def _submit(
     client: Any, batch: Batch, indices: Iterable[int], *, alone: bool = False
 ) -> Generator[Update, None, list[int]]:
     """Keep the workers busy, one image or block each; return the images with which workers died too often."""
-    queue, going, killed = _Queue(indices), {}, []
+    queue, killed = _Queue(indices), list[int]()
+    going: dict[Any, Any] = {}
     ended: set[int] = set()
     workers: Counter[str] = Counter()
     refreshed = -REFRESH
@@ -274,7 +275,7 @@ def _share_cores(workers_on: dict[str, int]) -> None:
     import torch
     from dask.system import CPU_COUNT
     from distributed import get_worker
-    from distributed.comm import get_address_host
+    from distributed.comm.addressing import get_address_host
 
     share = max(1, CPU_COUNT // workers_on.get(get_address_host(get_worker().address), 1))
     if torch.get_num_threads() != share:

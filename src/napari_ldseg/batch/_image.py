@@ -125,9 +125,9 @@ def summarize_result(result: "Segmentation", seconds: float) -> Summary:
 def _uncertainty(result: "Segmentation") -> float:
     """1 - soft Dice confidence of the foreground, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665)."""
     background = result.mean.take(0, axis=result.sizes.ndim - 2)
-    mask = result.labels > 0
+    mask = np.asarray(result.labels) > 0
     found = int(np.count_nonzero(mask))
     expected = background.size - float(background.sum(dtype=float))
     if found + expected <= 0:
         return 0.0
-    return 1 - 2 * (found - float(background[mask].sum(dtype=float))) / (found + expected)
+    return 1 - 2 * (found - float(np.asarray(background)[mask].sum(dtype=float))) / (found + expected)

@@ -218,11 +218,11 @@ class LargeRun:
             missing = len(self.todo())
             if missing:
                 raise InputError(f"{missing} blocks of {self.path} are not done yet; compute them first.")
-            sizes = sum(np.array(json.loads(file.read_text())) for file in (self._folder / DONE).iterdir())
+            sizes = np.sum([json.loads(file.read_text()) for file in (self._folder / DONE).iterdir()], axis=0)
             provenance = {
                 **self._run.provenance(self._name),
                 "samples": self._run.wanted,
-                "sizes": np.asarray(sizes).tolist(),
+                "sizes": sizes.tolist(),
             }
             shutil.rmtree(self._folder / DONE)
             note = json.loads((self._folder / IDENTITY).read_text())
@@ -299,7 +299,7 @@ class LargeRun:
         views = min(self._run.views, self._run.wanted)
         shape = self._tiles[0].shape
         along = [
-            np.count_nonzero((starts < high) & (starts + side > low))
+            int(np.count_nonzero((starts < high) & (starts + side > low)))
             for starts, side, (low, high) in zip(self._starts, shape, box, strict=True)
         ]
         return math.prod(along) * (views + self._run.steps * batches)

@@ -89,7 +89,10 @@ def interpolate(values: NDArray[np.float32], axis: int, places: NDArray[np.float
     if not share.any():
         return values if len(low) == last + 1 and np.array_equal(low, np.arange(last + 1)) else values.take(low, axis)
     share = share.reshape(-1, *[1] * (values.ndim - 1 - axis))
-    return values.take(low, axis) * (1 - share) + values.take(np.minimum(low + 1, last), axis) * share
+    mixed: NDArray[np.float32] = (
+        values.take(low, axis) * (1 - share) + values.take(np.minimum(low + 1, last), axis) * share
+    )
+    return mixed
 
 
 def probe(image: Image, config: ModelConfig) -> NDArray[Any]:

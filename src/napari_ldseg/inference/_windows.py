@@ -110,5 +110,6 @@ class Windows:
         inside = tuple(slice(a - s, b - s) for (a, b), s in zip(common, window.tile.start, strict=True))
         target = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, self._box, strict=True))
         weight = torch.from_numpy(window.tile.weight)[inside]
-        out[(window.frame, ..., *target)] += picture[(..., *inside)] * weight
+        view = out[window.frame][:, :, *target]
+        view += picture[:, :, *inside] * weight
         return out
