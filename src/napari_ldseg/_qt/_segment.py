@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
@@ -152,7 +152,7 @@ class SegmentWidget(QWidget):
 
     def _on_progressed(self, progress: "Progress | Loading") -> None:
         self.progress.show_progress(progress)
-        preview = getattr(progress, "preview", None)
+        preview: Any = getattr(progress, "preview", None)
         if self._results is not None and (preview is not None or isinstance(self._results, LargeLayers)):
             self._writing = self._results.steps(preview)
             self._writer.start()

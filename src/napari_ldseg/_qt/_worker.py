@@ -145,7 +145,7 @@ def _steps(engine: Engine, job: Job) -> "Generator[Progress | Loading, None, Seg
     return (yield from engine(job))
 
 
-def _own(result: "Segmentation | LargeSegmentation | None") -> "Segmentation | LargeSegmentation | None":
+def _own(result: Any) -> Any:
     """Copy the maps that the engine goes on refining, and that a viewer is about to draw; those on disk stay there."""
     if result is None or not hasattr(result, "mean"):
         return result

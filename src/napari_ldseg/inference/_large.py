@@ -145,6 +145,7 @@ class LargeRun:
         overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
+        self._folder, self._finished = partial_of(self.path), False
         config = config or SegmentConfig()
         if config.samples == "auto":
             config = config.replace(samples=MIN_AUTO)
