@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from ..config import MeasureConfig
-from ..data._files import stem
 from ..errors import InputError
 from ._common import border, given, refuse_existing, say, setting
 
@@ -34,6 +33,8 @@ def measure(
     config = MeasureConfig.parse(given(smallest=smallest, interval=interval))
     if len(labels) > 1 and (image, sd, samples) != (None, None, None):
         raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
+    from ..data._files import stem
+
     outputs = {path: [out / f"{stem(path)}{suffix}" for suffix in (".csv", ".geojson", ".html")] for path in labels}
     refuse_existing((file for files in outputs.values() for file in files), overwrite)
     if len({files[0].name.casefold() for files in outputs.values()}) < len(set(labels)):

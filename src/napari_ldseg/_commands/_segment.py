@@ -117,6 +117,11 @@ def _conclude(report: "BatchReport", out: Path) -> None:
     earlier = report.count("earlier")
     text = f"{report.count('done', 'earlier')} of {len(report.rows)} images segmented into {out}"
     say(f"{text} ({earlier} of them earlier)." if earlier else f"{text}.")
+    for row in report.rows:
+        if row.summary is not None:
+            for style, text in [("", row.summary.reading), *(("yellow", warning) for warning in row.summary.warnings)]:
+                if text:
+                    say(f"{row.image.name}: {text}", style)
     for image, reason in report.failed.items():
         say(f"Failed: {image}: {reason}", "bold red")
     if report.failed:

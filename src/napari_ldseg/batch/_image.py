@@ -6,13 +6,13 @@ import time
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._outputs import Task, write_outputs
 from ..config import SegmentConfig
-from ..data import read_image
+from ..data import read_image, read_part
 from ..errors import InputError
 from ._large import is_large_file, segment_large_file, summarize_large
 from ._patience import patiently
@@ -43,9 +43,15 @@ def segment_file(
     started = time.perf_counter()
     digest = patiently(lambda: _fingerprint(task.image))
     image = patiently(lambda: read_image(task.image))
+    ndim = model.config.network.ndim
+    reading = read_part(image, ndim, axes=config.axes, frames=config.frames, region=config.region)
+    said: dict[str, Any] = {
+        "reading": reading.sentence(model.config) if config.is_part else "",
+        "warnings": reading.warnings(model.config),
+    }
     if is_large_file(model, image, config):
         large = yield from segment_large_file(model, image, task, config, overwrite)
-        summary = summarize_large(large, time.perf_counter() - started)
+        summary = replace(summarize_large(large, time.perf_counter() - started), **said)
         record = _record(model, task, config, digest, [large.path], summary)
         record.write(record_path(out, task.image))
         return record
@@ -57,7 +63,7 @@ def segment_file(
         with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
             beside = Task(task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()})
             patiently(lambda: write_outputs(result, beside))
-            summary = summarize_result(result, time.perf_counter() - started)
+            summary = replace(summarize_result(result, time.perf_counter() - started), **said)
             record = _record(model, task, config, digest, beside.outputs.values(), summary)
             _put_into_place(record, task, beside, out)
         remove(scratches)  # with what earlier runs that were killed left there

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,6 +57,10 @@ class Summary:
         one sample); of several frames the mean of both.
     unit : str
         Unit of the pixel size; ``"pixel"`` where there is none.
+    reading : str
+        How the image was read, in words, where the settings said how.
+    warnings : list of str
+        What may have spoiled the result, each with its remedy.
     """
 
     seconds: float
@@ -67,6 +71,8 @@ class Summary:
     sizes: dict[str, float]
     sizes_sd: dict[str, float | None]
     unit: str
+    reading: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
