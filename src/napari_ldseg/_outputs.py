@@ -93,7 +93,7 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
             place = _Place(result.geometry.spacing, "millimeter", result.geometry)
         if kind == "samples" and result.masks is not None:
             slices = frames.count("z")
-            sizes = [array.shape[axes.index("z")]] * slices + list(array.shape[-len(spatial) :])
+            sizes = [array.shape[axes.index("z")] for _ in range(slices)] + list(array.shape[-len(spatial) :])
             place = place.coarser((1.0,) * slices + tuple(result.masks.factors), tuple(sizes))
         write_image(path, array, axes, **vars(place), metadata=metadata)
 

@@ -175,7 +175,9 @@ class ResultLayers:
         return None
 
     def _add(self, kind: str, data: NDArray[Any], result: "Segmentation") -> Layer:
-        common = {"name": f"{self._prefix} {kind}", **self._source.place}
+        # Marked before it is added, so that the pickers of images never take it for one.
+        metadata = {KEY: {"kind": kind, **result.provenance}}
+        common = {"name": f"{self._prefix} {kind}", "metadata": metadata, **self._source.place}
         if kind == "labels":
             return self._viewer.add_layer(Labels(data, opacity=0.5, colormap=_label_colormap(result), **common))
         style = {"colormap": "gray", "contrast_limits": (0.0, 1.0), "visible": False}

@@ -269,7 +269,7 @@ def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, m
     write_image(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
     arguments = ["segment", tmp_path / "a.zarr", "--model", model, "--samples", 2, "--steps", 1, "--device", "cpu"]
     assert run(*arguments, "--out", tmp_path / "small").exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "small").glob("a_*")) == ["a_labels.tif", "a_sd.tif"]
+    assert sorted(path.name for path in (tmp_path / "small").glob("a_*")) == ["a_labels.ome.zarr", "a_sd.ome.zarr"]
     monkeypatch.setattr("napari_ldseg.inference._levels.MAX_PLANE", 2000)
     assert run(*arguments, "--out", tmp_path / "large").exit_code == 0
     assert [path.name for path in (tmp_path / "large").glob("a_*")] == ["a_ldseg.zarr"]

@@ -71,7 +71,7 @@ def test_an_image_comes_back_with_labels_pixel_size_and_provenance(training_set:
     [
         ((5, 8, 9), "zyx", np.uint16, ("zyx", np.uint16)),
         ((2, 5, 8, 9), "tzyx", np.float32, ("tzyx", np.float32)),
-        ((2, 8, 9, 3), "pyxc", np.uint8, ("tyxc", np.uint8)),
+        ((2, 8, 9, 3), "pyxc", np.uint8, ("pyxc", np.uint8)),
         ((4, 8, 9), "cyx", np.int64, ("yxc", np.int32)),
         ((8, 9), "yx", bool, ("yx", np.uint8)),
     ],
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_the_set_as_it_was(training_set: TrainingSet, monkeyp
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_ldseg.data._ome.tifffile.imwrite", full)
+    monkeypatch.setattr("napari_ldseg.data._writer.tifffile.imwrite", full)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\).*make room"):
         training_set.add(an_image(1), some_labels(), source="b")
     assert TrainingSet(training_set.folder).entries() == before

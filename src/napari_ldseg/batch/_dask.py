@@ -231,8 +231,11 @@ Outcome = Record | str | Blocks | int
 
 def segment_remotely(job: Job) -> Outcome:
     """Do a part of one file, on a worker."""
+    import dask
+
     try:
-        with _ONE_AT_A_TIME:
+        # Lazy images are read here and now: on the cluster they would wait for this very task.
+        with _ONE_AT_A_TIME, dask.config.set(scheduler="synchronous"):
             _share_cores(job.workers_on)
             model = _model(job.model, job.config.device)
             if model.sha256 != job.model_sha256:

@@ -53,7 +53,7 @@ def is_label_name(path: Path) -> bool:
 def format_of(path: Path) -> str | None:
     """Name of the format of a file, by its suffix; DICOM also by its first bytes, and where a folder holds it."""
     if path.is_dir():
-        if path.suffix.lower() == ".zarr":
+        if path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in (".zattrs", "zarr.json")):
             return "ome-zarr"
         return "dicom" if any(map(_is_dicom, _visible(path)[:_TRIED])) else None
     known = next((name for name, suffixes in SUFFIXES_OF.items() if suffix(path) in suffixes), None)
