@@ -16,6 +16,7 @@ import numpy as np
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import MeasureConfig, SegmentConfig
 from napari_ldseg.data import find_pairs, read_image, read_labels
+from napari_ldseg.data._files import stem
 from napari_ldseg.inference import Segmentation, segment
 from napari_ldseg.measure import (
     RANKINGS,
@@ -107,7 +108,7 @@ def main() -> None:
     names = json.loads(args.split.read_text())[args.part]
     objects, frames, risks, image_risks, origin = [], [], [], [], []
     for pair in find_pairs(args.images, args.labels):
-        if pair.image.stem not in names:
+        if stem(pair.image) not in names:
             continue
         reference = read_labels(pair.labels).array
         config = SegmentConfig(samples=args.samples, seed=args.seed, keep_mb=1024)
@@ -115,7 +116,7 @@ def main() -> None:
         found = to_end(measure_objects(measured(result), MeasureConfig(shapes=False)))
         objects += found
         risks += [risk_of(one.region, reference) for one in found]
-        origin += [pair.image.stem] * len(found)
+        origin += [stem(pair.image)] * len(found)
         frames += to_end(measure_frames(measured(result)))
         image_risks.append(1 - foreground_dice(result.labels, reference))
     for title, ranked, risk, wrong, image in (

@@ -16,6 +16,7 @@ from napari_ldseg import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import Image, convert_spacing, find_pairs, read_image, read_labels
+from napari_ldseg.data._files import stem
 from napari_ldseg.inference import frames, plan_grid, segment
 from napari_ldseg.inference._preprocess import prepare, restore
 from napari_ldseg.measure import dice, iou
@@ -62,7 +63,7 @@ def main() -> None:
     names = json.loads(args.split.read_text())[args.part] if args.split else None
     rows = []
     for pair in find_pairs(args.images, args.labels):
-        if names is not None and pair.image.stem not in names:
+        if names is not None and stem(pair.image) not in names:
             continue
         image, reference = read_image(pair.image), read_labels(pair.labels).array
         reference = (reference > 0).astype(np.uint8) if args.foreground else reference
@@ -71,7 +72,7 @@ def main() -> None:
         if model.config.network.guess:
             found["guess"] = first_guess(model, image)
         classes = model.config.network.classes
-        row = {"image": pair.image.stem}
+        row = {"image": stem(pair.image)}
         row["dsc_single"] = float(np.mean([np.nanmean(dice(s, reference, classes)[1:]) for s in singles]))
         for key, labels in found.items():
             row[f"dsc_{key}"] = float(np.nanmean(dice(labels, reference, classes)[1:]))

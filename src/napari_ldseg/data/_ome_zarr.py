@@ -1,6 +1,6 @@
 """OME-Zarr (NGFF): multiscale images that are read and written piece by piece. Reads 0.4 and 0.5, writes 0.4.
 
-Version 0.4 is the one that QuPath, Fiji and napari-ome-zarr of any age open.
+Version 0.4 is the one that most programs read.
 """
 
 import json
