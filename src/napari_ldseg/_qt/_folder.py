@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ..batch import Batch, BatchReport, Row, Update
 from ..checkpoints import ModelEntry
 from ..config import BatchConfig, SegmentConfig
 from ..data._files import shortlist
+from ..data._formats import WRITABLE
 from ..errors import InputError, LDSegError
 from ._background import Done, Task
 from ._folder_run import FolderRun, Order, read_row, show_row
@@ -63,6 +64,10 @@ class FolderWidget(QWidget):
         self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
         self.model = ModelPicker()
         self.sd, self.mean, self.samples = QCheckBox("SD map"), QCheckBox("Mean"), QCheckBox("Samples")
+        self.written = QComboBox()
+        self.written.addItem("as the image", None)
+        for name in WRITABLE:
+            self.written.addItem(name, name)
         self.settings = ConfigForm(SegmentConfig(), FIELDS)
         self.overwrite = QCheckBox("Replace outputs that were made otherwise")
         self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
@@ -163,7 +168,8 @@ class FolderWidget(QWidget):
         chosen = {"sd": self.sd.isChecked(), "mean": self.mean.isChecked(), "samples": kept}
         kinds = ("labels", *(kind for kind, wanted in chosen.items() if wanted))
         out = Path(self.out_line.text().strip())
-        return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked())
+        written = self.written.currentData()
+        return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked(), written)
 
     def _on_planned(self, batch: Batch) -> None:
         self._batch = batch
@@ -264,6 +270,7 @@ class FolderWidget(QWidget):
         form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
+        form.addRow(row_label("Format"), self.written)
         form.addRow(row_label("Also write"), _row(self.sd, self.mean, self.samples))
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)

@@ -37,6 +37,7 @@ class Order:
     config: SegmentConfig
     kinds: tuple[str, ...]
     overwrite: bool
+    written: str | None = None
 
 
 class FolderRun(Background):
@@ -68,7 +69,13 @@ class FolderRun(Background):
         order = self._order
         try:
             batch = self._plan(
-                order.inputs, order.model, order.out, order.config, order.kinds, overwrite=order.overwrite
+                order.inputs,
+                order.model,
+                order.out,
+                order.config,
+                order.kinds,
+                written=order.written,
+                overwrite=order.overwrite,
             )
             self.planned.emit(batch)
             batch.refuse_blocked()

@@ -109,6 +109,14 @@ def test_what_exists_is_not_replaced_unless_wanted(qtbot: QtBot, widget: FolderW
     assert shown(widget, STATE) == ["done"] * 4
 
 
+def test_outputs_are_written_in_the_chosen_format(qtbot: QtBot, widget: FolderWidget, slides: Path) -> None:
+    widget.written.setCurrentIndex(widget.written.findData("mha"))
+    run_to_end(qtbot, widget)
+    assert shown(widget, STATE) == ["done"] * 4
+    made = sorted(path.name for path in Path(widget.out_line.text()).glob("*.mha"))
+    assert made == sorted(f"{path.stem}_{kind}.mha" for path in slides.glob("*.png") for kind in ("labels", "sd"))
+
+
 def test_what_is_missing_is_said(qtbot: QtBot, tmp_path: Path) -> None:
     widget = FolderWidget(ViewerModel())
     qtbot.addWidget(widget)
