@@ -73,7 +73,10 @@ def test_two_workers_write_what_one_process_writes(slides: Path, tmp_path: Path,
     together = segment_folder(slides, tmp_path / "together", saved, QUICK, scheduler=scheduler)
     assert alone.failed == together.failed
     for path in (tmp_path / "alone").glob("*.tif"):
-        np.testing.assert_array_equal(tifffile.imread(path), tifffile.imread(tmp_path / "together" / path.name))
+        # Another number of threads adds up in another order: SD maps differ in the last digit, labels never.
+        rounding = 1e-5 if path.stem.endswith("_sd") else 0
+        here, there = (tifffile.imread(tmp_path / folder / path.name) for folder in ("alone", "together"))
+        np.testing.assert_allclose(here, there, atol=rounding, rtol=0)
     assert together.count("done") == 6
     assert len(list((tmp_path / "together").glob("*.tif"))) == 12
 
@@ -93,7 +96,7 @@ def test_a_large_image_is_shared_by_the_workers_bit_for_bit(
     assert updates[-1].state != "failed", updates[-1]
     for folder in ("a_ldseg.zarr", f"a_ldseg.zarr/{LABELS}"):
         alone, shared = (np.asarray(read_image(tmp_path / out / folder).array) for out in ("alone", "out"))
-        np.testing.assert_array_equal(alone, shared)
+        np.testing.assert_allclose(alone, shared, atol=0 if folder.endswith(LABELS) else 1e-5, rtol=0)
     again = segment_folder(tmp_path / "a.zarr", tmp_path / "out", model, config, scheduler=scheduler)
     assert again.count("earlier") == 1
 

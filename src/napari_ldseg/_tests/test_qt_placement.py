@@ -90,7 +90,9 @@ def cases(draw: st.DrawFn) -> tuple[Image, int, dict[str, Any], NDArray[Any]]:
     choice["ranges"] = [tuple(sorted((draw(st.integers(0, 1)), draw(st.integers(0, 1))))) for _ in leading]
     if draw(st.booleans()):
         low = np.array([draw(st.floats(-3, side - 2)) for side in grid])
-        choice["region"] = np.array([low, low + [draw(st.floats(0.5, side)) for side in grid]])
+        # Pixel 0 ends at 0.5: a region that ends before it holds nothing, and is refused.
+        high = np.maximum(low + [draw(st.floats(0.5, side)) for side in grid], 0.6)
+        choice["region"] = np.array([low, high])
     return layer, ndim, choice, np.asarray(fine.max(axis=-1) if rgb else fine) > 0
 
 
