@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_ldseg._follow import follow
 from napari_ldseg.config import CardiacConfig
 from napari_ldseg.data import echo_cine
 from napari_ldseg.measure import Cardiac, Measured, measure_cardiac
@@ -24,12 +25,7 @@ Case = tuple[str, list[Measured], tuple[float, float, float]]
 
 def measured(views: list[Measured], which: tuple[int, ...], method: str) -> Cardiac:
     """Run to the end."""
-    run = measure_cardiac(*(views[index] for index in which), config=CardiacConfig(method=method))
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            return end.value
+    return follow(measure_cardiac(*(views[index] for index in which), config=CardiacConfig(method=method)))
 
 
 def phantoms(count: int) -> Iterator[Case]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from napari_ldseg._follow import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig, TrainConfig
 from napari_ldseg.data import UNLABELLED, Image, TrainingSet, find_pairs, read_image, read_labels
@@ -53,12 +54,7 @@ def tuned(model: LDSeg, cases: list, config: TrainConfig) -> LDSeg:
         found = TrainingSet.create(Path(folder) / "set", ("background", "gland"))
         for index, (image, labels) in enumerate(cases):
             found.add(image, labels, source=f"{index}")
-        run = fine_tune(model, found.pairs(), config, Path(folder) / "run")
-        while True:
-            try:
-                next(run)
-            except StopIteration as stop:
-                return stop.value
+        return follow(fine_tune(model, found.pairs(), config, Path(folder) / "run"))
 
 
 def main() -> None:

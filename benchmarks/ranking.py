@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_ldseg._follow import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import MeasureConfig, SegmentConfig
 from napari_ldseg.data import find_pairs, read_image, read_labels
@@ -31,15 +32,6 @@ from napari_ldseg.measure import (
 )
 
 SHARES = (0.1, 0.2, 0.3)
-
-
-def to_end(run):
-    """What a generator returns."""
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            return end.value
 
 
 def risk_of(region: Region, reference: np.ndarray) -> float:
@@ -112,12 +104,12 @@ def main() -> None:
             continue
         reference = read_labels(pair.labels).array
         config = SegmentConfig(samples=args.samples, seed=args.seed, keep_mb=1024)
-        result = to_end(segment(model, read_image(pair.image), config))
-        found = to_end(measure_objects(measured(result), MeasureConfig(shapes=False)))
+        result = follow(segment(model, read_image(pair.image), config))
+        found = follow(measure_objects(measured(result), MeasureConfig(shapes=False)))
         objects += found
         risks += [risk_of(one.region, reference) for one in found]
         origin += [stem(pair.image)] * len(found)
-        frames += to_end(measure_frames(measured(result)))
+        frames += follow(measure_frames(measured(result)))
         image_risks.append(1 - foreground_dice(result.labels, reference))
     for title, ranked, risk, wrong, image in (
         *(("Objects", objects, risks, wrong, origin) for wrong in args.wrong),

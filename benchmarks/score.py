@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from napari_ldseg import __version__
+from napari_ldseg._follow import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import Image, convert_spacing, find_pairs, read_image, read_labels
@@ -25,12 +26,7 @@ from napari_ldseg.networks import LDSeg
 
 def segmentation(model: LDSeg, image: Image, samples: int, seed: int, views: int | None = None) -> np.ndarray:
     """Labels of the mean of ``samples`` samples."""
-    run = segment(model, image, SegmentConfig(samples=samples, seed=seed, views=views))
-    while True:
-        try:
-            next(run)
-        except StopIteration as stop:
-            return stop.value.labels
+    return follow(segment(model, image, SegmentConfig(samples=samples, seed=seed, views=views))).labels
 
 
 @torch.no_grad()

@@ -1,10 +1,10 @@
 """What all commands share: options made from settings, progress bars, errors in one line."""
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -12,9 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..config import Config
 from ..errors import InputError, LDSegError
-
-Update = TypeVar("Update")
-Result = TypeVar("Result")
 
 
 def say(text: str, style: str | None = None) -> None:
@@ -50,18 +47,6 @@ def given(**values: object) -> dict[str, object]:
 def number(samples: str | None) -> int | str | None:
     """Return ``--samples`` as a number where it is one; what else is allowed, the settings decide."""
     return int(samples) if samples is not None and samples.isdecimal() else samples
-
-
-def follow(run: Generator[Update, None, Result], report: Callable[[Update], None]) -> Result:
-    """Report every update of an engine generator; return its result."""
-    try:
-        while True:
-            report(next(run))
-    except StopIteration as end:
-        result: Result = end.value
-        return result
-    finally:
-        run.close()
 
 
 def read_json(path: Path) -> Any:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import MofNCompleteColumn
 
+from .._follow import follow
 from ..config import BatchConfig, Device, Precision, SamplerName, SegmentConfig, Tiling
-from ._common import border, follow, given, number, progress_bar, say, setting
+from ._common import border, given, number, progress_bar, say, setting
 
 if TYPE_CHECKING:
     from ..batch import Batch, BatchReport, Update

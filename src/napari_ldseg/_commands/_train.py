@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import TextColumn
 
+from .._follow import follow
 from ..config import Device, Learn, ModelConfig, TrainConfig
 from ..errors import InputError
-from ._common import border, follow, given, progress_bar, read_json, say, setting
+from ._common import border, given, progress_bar, read_json, say, setting
 
 if TYPE_CHECKING:
     from ..data import Pair
@@ -160,7 +161,7 @@ def fine_tune(
 def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
     """Show a training by a bar for each stage; of several processes the first one speaks."""
     if os.environ.get("RANK", "0") != "0":
-        follow(run, lambda epoch: None)
+        follow(run)
         return
     with progress_bar(TextColumn("{task.fields[numbers]}", markup=False)) as progress:
         bars: dict[str, Any] = {}

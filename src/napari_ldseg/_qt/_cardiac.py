@@ -29,6 +29,7 @@ from ._background import Done, Steps
 from ._curve import CurvePlot
 from ._forms import Choice, ConfigForm, form_layout, row_label
 from ._labels import LabelsPicker
+from ._looks import style
 from ._messages import Message
 from ._progress import ProgressView
 from ._subject import Subject, read_subject
@@ -40,12 +41,10 @@ if TYPE_CHECKING:
 WIDTH = 430
 FIELDS = ("method",)
 FILTER = "Table (*.csv);;Summary (*.json)"
-STYLE = """
-QWidget#ldseg_cardiac QLabel { padding: 0px; margin: 0px; }
+MORE_STYLE = """
 QLabel#ef { font-size: 20px; font-weight: bold; }
-QPushButton#measure { background: #4560c4; color: white; font-weight: bold; }
-QPushButton#measure:hover { background: #5672d8; }
 """
+STYLE = style("ldseg_cardiac", "measure", MORE_STYLE)
 logger = logging.getLogger(__name__)
 
 

@@ -19,6 +19,7 @@ from ._background import Done, Task
 from ._folder_run import FolderRun, Order, read_row, show_row
 from ._folder_table import FolderTable
 from ._forms import ConfigForm, form_layout, row_label
+from ._looks import style
 from ._messages import Message
 from ._models import ModelPicker
 from ._progress import ProgressView
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
 FIELDS = ("samples", "steps", "seed", "device")
 KEEP_MB = 256
 WIDTH = 420
-STYLE = """
-QWidget#ldseg_folder QLabel { padding: 0px; margin: 0px; }
-QPushButton#start { background: #4560c4; color: white; font-weight: bold; }
-QPushButton#start:hover { background: #5672d8; }
-QPushButton#start:disabled { background: rgba(69, 96, 196, 90); color: rgba(255, 255, 255, 120); }
-"""
+STYLE = style("ldseg_folder", "start")
 logger = logging.getLogger(__name__)
 
 

@@ -21,6 +21,7 @@ from ._background import Done, Steps
 from ._forms import ConfigForm, form_layout, row_label
 from ._images import ImagePicker
 from ._labels import LabelsPicker
+from ._looks import style
 from ._messages import Message
 from ._navigate import add_unselected, go_to, outline
 from ._progress import ProgressView
@@ -35,11 +36,7 @@ if TYPE_CHECKING:
 WIDTH = 410
 FIELDS = ("smallest",)
 FILTER = "Table (*.csv);;QuPath objects (*.geojson);;Report (*.html)"
-STYLE = """
-QWidget#ldseg_measure QLabel { padding: 0px; margin: 0px; }
-QPushButton#measure { background: #4560c4; color: white; font-weight: bold; }
-QPushButton#measure:hover { background: #5672d8; }
-"""
+STYLE = style("ldseg_measure", "measure")
 logger = logging.getLogger(__name__)
 
 

@@ -13,6 +13,7 @@ from ._add import AddForm
 from ._forms import form_layout, narrow, row_label
 from ._labels import LabelsPicker
 from ._layers import result_of
+from ._looks import style
 from ._messages import Message
 from ._overlays import Overlays
 from ._progress import ProgressView
@@ -35,11 +36,7 @@ KEYS = {
     "sample_before": ",",
     "sample_after": ".",
 }
-STYLE = """
-QWidget#ldseg_review QLabel { padding: 0px; margin: 0px; }
-QPushButton#list { background: #4560c4; color: white; font-weight: bold; }
-QPushButton#list:hover { background: #5672d8; }
-"""
+STYLE = style("ldseg_review", "list")
 
 
 class ReviewPage(QWidget):

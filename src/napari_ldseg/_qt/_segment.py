@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ..config import SegmentConfig
 from ..errors import InputError, LDSegError
@@ -15,6 +15,7 @@ from ._images import ImagePicker
 from ._large import LargeLayers, large_image, result_folder
 from ._layers import ResultLayers
 from ._legend import Legend
+from ._looks import let_scroll, style
 from ._messages import Message
 from ._models import ModelDrops, ModelPicker
 from ._progress import ProgressView, summary
@@ -32,12 +33,7 @@ MORE_FIELDS = ("sampler", "precision", "batch", "keep_mb")
 KEEP_MB = 256
 WIDTH = 320
 DONE = object()
-STYLE = """
-QWidget#ldseg_segment QLabel { padding: 0px; margin: 0px; }
-QPushButton#segment { background: #4560c4; color: white; font-weight: bold; }
-QPushButton#segment:hover { background: #5672d8; }
-QPushButton#segment:disabled { background: rgba(69, 96, 196, 90); color: rgba(255, 255, 255, 120); }
-"""
+STYLE = style("ldseg_segment", "segment")
 
 logger = logging.getLogger(__name__)
 
@@ -224,15 +220,7 @@ class SegmentWidget(QWidget):
         for part in (self.progress, self.message, _line(), self.legend):
             column.addWidget(part)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(page)
-        scroll.setMinimumWidth(300)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        let_scroll(page, self, 300)
 
 
 def _line() -> QFrame:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from ..config import TrainConfig, TrainJob
 from ._add import AddForm
 from ._curves import Curves
 from ._forms import ConfigForm, form_layout, ignore_wheel, narrow, row_label
+from ._looks import let_scroll, style
 from ._messages import Message
 from ._models import ModelPicker
 from ._preview import Preview
@@ -33,14 +33,11 @@ if TYPE_CHECKING:
 MORE_FIELDS = ("learning_rate", "batch", "validation", "scale", "device")
 MINUTES = 20
 LEAST_WIDTH = 350
-STYLE = """
-QWidget#ldseg_train QLabel { padding: 0px; margin: 0px; }
-QPushButton#start { background: #4560c4; color: white; font-weight: bold; }
-QPushButton#start:hover { background: #5672d8; }
-QPushButton#start:disabled { background: rgba(69, 96, 196, 90); color: rgba(255, 255, 255, 120); }
+MORE_STYLE = """
 QFrame#offer { background: rgba(86, 114, 216, 45); border-left: 3px solid #5672d8; border-radius: 2px; }
 QFrame#offer QLabel { background: transparent; }
 """
+STYLE = style("ldseg_train", "start", MORE_STYLE)
 
 
 class Offer(QFrame):
@@ -185,15 +182,7 @@ class TrainPage(QWidget):
         for part in (self.offer, self.message, self.progress, self.curves, self.preview, self.notes_section):
             column.addWidget(part)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self)
-        scroll.setMinimumWidth(LEAST_WIDTH)
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        let_scroll(self, parent, LEAST_WIDTH)
 
 
 def _title(text: str) -> QLabel:

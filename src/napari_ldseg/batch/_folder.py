@@ -1,9 +1,9 @@
 """A folder in one call, for notebooks and scripts."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 
+from .._follow import follow
 from ..config import SegmentConfig
 from ._plan import plan_batch
 from ._report import BatchReport
@@ -56,11 +56,4 @@ def segment_folder(
     batch = plan_batch(
         [Path(one) for one in several], model, Path(out), config, kinds, written=written, overwrite=overwrite
     )
-    run = run_batch(batch, workers=workers, scheduler=scheduler)
-    with closing(run):
-        while True:
-            try:
-                progress(next(run))
-            except StopIteration as end:
-                report: BatchReport = end.value
-                return report
+    return follow(run_batch(batch, workers=workers, scheduler=scheduler), progress)

@@ -5,8 +5,6 @@ import scipy.ndimage as ndi
 
 from ._heart import Array, Heart, Pose, Tissue, bulge
 
-BASAL = 0.85  # the mitral annulus lies a little within the outline of the chambers
-
 
 class Echogenicity:
     """Strength in decibels of the tissue at each point, and where there is blood.

@@ -85,14 +85,6 @@ def whole_frames(labels: NDArray[np.integer]) -> list[Region]:
     ]
 
 
-def number_map(regions: list[Region], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Paint the number of each region into one frame of this shape; 0 elsewhere."""
-    numbers = np.zeros(shape, np.int32)
-    for region in regions:
-        numbers[region.box][region.mask] = region.number
-    return numbers
-
-
 def grown(region: Region, by: int, shape: tuple[int, ...]) -> tuple[Box, NDArray[np.bool_]]:
     """Return box and mask of a region that is grown by some pixels to all sides, cut at the image's edge."""
     box = tuple(slice(max(b.start - by, 0), min(b.stop + by, n)) for b, n in zip(region.box, shape, strict=True))

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from .._follow import follow
 from ..config import CardiacConfig
 from ..data import read_labels, read_notes, write_text
 from ..errors import InputError
@@ -45,13 +46,7 @@ def read_cardiac(
         units.append(found.unit)
     if len(set(units)) > 1:
         raise InputError(f"The pixel sizes of the two views are in {' and '.join(units)}; write both in one unit.")
-    run = measure_cardiac(*views, unit=units[0], config=config)
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            result: Cardiac = end.value
-            return result
+    return follow(measure_cardiac(*views, unit=units[0], config=config))
 
 
 def cardiac_units(cardiac: Cardiac) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._follow import follow
 from ..config import MeasureConfig
 from ..data import Image, read_image, read_labels, read_notes
 from ..data._files import beside
@@ -59,13 +60,7 @@ def read_report(
         mean=None if "mean" not in maps else _mean(read_image(maps["mean"]), ndim),
         image=None if image is None else _pixels(read_image(image)),
     )
-    run = measure_objects(source, config)
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            measurements = end.value
-            break
+    measurements = follow(measure_objects(source, config))
     names = tuple(map(str, notes.get("class_names", ())))
     name = image.name if image is not None else str(notes.get("image", labels.name))
     return Report(source, measurements, config, name, found.unit, names, provenance=notes)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .._follow import follow
 from ..config import SegmentConfig, TrainConfig
 from ..data import UNLABELLED
 from ..inference import Segmentation, segment
@@ -33,14 +34,9 @@ def reconstruction_dice(model: LDSeg, case: Case) -> float:
 def segmentation_dice(model: LDSeg, case: Case, config: TrainConfig) -> tuple[float, Segmentation]:
     """Mean foreground DSC of a segmentation against the labels, at the image's own resolution, and the segmentation."""
     settings = SegmentConfig(samples=config.validation_samples, seed=config.seed, device=config.device)
-    run = segment(model, case.source, settings)
-    while True:
-        try:
-            next(run)
-        except StopIteration as stop:
-            result: Segmentation = stop.value
-            known = case.labels != UNLABELLED
-            return mean_dice(result.labels[known], case.labels[known], model.config.network.classes), result
+    result = follow(segment(model, case.source, settings))
+    known = case.labels != UNLABELLED
+    return mean_dice(result.labels[known], case.labels[known], model.config.network.classes), result
 
 
 def mean_dice(prediction: NDArray[Any], reference: NDArray[Any], classes: int) -> float:
