@@ -73,10 +73,14 @@ def main() -> None:
         for key, labels in found.items():
             row[f"dsc_{key}"] = float(np.nanmean(dice(labels, reference, classes)[1:]))
             row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
+        if classes > 2:
+            names = model.config.class_names[1:]
+            values = dice(found["mean"], reference, classes)[1:]
+            row |= {f"dsc_{name}": float(value) for name, value in zip(names, values, strict=True)}
         rows.append(row)
         print(json.dumps(row), flush=True)  # noqa: T201
     keys = [key for key in rows[0] if key != "image"]
-    means = {key: round(float(np.mean([row[key] for row in rows])), 4) for key in keys}
+    means = {key: round(float(np.nanmean([row[key] for row in rows])), 4) for key in keys}
     print(f"mean of {len(rows)} images: {means}")  # noqa: T201
     if args.out:
         report = {

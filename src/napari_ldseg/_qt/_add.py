@@ -108,7 +108,7 @@ class AddForm(QWidget):
         """Say what the training set holds; read in a thread, for it may lie on a slow disk."""
         folder = self._dataset.value()
         task = Task(lambda: _size(TrainingSet(folder)) if (folder / "index.jsonl").exists() else "A new training set.")
-        task.finished.connect(lambda done: self.count.setText(done.value if done.error is None else str(done.error)))
+        task.inform(self, lambda done: self.count.setText(done.value if done.error is None else str(done.error)))
         task.start()
 
     def _on_written(self, done: Done) -> None:

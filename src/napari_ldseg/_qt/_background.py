@@ -29,6 +29,7 @@ class Background(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._stop = threading.Event()
+        self._forgotten = False
         self._thread = threading.Thread(target=self._run, name="napari-ldseg")
         self._ended.connect(self._on_ended)
         if (app := QCoreApplication.instance()) is not None:
@@ -38,6 +39,11 @@ class Background(QObject):
         """Start the thread; from here to its end the object lives, whoever lets go of it."""
         _GOING.add(self)
         self._thread.start()
+
+    def inform(self, owner: QObject, slot: Callable[[Any], object]) -> None:
+        """Call a function that uses a widget when the work has finished, unless the widget is gone by then."""
+        owner.destroyed.connect(self._forget)
+        self.finished.connect(slot)
 
     def stop(self) -> None:
         """Ask the work to end at its next step; ``finished`` follows."""
@@ -50,9 +56,13 @@ class Background(QObject):
     def _run(self) -> None:
         self._ended.emit(self.work())
 
+    def _forget(self) -> None:
+        self._forgotten = True
+
     def _on_ended(self, outcome: object) -> None:
         self._thread.join()  # it has only to return; whatever it still holds is let go here and not there
-        self.finished.emit(outcome)
+        if not self._forgotten:
+            self.finished.emit(outcome)
         _GOING.discard(self)
 
 

@@ -130,7 +130,7 @@ class CardiacWidget(QWidget):
         self._work = work = Steps(measuring)
         self._turn = turn = self._turn + 1
         work.progressed.connect(self._on_progress)
-        work.finished.connect(lambda done: self._on_measured(turn, subject, provenance, done))
+        work.inform(self, lambda done: self._on_measured(turn, subject, provenance, done))
         self.destroyed.connect(work.stop)
         self.progress.start()
         self.progress.say("Measuring")

@@ -126,7 +126,7 @@ class MeasureWidget(QWidget):
         self._work = work = Steps(lambda: make_report(subject, config, name))
         self._turn = turn = self._turn + 1
         work.progressed.connect(self._on_progress)
-        work.finished.connect(lambda done: self._on_measured(turn, subject, done.value, done.error))
+        work.inform(self, lambda done: self._on_measured(turn, subject, done.value, done.error))
         self.destroyed.connect(work.stop)
         self.progress.start()
         self.progress.say("Measuring")

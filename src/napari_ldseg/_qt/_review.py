@@ -91,7 +91,7 @@ class ReviewWidget(QWidget):
         work = Steps(lambda: list_rows(subject, config, frames=frames))
         work.progressed.connect(self.page.progress.bar.show_done)
         self._turn = turn = self._turn + 1
-        work.finished.connect(lambda done: self._on_listed(turn, subject, done.value, done.error))
+        work.inform(self, lambda done: self._on_listed(turn, subject, done.value, done.error))
         self.destroyed.connect(work.stop)
         if self._work is not None:
             self._work.stop()
@@ -128,7 +128,7 @@ class ReviewWidget(QWidget):
             return
         self.page.message.clear()
         work = Steps(lambda: session.version(row, sample))
-        work.finished.connect(lambda done: self._on_version(session, done.value, done.error))
+        work.inform(self, lambda done: self._on_version(session, done.value, done.error))
         self.destroyed.connect(work.stop)
         work.start()
 

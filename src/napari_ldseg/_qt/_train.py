@@ -110,13 +110,13 @@ class TrainWidget(QWidget):
     def resume(self) -> None:
         """Go on with the training that was found unfinished."""
         if self._left is not None and self._run is None:
-            self._follow(self._left)
+            self._follow(TrainProcess(self._left.folder))  # without the orders that it was given before
 
     def discard(self) -> None:
         """Delete the training that was found unfinished."""
         if self._left is not None:
             task = Task(self._left.discard)
-            task.finished.connect(lambda _: self._look())
+            task.inform(self, lambda _: self._look())
             self._left = None
             self.page.offer.hide()
             task.start()

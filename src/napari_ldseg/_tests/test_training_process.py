@@ -146,6 +146,22 @@ def test_when_the_viewer_is_gone_it_saves_and_ends(tmp_path: Path) -> None:
     assert steps_of(run) > 0
 
 
+def test_what_it_is_told_before_it_runs_is_not_lost(tmp_path: Path) -> None:
+    early = TrainProcess.prepare(make_job(tmp_path, steps=LONG, validate_every=LONG))
+    early.tell("stop")
+    early.start()
+    assert early.outcome().state == "done"
+    (early.folder / "stop").touch()  # as a window that was killed leaves it behind; not meant for the next
+    late = TrainProcess(early.folder)
+    late.news()
+    try:
+        late.start()
+        wait_for(late.news)
+        assert late.is_running()
+    finally:
+        late.discard()
+
+
 def test_errors_arrive_in_words(started: Callable[[TrainJob], TrainProcess], tmp_path: Path) -> None:
     job = make_job(tmp_path)
     (tmp_path / "tiny.safetensors").unlink()

@@ -22,6 +22,7 @@ from ..errors import InputError
 PERCENTILES = (0.5, 99.5)
 RANGES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 MAX_GRID = 3_000_000
+MAX_FIT = 8_000_000
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
 
 
@@ -79,10 +80,11 @@ def plan_grid(
     # A tile of a model that saw whole images is as large as those, even where the image is smaller.
     least = given.shape if fit else (2 * factor,) * ndim
     outer = tuple(-(-max(side, low) // factor) * factor for side, low in zip(inner, least, strict=True))
-    large = math.prod(outer) > MAX_GRID
+    most = MAX_FIT if fit else MAX_GRID
+    large = math.prod(outer) > most
     if large and (fit or tiles == "never") and tiles != "always":
         raise InputError(
-            f"At the model's pixel size this image is {_times(inner)} pixels, more than the {MAX_GRID:,} that fit in "
+            f"At the model's pixel size this image is {_times(inner)} pixels, more than the {most:,} that fit in "
             "one pass; allow tiles, crop the image, or check that its pixel size is right."
         )
     return Grid(tuple(shape), tuple(inner), outer, tiled=tiles == "always" or (tiles == "auto" and large))

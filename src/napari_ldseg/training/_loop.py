@@ -88,7 +88,6 @@ class Trainer:
         """Make the folder of the run, and refuse a disk on which its files will not fit."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / STOP).unlink(missing_ok=True)
             room = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written ({error.strerror}); choose another folder.") from error
@@ -272,5 +271,8 @@ def write_split(trainer: Trainer) -> None:
 
 
 def stop_training(folder: Path) -> None:
-    """Ask the training that writes to this folder to stop; it keeps the best so far and ends as if it were done."""
+    """Ask the training that writes to this folder to stop; it keeps the best so far and ends as if it were done.
+
+    A training that is still reading its images stops after its first step.
+    """
     write_text(Path(folder) / STOP, "")

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,6 +76,8 @@ class TrainProcess:
         self.folder = folder
         self._process: subprocess.Popen[str] | None = None
         self._read = 0
+        self._order: Order | None = None
+        self._starting = threading.Lock()
 
     @classmethod
     def prepare(cls, job: TrainJob) -> "TrainProcess":
@@ -105,20 +108,30 @@ class TrainProcess:
         InputError
             Where no process can be started.
         """
-        for name in (OUTCOME, STOP):
-            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / OUTCOME).unlink(missing_ok=True)
         # Ctrl-C in the terminal is meant for the viewer, which then ends the training in good order.
         apart: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
         command = [sys.executable, "-P", "-m", "napari_ldseg.training._child", str(self.folder)]
-        try:
-            with (self.folder / ERRORS).open("w", encoding="utf-8") as errors:
-                self._process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=errors, stderr=errors, text=True, env=_environment(), **apart
-                )
-        except OSError as error:
-            raise InputError(f"The training process cannot be started ({error.strerror or error}).") from error
+        with self._starting:
+            if self._order != "stop":
+                (self.folder / STOP).unlink(missing_ok=True)  # of an earlier window
+            try:
+                with (self.folder / ERRORS).open("w", encoding="utf-8") as errors:
+                    self._process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.PIPE,
+                        stdout=errors,
+                        stderr=errors,
+                        text=True,
+                        env=_environment(),
+                        **apart,
+                    )
+            except OSError as error:
+                raise InputError(f"The training process cannot be started ({error.strerror or error}).") from error
+            if self._order is not None:
+                self._say(self._order)
 
     @property
     def pid(self) -> int | None:
@@ -130,10 +143,12 @@ class TrainProcess:
         return self._process is not None and self._process.poll() is None
 
     def tell(self, order: Order) -> None:
-        """Tell the process what to do; it does so at its next report."""
-        if order == "stop":
-            write_text(self.folder / STOP, "")  # the engine looks for it after each step
-        self._say(order)
+        """Tell the process what to do, be it started or about to be; it does so at its next report."""
+        with self._starting:
+            self._order = order
+            if order == "stop":
+                write_text(self.folder / STOP, "")  # the engine looks for it after each step
+            self._say(order)
 
     def let_go(self) -> None:
         """Close the line to the process, which then saves its state and ends."""
