@@ -74,9 +74,8 @@ def main() -> None:
             row[f"dsc_{key}"] = float(np.nanmean(dice(labels, reference, classes)[1:]))
             row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
         if classes > 2:
-            names = model.config.class_names[1:]
             values = dice(found["mean"], reference, classes)[1:]
-            row |= {f"dsc_{name}": float(value) for name, value in zip(names, values, strict=True)}
+            row |= {f"dsc_{name}": float(v) for name, v in zip(model.config.class_names[1:], values, strict=True)}
         rows.append(row)
         print(json.dumps(row), flush=True)  # noqa: T201
     keys = [key for key in rows[0] if key != "image"]

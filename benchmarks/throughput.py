@@ -19,6 +19,7 @@ from napari_ldseg import SegmentConfig, load_model, read_image, segment
 from napari_ldseg._outputs import plan_outputs, write_outputs
 from napari_ldseg._tests.builders import save_picture, to_end
 from napari_ldseg.batch import plan_batch, run_batch
+from napari_ldseg.batch._dask import local_cluster
 
 KINDS = ("labels", "sd")
 
@@ -45,8 +46,6 @@ def batch(images: list[Path], out: Path, model: str, config: SegmentConfig, sche
 
 def main() -> None:
     """Print the rates and ratios."""
-    from distributed import LocalCluster
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
@@ -60,7 +59,7 @@ def main() -> None:
     rates: dict[str, list[float]] = {"plain loop": [], "batch, 1 process": [], "batch, 2 workers": []}
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        local_cluster(2) as cluster,
     ):
         paths = [
             save_picture(Path(folder) / f"{i}.png", rng.integers(0, 255, (args.side,) * 2 + (3,), dtype=np.uint8))

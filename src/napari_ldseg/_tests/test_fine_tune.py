@@ -26,9 +26,10 @@ from napari_ldseg.training._augment import draw_batch
 from napari_ldseg.training._cases import Case, Frame, soft_masks, split_groups
 from napari_ldseg.training._losses import Batch, annotated, cross_entropy, denoiser_loss, dice_loss
 from napari_ldseg.training._partial import fill_nearest, fill_predicted, is_partial
+from napari_ldseg.training._precision import safe_precision
 from napari_ldseg.training._scale import fit_scale, object_width
 
-from .builders import make_disk, make_ramp, make_tiny_model
+from .builders import make_disk, make_ramp, make_tiny_config, make_tiny_model
 
 Run = Callable[..., Result]
 QUICK = TrainConfig.for_fine_tuning(
@@ -417,3 +418,19 @@ def test_two_processes_compute_what_one_does_with_twice_the_batch(tmp_path: Path
     }
     assert [loss for loss in losses["one"] if loss] == pytest.approx([loss for loss in losses["two"] if loss], rel=1e-4)
     assert len([loss for loss in losses["two"] if loss]) == 3
+
+
+@pytest.mark.parametrize(
+    ("crop", "device", "expected"),
+    [
+        ((64, 64, 96), "cpu", "float32"),  # 64, 32, 16, 8, 4, and 2 in the denoiser
+        ((96, 64, 64), "cpu", "auto"),  # 96, 48, 24, 12, 6, 3: planes 2 high or wide do no harm
+        ((64, 64, 96), "cuda", "auto"),
+    ],
+)
+def test_bfloat16_is_left_where_its_gradients_are_wrong(crop: tuple[int, ...], device: str, expected: str) -> None:
+    sixteenth = {"mask_widths": (8,) * 4, "image_widths": (8,) * 4, "denoiser_widths": (8, 8)}
+    network = make_tiny_config(3, **sixteenth).network
+    assert safe_precision("auto", torch.device(device), crop, network) == expected
+    flat = make_tiny_config(2, **sixteenth).network
+    assert safe_precision("auto", torch.device(device), crop[:2], flat) == "auto"

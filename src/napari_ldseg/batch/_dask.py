@@ -77,9 +77,7 @@ def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """Connect to a scheduler, or start one with workers on this computer, which ends with the batch."""
     try:
-        import dask
         import distributed
-        from distributed.system import MEMORY_LIMIT
     except ImportError as error:
         raise InputError("Several workers need Dask; run: pip install 'napari-ldseg[distributed]'") from error
     if scheduler is not None:
@@ -92,15 +90,36 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         with client:
             yield client
         return
-    memory = MEMORY_LIMIT // workers
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}),
-        distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=memory, dashboard_address=None, silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with local_cluster(workers) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def local_cluster(workers: int) -> Iterator[Any]:
+    """Start so many workers on this computer, one thread each, and end them.
+
+    Dask has glibc return freed memory at once (``MALLOC_TRIM_THRESHOLD_``), which also ends glibc's habit of keeping
+    large blocks for reuse: each tensor of a network then is new memory from the system, page by page. Here it is not
+    set.
+    """
+    import dask
+    import distributed
+    from distributed.system import MEMORY_LIMIT
+
+    key = "distributed.nanny.pre-spawn-environ"
+    variables = {name: value for name, value in dask.config.get(key).items() if not name.startswith("MALLOC_")}
+    settings = {key: variables, "distributed.scheduler.allowed-failures": DEATHS}
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=MEMORY_LIMIT // workers,
+            dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+    ):
+        yield cluster
 
 
 class _Queue:
@@ -133,7 +152,7 @@ class _Queue:
 def _submit(
     client: Any, batch: Batch, indices: Iterable[int], *, alone: bool = False
 ) -> Generator[Update, None, list[int]]:
-    """Keep the workers busy, one image or block each; return the images with which workers died too often."""
+    """Keep the workers busy, one image or block each and a few waiting; return the images with which workers died too often."""
     queue, killed = _Queue(indices), list[int]()
     going: dict[Any, Any] = {}
     ended: set[int] = set()
@@ -142,7 +161,9 @@ def _submit(
     while queue.parts or going:
         if time.monotonic() - refreshed > REFRESH:
             workers, refreshed = _workers(client, batch), time.monotonic()
-        while queue.parts and len(going) < (min(1, workers.total()) if alone else workers.total()):
+        # A few more than there are workers, so that none waits for this process to hear of it and to answer.
+        busy = workers.total() + (workers.total() + 3) // 4
+        while queue.parts and len(going) < (min(1, workers.total()) if alone else busy):
             index, part = queue.parts.popleft()
             going[client.submit(segment_remotely, _job(batch, index, part, workers), pure=False)] = index
             if part == "first":

@@ -23,6 +23,7 @@ from ._distributed import agreed, rank, sum_gradients, world
 from ._epoch import PREVIEW, Epoch, memory_mb, write_preview
 from ._losses import Batch
 from ._partial import fill_nearest, fill_predicted, is_partial
+from ._precision import safe_precision
 from ._stage import Stage, choose_batch, learning_rate_factor, plan_stages
 from ._state import load_state, save_state
 from ._validate import mean_score, reconstruction_dice, segmentation_dice
@@ -71,6 +72,7 @@ class Trainer:
         self.crop, factor = config.crop or model.config.input.shape, model.config.network.factor
         if any(side % factor for side in self.crop):
             raise InputError(f"Training crops {self.crop} must be multiples of {factor}, the networks' factor.")
+        self.precision = safe_precision(config.precision, self.device, self.crop, model.config.network)
         self.batch = choose_batch(config, self.crop, self.device)
         self.stages = self._plan()
         self.optimizers = {stage.name: self._optimizer(stage) for stage in self.stages}
@@ -140,7 +142,7 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = self.draw(stage)
-        with autocast(self.device, self.config.precision):
+        with autocast(self.device, self.precision):
             loss = stage.loss(self.model, batch, self.config, self.generator)
         if not torch.isfinite(loss):
             raise EngineError(
@@ -172,7 +174,7 @@ class Trainer:
             return Batch(images, masks, masks)
         if stage.name == "autoencoder":
             return Batch(images, masks, fill_nearest(masks))
-        with autocast(self.device, self.config.precision):
+        with autocast(self.device, self.precision):
             return Batch(images, masks, fill_predicted(self.average, images, masks))
 
     @torch.no_grad()
