@@ -429,7 +429,12 @@ def test_two_processes_compute_what_one_does_with_twice_the_batch(tmp_path: Path
     ],
 )
 def test_bfloat16_is_left_where_its_gradients_are_wrong(crop: tuple[int, ...], device: str, expected: str) -> None:
-    sixteenth = {"mask_widths": (8,) * 4, "image_widths": (8,) * 4, "denoiser_widths": (8, 8)}
+    sixteenth = {
+        "mask_widths": (8,) * 4,
+        "decoder_widths": (8,) * 4,
+        "image_widths": (8,) * 4,
+        "denoiser_widths": (8, 8),
+    }
     network = make_tiny_config(3, **sixteenth).network
     assert safe_precision("auto", torch.device(device), crop, network) == expected
     flat = make_tiny_config(2, **sixteenth).network

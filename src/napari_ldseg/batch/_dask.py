@@ -152,7 +152,7 @@ class _Queue:
 def _submit(
     client: Any, batch: Batch, indices: Iterable[int], *, alone: bool = False
 ) -> Generator[Update, None, list[int]]:
-    """Keep the workers busy, one image or block each and a few waiting; return the images with which workers died too often."""
+    """Keep every worker busy, a few images or blocks waiting; return the images with which workers died too often."""
     queue, killed = _Queue(indices), list[int]()
     going: dict[Any, Any] = {}
     ended: set[int] = set()

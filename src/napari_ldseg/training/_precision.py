@@ -2,11 +2,11 @@
 
 import torch
 
-from ..config import NetworkConfig, Precision
+from ..config import NetworkConfig, Precision, ReleaseConfig
 
 
 def safe_precision(
-    precision: Precision, device: torch.device, crop: tuple[int, ...], network: NetworkConfig
+    precision: Precision, device: torch.device, crop: tuple[int, ...], network: NetworkConfig | ReleaseConfig
 ) -> Precision:
     """Return the precision, or float32 where PyTorch's gradients in bfloat16 are not to be trusted.
 
@@ -20,9 +20,10 @@ def safe_precision(
     device : torch.device
     crop : tuple of int
         What is trained on, depth first, in pixels.
-    network : NetworkConfig
+    network : NetworkConfig or ReleaseConfig
         Every level of its image encoder, mask encoder and denoiser halves the depth.
     """
-    halvings = network.factor.bit_length() - 1 + len(network.denoiser_widths) - 1
+    deepest = len(network.denoiser_widths) if isinstance(network, NetworkConfig) else crop[0]
+    halvings = network.factor.bit_length() - 1 + deepest - 1
     depths = {crop[0] // 2**k for k in range(halvings + 1)}
     return "float32" if device.type == "cpu" and network.ndim == 3 and 2 in depths else precision
