@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtTest import QTest
+from skimage.measure import label
 
 from napari_ldseg._qt import ReviewWidget
 from napari_ldseg._qt._layers import HELPER
@@ -22,8 +23,10 @@ from napari_ldseg._qt._review_rows import EXISTS, NAME, SCORE, SIZE, STATE
 from napari_ldseg._qt._review_state import fingerprint
 from napari_ldseg._qt._subject import labels_layers, match_axes, read_subject
 from napari_ldseg._qt._table import Column, RowModel, RowView
+from napari_ldseg.data import UNLABELLED, TrainingSet, read_labels
 from napari_ldseg.errors import InputError
 
+from .builders import make_ramp
 from .qt_fixtures import add_result, make_three_boxes
 
 MakeViewer = Callable[..., Viewer]
@@ -427,3 +430,29 @@ def test_nan_comes_last_either_way() -> None:
     for order, rows in ((Qt.SortOrder.AscendingOrder, [0, 2, 1]), (Qt.SortOrder.DescendingOrder, [2, 0, 1])):
         model.sort(0, order)
         assert [model.row_at(line) for line in range(3)] == rows
+
+
+def test_what_was_accepted_is_handed_to_a_training_set_and_the_rest_is_unlabelled(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    layer = add_result(viewer)
+    viewer.add_image(make_ramp((30, 60)), name="slide", scale=layer.scale)
+    widget = open_review(qtbot, viewer)
+    widget.page.dataset.setValue(tmp_path / "taught")
+    widget.page.teach_button.click()
+    assert "Press List first" in widget.page.add.message.text()
+    press_list(qtbot, widget)
+    widget.page.teach_button.click()
+    assert "Nothing was accepted" in widget.page.add.message.text()
+    widget.page.table.selectRow(0)
+    widget.page.buttons["accept"].click()
+    before = np.array(layer.data)
+    with qtbot.waitSignal(widget.page.add.added, timeout=20_000):
+        widget.page.teach_button.click()
+    assert widget.page.add.message.text() == ""
+    (pair,) = TrainingSet(tmp_path / "taught").pairs()
+    taught = read_labels(pair.labels).array
+    objects = label(before > 0)
+    accepted = [np.unique(taught[objects == number]).tolist() for number in (1, 2, 3)]
+    assert sorted(accepted) == [[1], [UNLABELLED], [UNLABELLED]]
+    assert (taught == 0).any()
+    np.testing.assert_array_equal(layer.data, before)
