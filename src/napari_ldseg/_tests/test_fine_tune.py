@@ -20,7 +20,7 @@ from napari_ldseg.config import InputConfig, TrainConfig
 from napari_ldseg.data import UNLABELLED, Image, Pair, TrainingSet, write_ome
 from napari_ldseg.errors import InputError
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.training import Epoch, fine_tune, stop_training
+from napari_ldseg.training import Epoch, _loop, fine_tune, stop_training
 from napari_ldseg.training._adapt import match_classes, with_classes
 from napari_ldseg.training._augment import draw_batch
 from napari_ldseg.training._cases import Case, Frame, soft_masks, split_groups
@@ -439,3 +439,24 @@ def test_bfloat16_is_left_where_its_gradients_are_wrong(crop: tuple[int, ...], d
     assert safe_precision("auto", torch.device(device), crop, network) == expected
     flat = make_tiny_config(2, **sixteenth).network
     assert safe_precision("auto", torch.device(device), crop[:2], flat) == "auto"
+
+
+def test_a_model_of_upright_images_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An echo model that was turned upside down while it learnt forgot the patients whom it knew."""
+    drawn: list[bool] = []
+
+    def spy(*args: Any, rotate: bool, **rest: Any) -> Any:
+        drawn.append(rotate)
+        return draw_batch(*args, rotate=rotate, **rest)
+
+    monkeypatch.setattr(_loop, "draw_batch", spy)
+    parent, pairs = a_model(), some_pairs(tmp_path)
+    _, turned = finish(fine_tune(parent, pairs, QUICK, tmp_path / "turned"))
+    assert set(drawn) == {True}
+    assert not turned.config.input.upright
+    drawn.clear()
+    _, upright = finish(fine_tune(parent, pairs, QUICK.replace(rotate=False), tmp_path / "upright"))
+    assert upright.config.input.upright
+    assert not parent.config.input.upright
+    finish(fine_tune(upright, pairs, QUICK, tmp_path / "again"))
+    assert set(drawn) == {False}

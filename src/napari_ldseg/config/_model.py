@@ -38,6 +38,9 @@ class InputConfig(Config):
         description="'range': by the range of the integer type (0 to 255 becomes 0 to 1); 'minmax': per image; "
         "'percentile': per image, from its 0.5th to its 99.5th percentile (for intensities of no unit, as in MRI).",
     )
+    upright: bool = Field(
+        False, description="Whether all images have much the same orientation, as in echocardiography; else any."
+    )
 
 
 class ModelConfig(Config):

@@ -67,7 +67,11 @@ class TrainConfig(Config):
     )
     guess_weight: float = Field(1.0, ge=0, description="Weight of the loss on the first-guess mask.")
     augment: bool = Field(True, description="Flips, rotation, scale, shear, elastic, colour, blur and noise.")
-    rotate: bool = Field(True, description="Whether any orientation is as likely as the upright one.")
+    rotate: bool | None = Field(
+        None,
+        description="Whether any orientation is as likely as the upright one; by default as the model is used to "
+        "(`upright`), which for a new model is any.",
+    )
     validation: float = Field(
         0.2, title="Validation", ge=0, lt=1, description="Share of the groups held out for validation."
     )

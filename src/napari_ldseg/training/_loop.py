@@ -65,6 +65,9 @@ class Trainer:
     ):
         self.config, self.folder, self.fresh, self.masks = config, folder, fresh, masks
         self.device = resolve_device(config.device)
+        if config.rotate is not None:
+            upright = model.config.input.replace(upright=not config.rotate)
+            model.config = model.config.replace(input=upright.model_dump())
         self.training, self.validation = split_groups(cases, config.validation, config.seed)
         self.model = model.to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
@@ -166,7 +169,7 @@ class Trainer:
             [self.training[i] for i in chosen],
             self.crop,
             augment=self.config.augment,
-            rotate=self.config.rotate,
+            rotate=not self.model.config.input.upright,
             generator=self.generator,
         )
         images, masks = images.to(self.device), masks.to(self.device)
