@@ -27,21 +27,22 @@ class Curves(QWidget):
         self._plots.setBackground(None)
         self._plots.setFixedHeight(HEIGHT)
         loss, score = self._plot(0, "Loss"), self._plot(1, "DSC")
+        loss.setAxisItems({"left": _log_axis()})
+        self._dress(loss, "Loss")
         loss.setLogMode(y=True)
         loss.getAxis("bottom").setStyle(showValues=False)
         score.setXLink(loss)
         score.setLabel("bottom", "Step")
         score.setLimits(minYRange=LEAST_RANGE)
         self._plots.setMinimumWidth(1)
-        legend = loss.addLegend(offset=(-4, 2), labelTextSize="8pt", verSpacing=-6)
+        stages = (f'<span style="color: {COLORS[name]}">{name}</span>' for name in ("autoencoder", "denoiser"))
+        loss.setTitle(" &nbsp; ".join(stages), size="8pt")
         self._lines = {}
         for name, color in COLORS.items():
             dotted = {"symbol": "o", "symbolSize": 5, "symbolBrush": color, "symbolPen": None}
             plot = score if name == "validation" else loss
             extra = dotted if name == "validation" else {}
             self._lines[name] = plot.plot(pen=pyqtgraph.mkPen(color, width=2), **extra)
-            if name != "validation":
-                legend.addItem(self._lines[name], name)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._plots)
@@ -85,8 +86,29 @@ class Curves(QWidget):
         plot.setMenuEnabled(False)
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
+        self._dress(plot, label)
+        return plot
+
+    def _dress(self, plot: Any, label: str) -> None:
         plot.setLabel("left", label)
         plot.getAxis("left").setWidth(54)
         plot.getAxis("left").enableAutoSIPrefix(False)
         plot.showGrid(x=False, y=True, alpha=0.15)
-        return plot
+
+
+def _log_axis() -> Any:
+    """Return an axis for logarithms that names 1, 2 and 5 of each decade; pyqtgraph's own runs its numbers together."""
+    import pyqtgraph
+
+    class LogAxis(pyqtgraph.AxisItem):
+        def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+            del size
+            decades = range(math.floor(low), math.ceil(high) + 1)
+            values = (decade + math.log10(step) for decade in decades for step in (1, 2, 5))
+            return [(1.0, [value for value in values if low <= value <= high])]
+
+        def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+            del scale, spacing
+            return [f"{10**value:.2g}" for value in values]
+
+    return LogAxis("left")

@@ -226,7 +226,7 @@ def test_scale_fits_the_objects(side: int, radius: float, spacing: tuple[float, 
 def test_two_groups_are_enough_to_validate_and_one_says_what_happens(tmp_path: Path) -> None:
     pairs = some_pairs(tmp_path, 2)
     seen, tuned = finish(fine_tune(a_model(), pairs, QUICK, tmp_path / "two"))
-    assert "on 1 validation images" in tuned.config.score
+    assert "on 1 validation image" in tuned.config.score
     seen, tuned = finish(fine_tune(a_model(), pairs[:1], QUICK, tmp_path / "one"))
     assert any("there is only one source image" in epoch.note for epoch in seen)
     assert all(epoch.validation is None for epoch in seen)
@@ -277,7 +277,7 @@ def test_stop_keeps_the_best_so_far(tmp_path: Path) -> None:
     seen, tuned = finish(run)
     assert seen[-1].step == 3
     assert seen[-1].validation is not None
-    assert "validation images" in tuned.config.score
+    assert "validation image" in tuned.config.score
     assert not (tmp_path / "run" / "stop").exists()
 
 

@@ -185,7 +185,7 @@ def test_training_writes_a_model_a_log_and_its_split(tmp_path: Path) -> None:
     seen, model = finish(train(pairs, config_2d(), QUICK, tmp_path / "run"))
     assert [e.stage for e in seen if e.validation is not None] == ["autoencoder"] * 2 + ["denoiser"] * 2
     assert model.sha256
-    assert "validation images" in model.config.score
+    assert "validation image" in model.config.score
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     assert len(split["training"]) == len(split["validation"]) == 2
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]

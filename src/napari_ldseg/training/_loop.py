@@ -205,7 +205,8 @@ class Trainer:
             self._keep("")
         elif not score < stage.best:
             stage.best = score
-            self._keep(f"DSC {score:.3f} on {len(self.validation)} validation images")
+            number = len(self.validation)
+            self._keep(f"DSC {score:.3f} on {number} validation image{'s' * (number > 1)}")
         write_preview(self.folder, shown[0], outcomes[0][1])
         return score
 
