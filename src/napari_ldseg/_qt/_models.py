@@ -1,5 +1,6 @@
 """Choosing a model: released, the user's own, or any file; with its card in short."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from qtpy.QtCore import QEvent, QObject, Signal
@@ -39,6 +40,7 @@ class ModelPicker(QWidget):
         super().__init__(parent)
         self._entries: list[ModelEntry] = []
         self._chosen: ModelEntry | None = None
+        self._by_hand = False
         self._importing: Task | None = None
         self.combo = QComboBox()
         self.combo.setObjectName("model")
@@ -77,7 +79,16 @@ class ModelPicker(QWidget):
             if entry is None:
                 entry = ModelEntry(config.name, path, config.title, config.score, config, bundled=False)
                 self._entries.append(entry)
+        self._by_hand = True
         self._choose(entry)
+
+    def suggest(self, suits: Callable[[ModelEntry], bool]) -> None:
+        """Choose the first model that suits, if nobody has chosen one yet and the one that is shown does not."""
+        if self._by_hand or self._chosen is None or suits(self._chosen):
+            return
+        fitting = next((entry for entry in self._entries if suits(entry)), None)
+        if fitting is not None:
+            self._choose(fitting)
 
     def refresh(self) -> None:
         """Read the list of models again; keep the choice, and files that were opened."""
@@ -112,6 +123,7 @@ class ModelPicker(QWidget):
     def _on_activated(self, index: int) -> None:
         entry = self.combo.itemData(index)
         if isinstance(entry, ModelEntry):
+            self._by_hand = True
             self._choose(entry)
             return
         path = ""

@@ -21,6 +21,7 @@ from ._models import ModelDrops, ModelPicker
 from ._progress import ProgressView, summary
 from ._reading import ReadingForm
 from ._section import Section
+from ._sources import looks_made_for
 from ._worker import Engine, Job, Loading, Outcome, Run, engine
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ class SegmentWidget(QWidget):
         self.message = Message()
         self.legend = Legend()
         self._lay_out()
-        self.image.changed.connect(self._on_input_changed)
+        self.image.changed.connect(self._on_image_changed)
         self.model.changed.connect(self._on_input_changed)
         self.model.failed.connect(self.show_error)
         self._drops = ModelDrops(self.model, self)
         self.segment_button.clicked.connect(self.segment)
         self.cancel_button.clicked.connect(self.cancel)
-        self._on_input_changed()
+        self._on_image_changed()
         self._set_running(False)
 
     def sizeHint(self) -> QSize:
@@ -184,6 +185,12 @@ class SegmentWidget(QWidget):
         else:
             self.progress.finish("Stopped before the first sample.")
         self.run_finished.emit(outcome)
+
+    def _on_image_changed(self) -> None:
+        if (layer := self.image.value()) is not None:
+            self.model.suggest(lambda entry: looks_made_for(entry.config, layer, as_a_whole=True))
+            self.model.suggest(lambda entry: looks_made_for(entry.config, layer, as_a_whole=False))
+        self._on_input_changed()
 
     def _on_input_changed(self) -> None:
         layer, entry = self.image.value(), self.model.value()

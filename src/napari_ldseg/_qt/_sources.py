@@ -263,6 +263,14 @@ def _is_time(layer: "ImageLayer", axis: int) -> bool:
     return label in ("t", "time") or layer.units[axis].is_compatible_with("second")
 
 
+def looks_made_for(config: ModelConfig, layer: "ImageLayer", *, as_a_whole: bool) -> bool:
+    """Whether a model sees such colours as a layer seems to have, and as many axes (else plane by plane)."""
+    spatial = layer.ndim - (channel_axis(layer) is not None) - sum(_is_time(layer, axis) for axis in range(layer.ndim))
+    colours = ("rgb", "any") if layer.rgb else ("grayscale", "any")
+    ndim, most = config.network.ndim, min(max(spatial, 2), 3)
+    return config.input.channels in colours and (ndim == most if as_a_whole else ndim <= most)
+
+
 def channel_axis(layer: "ImageLayer") -> int | None:
     """Return the axis that is labelled as channels; the colours of an RGB layer are no axis of it."""
     if layer.rgb:

@@ -3,15 +3,19 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog
 
+from napari_ldseg._qt import SegmentWidget
 from napari_ldseg._qt._models import MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
-from napari_ldseg.checkpoints import ModelEntry
+from napari_ldseg.checkpoints import ModelEntry, save_model
 from napari_ldseg.config import InputConfig, ModelConfig
 from napari_ldseg.errors import CheckpointError
 
+from .builders import make_tiny_model
 from .keras_builders import write_release
 from .qt_fixtures import save_tiny
 
@@ -130,3 +134,31 @@ def test_card_in_short(given: InputConfig, line: str) -> None:
     config = ModelConfig(name="glas", title="Glands", score="DSC 0.91", input=given)
     entry = ModelEntry("glas", Path("model.safetensors"), config.title, config.score, config, bundled=True)
     assert describe(entry).splitlines() == ["Glands", "Score: DSC 0.91", line, "Default: dpm-solver++, 10 steps"]
+
+
+def test_the_model_follows_the_kind_of_image_until_one_is_chosen(
+    qtbot: QtBot, picker: ModelPicker, user_models: Path
+) -> None:
+    assert picker.value() is None  # no released models here
+    for name, ndim, channels in (("a-echo", 2, 1), ("b-slides", 2, 3), ("c-volumes", 3, 1)):
+        save_model(make_tiny_model(ndim, image_channels=channels), user_models / f"{name}.safetensors", f"# {name}\n")
+    viewer = ViewerModel()
+    widget = SegmentWidget(viewer)
+    qtbot.addWidget(widget)
+
+    def shown() -> str:
+        entry = widget.model.value()
+        assert entry is not None
+        return entry.path.stem
+
+    viewer.add_image(np.zeros((32, 32, 3), np.uint8), name="slide")
+    assert shown() == "b-slides"
+    viewer.add_image(np.zeros((4, 32, 32), np.uint8), name="cine", axis_labels=("t", "y", "x"))
+    assert shown() == "a-echo"
+    viewer.add_image(np.zeros((16, 32, 32), np.uint8), name="volume")
+    assert shown() == "c-volumes"
+    viewer.add_image(np.zeros((8, 32, 32, 3), np.uint8), rgb=True, name="slides")  # plane by plane
+    assert shown() == "b-slides"
+    widget.model.setValue("c-volumes")
+    viewer.layers.selection.active = viewer.layers["slide"]
+    assert shown() == "c-volumes"
