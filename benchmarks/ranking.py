@@ -34,8 +34,11 @@ from napari_ldseg.measure import (
 SHARES = (0.1, 0.2, 0.3)
 
 
-def risk_of(region: Region, reference: np.ndarray) -> float:
-    """1 - Dice of an object with the annotated instance that it overlaps most; 1 where there is none."""
+def risk_of(region: Region, reference: np.ndarray, *, classes: bool) -> float:
+    """1 - Dice of an object with its class, or with the annotated instance that it overlaps most; 1 if there is none."""
+    if classes:
+        same = reference == region.label
+        return 1 - 2 * np.count_nonzero(same[region.box][region.mask]) / (region.pixels + np.count_nonzero(same))
     under = reference[region.box][region.mask]
     counts = np.bincount(under[under > 0]) if (under > 0).any() else np.zeros(1)
     if counts.max() == 0:
@@ -46,7 +49,7 @@ def risk_of(region: Region, reference: np.ndarray) -> float:
 
 def measured(result: Segmentation) -> Measured:
     """The pictures of a result."""
-    return Measured(result.labels, 2, result.spacing, result.masks, result.sd, result.mean)
+    return Measured(result.labels, len(result.spacing), result.spacing, result.masks, result.sd, result.mean)
 
 
 def interval(scores: np.ndarray, errors: np.ndarray, image: np.ndarray) -> tuple[float, float]:
@@ -89,7 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, required=True, help="instance numbers, 0 background")
+    parser.add_argument(
+        "--labels", type=Path, required=True, help="instance numbers, or the classes of a model of several"
+    )
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--part", default="validation", choices=("validation", "training"))
     parser.add_argument("--samples", type=int, default=20)
@@ -97,6 +102,7 @@ def main() -> None:
     parser.add_argument("--wrong", type=float, nargs="+", default=[0.2, 0.5], help="risk above which it is an error")
     args = parser.parse_args()
     model = load_model(args.model)
+    classes = model.config.network.classes > 2
     names = json.loads(args.split.read_text())[args.part]
     objects, frames, risks, image_risks, origin = [], [], [], [], []
     for pair in find_pairs(args.images, args.labels):
@@ -107,7 +113,7 @@ def main() -> None:
         result = follow(segment(model, read_image(pair.image), config))
         found = follow(measure_objects(measured(result), MeasureConfig(shapes=False)))
         objects += found
-        risks += [risk_of(one.region, reference) for one in found]
+        risks += [risk_of(one.region, reference, classes=classes) for one in found]
         origin += [stem(pair.image)] * len(found)
         frames += follow(measure_frames(measured(result)))
         image_risks.append(1 - foreground_dice(result.labels, reference))

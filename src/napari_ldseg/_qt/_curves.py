@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 COLORS = {"autoencoder": "#56b4e9", "denoiser": "#e69f00", "validation": "#2fc48d"}
 HEIGHT = 230
 LEAST_RANGE = 0.05
+WIDE = 1.2  # decades
 
 
 class Curves(QWidget):
@@ -97,14 +98,15 @@ class Curves(QWidget):
 
 
 def _log_axis() -> Any:
-    """Return an axis for logarithms that names 1, 2 and 5 of each decade; pyqtgraph's own runs its numbers together."""
+    """Return an axis for logarithms that names few numbers of each decade; pyqtgraph's own run into each other."""
     import pyqtgraph
 
     class LogAxis(pyqtgraph.AxisItem):
         def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
             del size
             decades = range(math.floor(low), math.ceil(high) + 1)
-            values = (decade + math.log10(step) for decade in decades for step in (1, 2, 5))
+            steps = (1, 2, 5) if high - low < WIDE else (1,)
+            values = (decade + math.log10(step) for decade in decades for step in steps)
             return [(1.0, [value for value in values if low <= value <= high])]
 
         def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:

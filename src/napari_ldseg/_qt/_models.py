@@ -30,6 +30,9 @@ class _Models(QObject):
 MODELS = _Models()
 
 
+FIRST = "glas"  # shown while nothing is known of the image
+
+
 class ModelPicker(QWidget):
     """A combo box of models over the card of the chosen one; ``failed`` carries why a file is no model."""
 
@@ -99,7 +102,8 @@ class ModelPicker(QWidget):
             *(entry for entry in self._entries if entry.path not in known and entry.path.exists()),
         ]
         keep = next((entry for entry in self._entries if self._chosen and entry.path == self._chosen.path), None)
-        self._choose(keep or next(iter(self._entries), None))
+        first = next((entry for entry in self._entries if entry.name == FIRST), next(iter(self._entries), None))
+        self._choose(keep or first)
 
     def _choose(self, entry: ModelEntry | None) -> None:
         before, self._chosen = self._chosen, entry

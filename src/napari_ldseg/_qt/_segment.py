@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -188,8 +189,8 @@ class SegmentWidget(QWidget):
 
     def _on_image_changed(self) -> None:
         if (layer := self.image.value()) is not None:
-            self.model.suggest(lambda entry: looks_made_for(entry.config, layer, as_a_whole=True))
-            self.model.suggest(lambda entry: looks_made_for(entry.config, layer, as_a_whole=False))
+            for as_a_whole in (True, False):
+                self.model.suggest(partial(looks_made_for, layer=layer, as_a_whole=as_a_whole))
         self._on_input_changed()
 
     def _on_input_changed(self) -> None:

@@ -1,6 +1,7 @@
 """The Train widget: add corrected images to a training set, teach a model with it, watch it learn."""
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
@@ -13,6 +14,7 @@ from ..training import TrainProcess, unfinished_runs
 from ._background import Done, Task
 from ._models import MODELS, ModelDrops
 from ._progress import duration
+from ._sources import looks_made_for
 from ._train_page import TrainPage
 from ._train_run import Ended, Report, TrainRun
 
@@ -51,7 +53,9 @@ class TrainWidget(QWidget):
         page.offer.discard_requested.connect(self.discard)
         page.model.changed.connect(self._on_model)
         page.model.failed.connect(self.show_error)
+        page.add.image.changed.connect(self._on_image)
         self._drops = ModelDrops(page.model, self)
+        self._on_image()
         self._on_model()
         self._look()
 
@@ -227,6 +231,11 @@ class TrainWidget(QWidget):
     def _offer(self, process: TrainProcess, text: str) -> None:
         self._left = process
         self.page.offer.show_text(text)
+
+    def _on_image(self) -> None:
+        if (layer := self.page.add.image.value()) is not None:
+            for as_a_whole in (True, False):
+                self.page.model.suggest(partial(looks_made_for, layer=layer, as_a_whole=as_a_whole))
 
     def _on_model(self) -> None:
         """Offer a name that is free."""

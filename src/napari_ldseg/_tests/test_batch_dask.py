@@ -164,9 +164,8 @@ def test_workers_of_its_own_start_and_end_with_the_batch(slides: Path, tmp_path:
     assert len(list((tmp_path / "out").glob("*.tif"))) == 12
 
 
-def test_workers_of_its_own_keep_freed_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # Dask leaves that of other clusters in this process
+def test_workers_of_its_own_keep_freed_memory() -> None:
     with _dask.local_cluster(1) as cluster, Client(cluster, set_as_default=False) as client:
         (variables,) = client.run(lambda: dict(os.environ)).values()
-    assert "MALLOC_TRIM_THRESHOLD_" not in variables
+    assert int(variables["MALLOC_TRIM_THRESHOLD_"]) > 1e9
     assert variables["OMP_NUM_THREADS"] == "1"

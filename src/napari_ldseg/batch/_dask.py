@@ -99,8 +99,8 @@ def local_cluster(workers: int) -> Iterator[Any]:
     """Start so many workers on this computer, one thread each, and end them.
 
     Dask has glibc return freed memory at once (``MALLOC_TRIM_THRESHOLD_``), which also ends glibc's habit of keeping
-    large blocks for reuse: each tensor of a network then is new memory from the system, page by page. Here it is not
-    set.
+    large blocks for reuse: each tensor of a network then is new memory from the system, page by page. Here it is kept.
+    Dask's profiler, which looks at what a worker does a hundred times a second, is off: nobody sees its pages.
     """
     import dask
     import distributed
@@ -108,7 +108,12 @@ def local_cluster(workers: int) -> Iterator[Any]:
 
     key = "distributed.nanny.pre-spawn-environ"
     variables = {name: value for name, value in dask.config.get(key).items() if not name.startswith("MALLOC_")}
-    settings = {key: variables, "distributed.scheduler.allowed-failures": DEATHS}
+    variables |= {"MALLOC_MMAP_MAX_": 0, "MALLOC_TRIM_THRESHOLD_": 4_000_000_000}
+    settings = {
+        key: variables,
+        "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.allowed-failures": DEATHS,
+    }
     with (
         dask.config.set(settings),
         distributed.LocalCluster(
