@@ -35,7 +35,7 @@ SHARES = (0.1, 0.2, 0.3)
 
 
 def risk_of(region: Region, reference: np.ndarray, *, classes: bool) -> float:
-    """1 - Dice of an object with its class, or with the annotated instance that it overlaps most; 1 if there is none."""
+    """1 - Dice of an object with its class, or with the instance that it overlaps most; 1 if there is none."""
     if classes:
         same = reference == region.label
         return 1 - 2 * np.count_nonzero(same[region.box][region.mask]) / (region.pixels + np.count_nonzero(same))
