@@ -120,7 +120,7 @@ def local_cluster(workers: int) -> Iterator[Any]:
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=MEMORY_LIMIT // workers,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: None takes 8787, and warns if another cluster has it
             silence_logs=50,
         ) as cluster,
     ):
