@@ -70,12 +70,13 @@ def main() -> None:
         classes = model.config.network.classes
         row = {"image": stem(pair.image)}
         row["dsc_single"] = float(np.mean([np.nanmean(dice(s, reference, classes)[1:]) for s in singles]))
+        scores = {key: dice(labels, reference, classes)[1:] for key, labels in found.items()}
         for key, labels in found.items():
-            row[f"dsc_{key}"] = float(np.nanmean(dice(labels, reference, classes)[1:]))
+            row[f"dsc_{key}"] = float(np.nanmean(scores[key]))
             row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
         if classes > 2:
-            values = dice(found["mean"], reference, classes)[1:]
-            row |= {f"dsc_{name}": float(v) for name, v in zip(model.config.class_names[1:], values, strict=True)}
+            names_of = model.config.class_names[1:]
+            row |= {f"dsc_{name}": float(value) for name, value in zip(names_of, scores["mean"], strict=True)}
         rows.append(row)
         print(json.dumps(row), flush=True)  # noqa: T201
     keys = [key for key in rows[0] if key != "image"]

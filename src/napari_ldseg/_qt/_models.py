@@ -1,7 +1,7 @@
 """Choosing a model: released, the user's own, or any file; with its card in short."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
@@ -12,6 +12,10 @@ from ..errors import CheckpointError
 from ._background import Done, Task
 from ._forms import narrow
 from ._imports import import_folder
+from ._sources import looks_made_for
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
 
 OPEN = "Open…"
 OPEN_KERAS = "Open a Keras folder…"
@@ -85,13 +89,19 @@ class ModelPicker(QWidget):
         self._by_hand = True
         self._choose(entry)
 
-    def suggest(self, suits: Callable[[ModelEntry], bool]) -> None:
-        """Choose the first model that suits, if nobody has chosen one yet and the one that is shown does not."""
-        if self._by_hand or self._chosen is None or suits(self._chosen):
+    def suggest(self, layer: "ImageLayer | None") -> None:
+        """Choose a model that seems made for a layer, if nobody has chosen one yet and the one that is shown is not.
+
+        Best is one that sees all the layer's axes at once, next one that goes through it plane by plane.
+        """
+        if layer is None or self._by_hand or self._chosen is None:
             return
-        fitting = next((entry for entry in self._entries if suits(entry)), None)
-        if fitting is not None:
-            self._choose(fitting)
+        for as_a_whole in (True, False):
+            fitting = [entry for entry in self._entries if looks_made_for(entry.config, layer, as_a_whole=as_a_whole)]
+            if fitting:
+                if self._chosen not in fitting:
+                    self._choose(fitting[0])
+                return
 
     def refresh(self) -> None:
         """Read the list of models again; keep the choice, and files that were opened."""

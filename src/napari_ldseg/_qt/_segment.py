@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -22,7 +21,6 @@ from ._models import ModelDrops, ModelPicker
 from ._progress import ProgressView, summary
 from ._reading import ReadingForm
 from ._section import Section
-from ._sources import looks_made_for
 from ._worker import Engine, Job, Loading, Outcome, Run, engine
 
 if TYPE_CHECKING:
@@ -188,9 +186,7 @@ class SegmentWidget(QWidget):
         self.run_finished.emit(outcome)
 
     def _on_image_changed(self) -> None:
-        if (layer := self.image.value()) is not None:
-            for as_a_whole in (True, False):
-                self.model.suggest(partial(looks_made_for, layer=layer, as_a_whole=as_a_whole))
+        self.model.suggest(self.image.value())
         self._on_input_changed()
 
     def _on_input_changed(self) -> None:

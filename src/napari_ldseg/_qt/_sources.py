@@ -9,7 +9,6 @@ import numpy as np
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
-from ..checkpoints import ModelEntry
 from ..config import ModelConfig
 from ..data import Image, Reading, convert_spacing
 from ..errors import InputError
@@ -264,11 +263,10 @@ def _is_time(layer: "ImageLayer", axis: int) -> bool:
     return label in ("t", "time") or layer.units[axis].is_compatible_with("second")
 
 
-def looks_made_for(entry: ModelEntry, layer: "ImageLayer", *, as_a_whole: bool) -> bool:
+def looks_made_for(config: ModelConfig, layer: "ImageLayer", *, as_a_whole: bool) -> bool:
     """Whether a model sees such colours as a layer seems to have, and as many axes (else plane by plane)."""
     spatial = layer.ndim - (channel_axis(layer) is not None) - sum(_is_time(layer, axis) for axis in range(layer.ndim))
     colours = ("rgb", "any") if layer.rgb else ("grayscale", "any")
-    config = entry.config
     ndim, most = config.network.ndim, min(max(spatial, 2), 3)
     return config.input.channels in colours and (ndim == most if as_a_whole else ndim <= most)
 

@@ -1,7 +1,6 @@
 """The Train widget: add corrected images to a training set, teach a model with it, watch it learn."""
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
@@ -14,7 +13,6 @@ from ..training import TrainProcess, unfinished_runs
 from ._background import Done, Task
 from ._models import MODELS, ModelDrops
 from ._progress import duration
-from ._sources import looks_made_for
 from ._train_page import TrainPage
 from ._train_run import Ended, Report, TrainRun
 
@@ -233,9 +231,7 @@ class TrainWidget(QWidget):
         self.page.offer.show_text(text)
 
     def _on_image(self) -> None:
-        if (layer := self.page.add.image.value()) is not None:
-            for as_a_whole in (True, False):
-                self.page.model.suggest(partial(looks_made_for, layer=layer, as_a_whole=as_a_whole))
+        self.page.model.suggest(self.page.add.image.value())
 
     def _on_model(self) -> None:
         """Offer a name that is free."""

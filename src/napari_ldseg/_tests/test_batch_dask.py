@@ -154,3 +154,18 @@ def test_no_scheduler_is_said(slides: Path, tmp_path: Path, saved: Path, monkeyp
     monkeypatch.setattr(_dask, "CONNECTING", 0.5)
     with pytest.raises(EngineError, match="No Dask scheduler answers at tcp"):
         segment_folder(slides, tmp_path / "out", saved, QUICK, scheduler="tcp://127.0.0.1:9")
+
+
+def test_workers_of_its_own_start_and_end_with_the_batch(slides: Path, tmp_path: Path, saved: Path) -> None:
+    plan = plan_batch([slides], saved, tmp_path / "out", QUICK)
+    seen = {update.stage for update in run_batch(plan, workers=2)}
+    assert "Starting the workers" in seen
+    assert "2 workers" in seen
+    assert len(list((tmp_path / "out").glob("*.tif"))) == 12
+
+
+def test_workers_of_its_own_keep_freed_memory() -> None:
+    with _dask.local_cluster(1) as cluster, Client(cluster, set_as_default=False) as client:
+        (variables,) = client.run(lambda: dict(os.environ)).values()
+    assert int(variables["MALLOC_TRIM_THRESHOLD_"]) > 1e9
+    assert variables["OMP_NUM_THREADS"] == "1"

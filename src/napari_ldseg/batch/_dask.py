@@ -1,9 +1,10 @@
 """The images of a batch on Dask: a local cluster, or any scheduler with its workers.
 
-Only names and settings travel: each worker reads the image and writes the outputs itself. As many images are
-submitted as there are workers, so that neither the scheduler nor a worker ever holds a queue.
+Only names and settings travel: each worker reads the image and writes the outputs itself. Few more images are
+submitted than there are workers, so that neither the scheduler nor a worker ever holds a long queue.
 """
 
+import os
 import threading
 import time
 from collections import Counter, deque
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 POLL = 0.5
 REFRESH = 2.0
 CONNECTING = 20
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": 0, "MALLOC_TRIM_THRESHOLD_": 4_000_000_000}
 DEATHS = 2
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -107,14 +109,13 @@ def local_cluster(workers: int) -> Iterator[Any]:
     from distributed.system import MEMORY_LIMIT
 
     key = "distributed.nanny.pre-spawn-environ"
-    variables = {name: value for name, value in dask.config.get(key).items() if not name.startswith("MALLOC_")}
-    variables |= {"MALLOC_MMAP_MAX_": 0, "MALLOC_TRIM_THRESHOLD_": 4_000_000_000}
     settings = {
-        key: variables,
+        key: {**dask.config.get(key), **KEEP_MEMORY},
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.allowed-failures": DEATHS,
     }
     with (
+        _without_variables(KEEP_MEMORY),
         dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=workers,
@@ -125,6 +126,23 @@ def local_cluster(workers: int) -> Iterator[Any]:
         ) as cluster,
     ):
         yield cluster
+
+
+@contextmanager
+def _without_variables(names: Iterable[str]) -> Iterator[None]:
+    """Hide environment variables, then put them back.
+
+    Dask has them override its settings, and leaves its settings among them: those of an earlier cluster would be used.
+    """
+    before = {name: os.environ.pop(name, None) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 class _Queue:
