@@ -235,7 +235,7 @@ def test_killed_three_times_and_resumed_is_as_undisturbed(many: Path, tmp_path: 
 
 def test_ctrl_c_ends_with_130_and_a_report(many: Path, out: Path, saved: Path) -> None:
     process = start(many, saved, out)
-    wait_for(process, out, 2)
+    wait_for(process, out, 3)  # the last one that is seen may not be noted yet
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
     counts = json.loads((out / "report.json").read_text())["counts"]
