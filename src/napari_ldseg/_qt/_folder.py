@@ -9,14 +9,14 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from ..batch import Batch, BatchReport, Row, Update
+from ..batch import Batch, BatchReport, Update
 from ..checkpoints import ModelEntry
 from ..config import BatchConfig, SegmentConfig
 from ..data._files import shortlist
 from ..data._formats import WRITABLE
 from ..errors import InputError, LDSegError
 from ._background import Done, Task
-from ._folder_run import FolderRun, Order, read_row, show_row
+from ._folder_run import FolderRun, Order, finished_outputs, read_row, show_row
 from ._folder_table import FolderTable
 from ._forms import ConfigForm, form_layout, row_label
 from ._looks import style
@@ -134,10 +134,11 @@ class FolderWidget(QWidget):
         if row in self._reasons:
             self.message.show_error(f"{task.image.name}: {self._reasons[row]}")
             return
-        if not task.outputs["labels"].exists():
+        outputs = finished_outputs(task)
+        if not outputs:
             self.progress.say(f"{task.image.name} is not segmented yet.")
             return
-        self._opening = Task(lambda: read_row(Row(task.image, "done", outputs=task.outputs)))
+        self._opening = Task(lambda: read_row(task.image, outputs))
         self._opening.finished.connect(self._on_opened)
         self._opening.start()
 

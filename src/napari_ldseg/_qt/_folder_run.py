@@ -1,7 +1,7 @@
 """A batch in a thread, which can be paused; and opening what it made."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ import numpy as np
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
-from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 
-from ..batch import Batch, BatchReport, Row, plan_batch, run_batch
+from .._outputs import Task
+from ..batch import Batch, BatchReport, large_path, plan_batch, run_batch
 from ..config import ModelConfig, SegmentConfig
-from ..data import Image, read_image, read_labels, read_notes
+from ..data import LABELS, Image, read_image, read_labels, read_notes
 from ._background import Background, Done
 from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
 from ._torch import import_torch
@@ -109,49 +109,57 @@ class Opened:
     notes: dict[str, Any]
 
 
-def read_row(row: Row) -> Opened:
-    """Read the image and its outputs; meant for a thread.
+def finished_outputs(task: Task) -> dict[str, Path]:
+    """Return where the labels and the SD map of an image lie; nothing where it is not segmented yet."""
+    if task.outputs["labels"].exists():
+        return dict(task.outputs)
+    large = large_path(task)
+    return {"labels": large / LABELS, "sd": large, "notes": large} if large.exists() else {}
+
+
+def read_row(image: Path, outputs: Mapping[str, Path]) -> Opened:
+    """Read the image and its outputs, large ones when they are looked at; meant for a thread.
 
     Raises
     ------
     InputError
         Where one of the files is gone or damaged.
     """
-    outputs = row.outputs or {}
     sd = read_image(outputs["sd"]) if "sd" in outputs else None
     labels = read_labels(outputs["labels"])
-    return Opened(read_image(row.image), labels, sd, read_notes(outputs["labels"]))
+    return Opened(read_image(image), labels, sd, read_notes(outputs.get("notes", outputs["labels"])))
 
 
 def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list[Layer]:
     """Add image, labels and SD map as layers; layers of the same names are replaced."""
     image, labels, sd = opened.image, opened.labels, opened.sd
     prefix = f"{image.name} [{config.name}]"
-    array, rgb = _layer_array(image)
+    rgb = _is_colour(image)
     colors: dict[int | None, Any] = dict(enumerate(class_colors(config.class_names, config.class_colors)))
     colormap = DirectLabelColormap(color_dict={**colors, None: UNKNOWN})
-    made: list[Layer] = [ImageLayer(array, name=image.name, rgb=rgb, scale=_scale(image, array.ndim - rgb))]
+    made: list[Layer] = [ImageLayer(name=image.name, rgb=rgb, **_pixels(image), **_place(image, image))]
     made.append(
         Labels(
-            np.asarray(labels.array),
             name=f"{prefix} labels",
             opacity=0.5,
             colormap=colormap,
-            scale=_scale(labels, labels.array.ndim),
             metadata={KEY: {**opened.notes, "kind": "labels"}},
+            **_pixels(labels),
+            **_place(labels, image),
         )
     )
+    made[-1].editable = not labels.levels  # on disk, and coarser levels would not follow
     if sd is not None:
         layer = ImageLayer(
-            sd.array,
             name=f"{prefix} SD",
             colormap=sd_colormap(),
             contrast_limits=SD_RANGE,
             blending="translucent",
             opacity=SD_OPACITY,
             rgb=False,
-            scale=_scale(sd, sd.array.ndim),
             metadata={KEY: {**opened.notes, "kind": "SD"}},
+            **_pixels(sd),
+            **_place(sd, image),
         )
         layer.contrast_limits_range = (0.0, 1.0)
         made.append(layer)
@@ -162,15 +170,26 @@ def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list
     return made
 
 
-def _layer_array(image: Image) -> tuple[NDArray[Any], bool]:
-    """Colour as napari shows it; other channels become the first axis."""
-    if "c" not in image.axes:
-        return image.array, False
-    if image.channels in (3, 4) and image.array.dtype == np.uint8:
-        return image.array, True
-    return np.moveaxis(image.array, image.axes.index("c"), 0), False
+def _is_colour(image: Image) -> bool:
+    """Whether napari shows the channels as colour."""
+    return "c" in image.axes and image.channels in (3, 4) and image.array.dtype == np.uint8
 
 
-def _scale(image: Image, ndim: int) -> tuple[float, ...]:
-    spacing = image.spacing or (1.0,) * len(image.spatial)
-    return (1.0,) * (ndim - len(spacing)) + tuple(spacing)
+def _pixels(image: Image) -> dict[str, Any]:
+    """Return the pixels of a layer, of all levels: colours as its last axis, other channels as its first."""
+    levels = [image.array, *(level.array for level in image.levels)]
+    if "c" in image.axes:
+        place = -1 if _is_colour(image) else 0
+        levels = [np.moveaxis(level, image.axes.index("c"), place) for level in levels]
+    return {"data": levels, "multiscale": True} if image.levels else {"data": levels[0]}
+
+
+def _place(part: Image, image: Image) -> dict[str, tuple[float, ...]]:
+    """Return the scale and the position with which a result lies on its image, whose pixels may be smaller."""
+    fine = np.asarray(image.spacing or (1.0,) * len(image.spatial))
+    step = fine * np.asarray(image.shape) / np.asarray(part.shape)
+    before = part.array.ndim - _is_colour(part) - len(fine)
+    return {
+        "scale": (1.0,) * before + tuple(step.tolist()),
+        "translate": (0.0,) * before + tuple(((step - fine) / 2).tolist()),
+    }

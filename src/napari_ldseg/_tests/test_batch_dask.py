@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,3 +170,34 @@ def test_workers_of_its_own_keep_freed_memory() -> None:
         (variables,) = client.run(lambda: dict(os.environ)).values()
     assert int(variables["MALLOC_TRIM_THRESHOLD_"]) > 1e9
     assert variables["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a terminal's Ctrl-C goes to a process group, which POSIX has")
+def test_ctrl_c_ends_its_workers_in_words(tmp_path: Path, saved: Path) -> None:
+    for index in range(200):
+        save_picture(tmp_path / "many" / f"{index}.png", make_ramp((24, 24, 3)) + index % 100)
+    out = tmp_path / "out"
+    arguments = [
+        "segment",
+        tmp_path / "many",
+        "-m",
+        saved,
+        "-n",
+        "2",
+        "--device",
+        "cpu",
+        "--workers",
+        "2",
+        "--out",
+        out,
+    ]
+    command = [sys.executable, "-c", "from napari_ldseg.cli import main; main()", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    while process.poll() is None and len(list(out.glob(".napari-ldseg/*.json"))) < 3:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 130, said
+    assert "Interrupted; the images that were finished are written." in said
+    assert "Traceback" not in said
+    assert json.loads((out / "report.json").read_text())["counts"]["failed"] == 0

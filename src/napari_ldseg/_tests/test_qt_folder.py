@@ -11,12 +11,14 @@ from napari_ldseg._qt import FolderWidget
 from napari_ldseg._qt._folder_run import Opened, show_row
 from napari_ldseg._qt._folder_table import STATE, UNCERTAINTY
 from napari_ldseg._qt._layers import is_result
+from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image
+from napari_ldseg.data import Image, write_image
 from napari_ldseg.errors import InputError
 
 from .builders import make_ramp, make_tiny_config, save_picture
 from .qt_fixtures import save_tiny
+from .test_tiles import make_spacing_model, noise_picture
 
 QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
 
@@ -76,6 +78,34 @@ def test_a_double_click_opens_image_labels_and_sd(qtbot: QtBot, widget: FolderWi
     assert [is_result(layer) for layer in layers] == [False, True, True]
     assert layers[1].data.shape == layers[2].data.shape == (24, 26)
     assert layers[1].metadata["napari-ldseg"]["model"] == "tiny-2d"
+
+
+def test_a_result_that_is_larger_than_memory_opens_from_disk(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ldseg.inference._large.BLOCK_SIDE", {2: 64})
+    monkeypatch.setattr("napari_ldseg.inference._levels.MAX_PLANE", 2000)
+    monkeypatch.setattr("napari_ldseg.data._ome_zarr.SMALLEST_LEVEL", 32)
+    model = save_model(make_spacing_model(), tmp_path / "spaced.safetensors", "# Tiles\n")
+    fine = noise_picture(300, 220)
+    slide = fine.replace(spacing=(0.5, 0.5), unit="micrometer")
+    write_image(tmp_path / "slide.zarr", slide.array, "yxc", spacing=slide.spacing, unit=slide.unit, metadata={})
+    widget = FolderWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    widget.model.setValue(model)
+    widget.settings.setValue(QUICK)
+    widget.set_inputs([tmp_path / "slide.zarr"])
+    run_to_end(qtbot, widget)
+    assert shown(widget, STATE) == ["done"]
+    with qtbot.waitSignal(widget.opened, timeout=20_000):
+        widget.open_row(0)
+    image, labels, sd = widget._viewer.layers
+    assert (image.name, labels.name) == ("slide", "slide [tiny-2d] labels")
+    # What the model saw at 1 micrometer lies on the image, corner to corner, and says what made it.
+    np.testing.assert_allclose(labels.extent.world, image.extent.world + np.array([[0.25, 0.25], [-0.25, -0.25]]))
+    np.testing.assert_allclose(sd.extent.world, labels.extent.world)
+    assert not labels.editable
+    assert labels.metadata["napari-ldseg"]["model"] == "tiny-2d"
 
 
 def test_pause_cancel_and_start_again(qtbot: QtBot, widget: FolderWidget) -> None:

@@ -5,6 +5,7 @@ No torch is loaded before the first image is segmented.
 """
 
 from ._folder import segment_folder
+from ._large import large_path
 from ._plan import Batch, Item, plan_batch
 from ._record import Fingerprint, Record, Summary
 from ._report import BatchReport, Row
@@ -19,6 +20,7 @@ __all__ = [
     "Row",
     "Summary",
     "Update",
+    "large_path",
     "plan_batch",
     "run_batch",
     "segment_folder",

@@ -5,13 +5,15 @@ submitted than there are workers, so that neither the scheduler nor a worker eve
 """
 
 import os
+import signal
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -114,18 +116,37 @@ def local_cluster(workers: int) -> Iterator[Any]:
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.allowed-failures": DEATHS,
     }
-    with (
-        _without_variables(KEEP_MEMORY),
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=MEMORY_LIMIT // workers,
-            dashboard_address=":0",  # any free port: None takes 8787, and warns if another cluster has it
-            silence_logs=50,
-        ) as cluster,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(_without_variables(KEEP_MEMORY))
+        stack.enter_context(dask.config.set(settings))
+        with _children_ignore_ctrl_c():
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=MEMORY_LIMIT // workers,
+                    dashboard_address=":0",  # any free port: None takes 8787, and warns if another cluster has it
+                    silence_logs=50,
+                )
+            )
         yield cluster
+
+
+@contextmanager
+def _children_ignore_ctrl_c() -> Iterator[None]:
+    """Block SIGINT for all that is started here: a terminal sends it to the workers too, which are ended by us.
+
+    Threads and processes inherit what is blocked. A Ctrl-C meanwhile is obeyed at the end. (Not on Windows.)
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would end the block where it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
