@@ -4,7 +4,8 @@
 
 segments the validation images, takes each object that the model found, and compares it with the annotated gland
 (instance) that it overlaps most. An object is an *error* where their Dice is below 0.8; its *risk* is 1 - Dice.
-Whole images are ranked, too, by the scores that exist for them; their risk is 1 - DSC of the foreground.
+Whole images, or the slices of volumes, are ranked, too, by the scores that exist for them; their risk is 1 - DSC of the
+foreground.
 """
 
 import argparse
@@ -45,6 +46,11 @@ def risk_of(region: Region, reference: np.ndarray, *, classes: bool) -> float:
         return 1.0
     instance = int(counts.argmax())
     return 1 - 2 * counts[instance] / (region.pixels + np.count_nonzero(reference == instance))
+
+
+def risk_of_frame(labels: np.ndarray, reference: np.ndarray) -> float:
+    """1 - DSC of the foreground; nothing is wrong where both are empty."""
+    return 1 - foreground_dice(labels, reference) if labels.any() or reference.any() else 0.0
 
 
 def measured(result: Segmentation) -> Measured:
@@ -104,7 +110,8 @@ def main() -> None:
     model = load_model(args.model)
     classes = model.config.network.classes > 2
     names = json.loads(args.split.read_text())[args.part]
-    objects, frames, risks, image_risks, origin = [], [], [], [], []
+    objects, risks, origin = [], [], []
+    frames, frame_risks, frame_origin = [], [], []
     for pair in find_pairs(args.images, args.labels):
         if stem(pair.image) not in names:
             continue
@@ -115,11 +122,17 @@ def main() -> None:
         objects += found
         risks += [risk_of(one.region, reference, classes=classes) for one in found]
         origin += [stem(pair.image)] * len(found)
-        frames += follow(measure_frames(measured(result)))
-        image_risks.append(1 - foreground_dice(result.labels, reference))
+        wholes = follow(measure_frames(measured(result)))
+        frames += wholes
+        frame_origin += [stem(pair.image)] * len(wholes)
+        frame_risks += [
+            risk_of_frame(result.labels[place], reference[place]) for place in (w.region.frame for w in wholes)
+        ]
+    volumes = model.config.network.ndim == 3
+    whole = ("Slices", args.wrong[0]) if volumes else ("Images", float(np.median(frame_risks)))
     for title, ranked, risk, wrong, image in (
         *(("Objects", objects, risks, wrong, origin) for wrong in args.wrong),
-        ("Images", frames, image_risks, float(np.median(image_risks)), list(range(len(frames)))),
+        (whole[0], frames, frame_risks, whole[1], frame_origin),
     ):
         scores = {name: np.array([one.scores[name] for one in ranked]) for name in RANKINGS}
         # A score that does not exist (the size variation of an object that no sample has) is the most uncertain.

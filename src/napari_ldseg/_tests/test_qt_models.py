@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog
 
-from napari_ldseg._qt import SegmentWidget
+from napari_ldseg._qt import SegmentWidget, TrainWidget
 from napari_ldseg._qt._models import MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
 from napari_ldseg.checkpoints import ModelEntry, save_model
 from napari_ldseg.config import InputConfig, ModelConfig
@@ -162,3 +162,23 @@ def test_the_model_follows_the_kind_of_image_until_one_is_chosen(
     widget.model.setValue("c-volumes")
     viewer.layers.selection.active = viewer.layers["slide"]
     assert shown() == "c-volumes"
+
+
+def test_train_proposes_the_base_model_that_suits_the_image(
+    qtbot: QtBot, picker: ModelPicker, user_models: Path
+) -> None:
+    assert picker.value() is None  # no released models here
+    for name, ndim, channels in (("a-echo", 2, 1), ("b-slides", 2, 3)):
+        save_model(make_tiny_model(ndim, image_channels=channels), user_models / f"{name}.safetensors", f"# {name}\n")
+    viewer = ViewerModel()
+    train = TrainWidget(viewer)
+    qtbot.addWidget(train)
+    with qtbot.waitSignal(train.looked, timeout=20_000):
+        pass
+    proposed = []
+    for shape in ((32, 32, 3), (40, 40)):
+        viewer.add_image(np.zeros(shape, np.uint8))
+        entry = train.page.model.value()
+        assert entry is not None
+        proposed.append((entry.path.stem, train.page.name.text()))
+    assert proposed == [("b-slides", "b-slides-tuned"), ("a-echo", "a-echo-tuned")]

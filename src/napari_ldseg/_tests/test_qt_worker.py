@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QLabel
 
+from napari_ldseg._qt._background import _GOING, Task
 from napari_ldseg._qt._worker import Engine, Job, Outcome, Run, engine
 from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import SegmentConfig
@@ -63,6 +66,20 @@ def test_a_run_that_nobody_holds_lives_to_its_end(qtbot: QtBot) -> None:
         gc.collect()
         qtbot.wait(5)
     qtbot.waitUntil(lambda: len(outcomes) == 200)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_widget_that_is_gone_is_not_told(qtbot: QtBot, gone: bool) -> None:
+    owner, told, going = QLabel(), list[str](), threading.Event()
+    task = Task(going.wait)
+    task.inform(owner, lambda done: (owner.setText(str(done.value)), told.append(owner.text())))
+    task.start()
+    if gone:
+        with qtbot.waitSignal(owner.destroyed):
+            owner.deleteLater()
+    going.set()
+    qtbot.waitUntil(lambda: task not in _GOING)
+    assert told == ([] if gone else ["True"])
 
 
 def test_result_arrives_once_and_is_the_viewers_own(qtbot: QtBot) -> None:
