@@ -23,8 +23,8 @@ from skimage.segmentation import find_boundaries
 from napari_ldseg._qt import CardiacWidget, FolderWidget, MeasureWidget, ReviewWidget, SegmentWidget
 from napari_ldseg._qt._demo import WINDOW, open_demo, press_segment, require_display, save_picture, settle
 from napari_ldseg._qt._layers import HELPER
-from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import colon_gland, echo_cine, read_image
+from napari_ldseg.config import DemoSample, SegmentConfig
+from napari_ldseg.data import colon_gland, echo_cine
 
 
 def picture_import(keras: Path, path: Path) -> None:
@@ -47,32 +47,22 @@ def picture_import(keras: Path, path: Path) -> None:
         viewer.close()
 
 
-def picture_frames(model: str, image: str, kind: str, samples: int, out: Path) -> None:
-    """Segment a volume or a cine, and take two pictures: on a slice and in 3D, or at two frames."""
-    picture = read_image(image)
-    viewer, widget = open_demo(model)
-    viewer.layers.clear()
-    spacing = picture.spacing or (1.0,) * len(picture.spatial)
-    leading = len(picture.axes) - len(spacing) - picture.axes.count("c")
-    place: dict[str, Any] = {"scale": (1.0,) * leading + spacing}
-    place["units"] = ("pixel",) * leading + (picture.unit,) * len(spacing)
-    place["axis_labels"] = tuple(picture.axes.replace("c", ""))
-    viewer.add_image(picture.array, rgb=picture.axes.endswith("c"), name=picture.name, **place)
+def picture_frames(model: str, kind: DemoSample, samples: int, out: Path) -> None:
+    """Segment the sample volume or cine, and take two pictures: on a slice and in 3D, or at two frames."""
+    viewer, widget = open_demo(model, kind)
     viewer.fit_to_view()
     widget.frames.setCurrentIndex(1)
     widget.settings.setValue(SegmentConfig(samples=samples))
     outcome = press_segment(widget)
     if outcome.error is not None:
         raise outcome.error
-    low, high = (1 / 4, 3 / 4) if kind == "cine" else (1 / 2, 1 / 2)
-    viewer.dims.set_current_step(0, int(low * viewer.dims.nsteps[0]))
-    save_picture(viewer, out / f"{kind}_1.png")
-    if kind == "volume":
-        viewer.dims.ndisplay = 3
-        viewer.fit_to_view()
-        viewer.scene.camera.angles = (10, -30, 140)
-    viewer.dims.set_current_step(0, int(high * viewer.dims.nsteps[0]))
-    save_picture(viewer, out / f"{kind}_2.png")
+    for number, share in enumerate((0.5, 0.5) if kind == "volume" else (0.05, 0.45), start=1):
+        if (kind, number) == ("volume", 2):
+            viewer.dims.ndisplay = 3
+            viewer.fit_to_view()
+            viewer.scene.camera.angles = (10, -30, 140)
+        viewer.dims.set_current_step(0, int(share * viewer.dims.nsteps[0]))
+        save_picture(viewer, out / f"{kind}_{number}.png")
     viewer.close()
 
 
@@ -87,8 +77,8 @@ def main() -> None:
     parser.add_argument("--review", action="store_true", help="only the pictures of review and measurements")
     parser.add_argument("--cardiac", metavar="MODEL", help="a model for echocardiograms: picture the Cardiac widget")
     parser.add_argument("--phantoms", action="store_true", help="only the picture of the phantoms")
-    parser.add_argument("--volume", nargs=2, metavar=("MODEL", "IMAGE"), help="only a volume in 2D and in 3D")
-    parser.add_argument("--cine", nargs=2, metavar=("MODEL", "IMAGE"), help="only a cine, at two frames")
+    parser.add_argument("--volume", metavar="MODEL", help="only the sample volume, in 2D and in 3D")
+    parser.add_argument("--cine", metavar="MODEL", help="only the sample cine, at two frames")
     arguments = parser.parse_args()
     require_display()
     if arguments.phantoms:
@@ -98,9 +88,10 @@ def main() -> None:
         picture_cardiac(arguments.cardiac, arguments.samples, arguments.out / "cardiac.png")
         return
     if arguments.volume or arguments.cine:
-        for kind in ("volume", "cine"):
-            if given := getattr(arguments, kind):
-                picture_frames(*given, kind, arguments.samples, arguments.out)
+        if arguments.volume:
+            picture_frames(arguments.volume, "volume", arguments.samples, arguments.out)
+        if arguments.cine:
+            picture_frames(arguments.cine, "echo", arguments.samples, arguments.out)
         return
     if arguments.keras is not None:
         picture_import(arguments.keras, arguments.out / "import_keras.png")
@@ -136,6 +127,7 @@ def picture_phantoms(path: Path) -> None:
 def picture_cardiac(model: str, samples: int, path: Path) -> None:
     """Segment the phantom cine and measure it: the curve with its band, at end-systole."""
     viewer, widget = open_demo(model, "echo")
+    widget.frames.setCurrentIndex(1)
     widget.settings.setValue(SegmentConfig(samples=samples))
     outcome = press_segment(widget)
     if outcome.error is not None:

@@ -16,6 +16,7 @@ from .data import Image, read_image, read_labels, write_text
 from .data._files import beside, stem
 from .errors import InputError
 from .measure import Summary, score_case, summarize
+from .reports import plot_scores
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def evaluate(
     return Evaluation(rows, summarize(list(rows.values())))
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str, Any]) -> None:
-    """Write ``cases.csv`` and ``summary.json`` into a folder, which is made if need be."""
+def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str, Any], *, plot: bool = False) -> None:
+    """Write ``cases.csv`` and ``summary.json`` (and ``scores.svg``) into a folder, which is made if need be."""
+    picture = plot_scores(evaluation.rows.values(), evaluation.summary) if plot else None
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, ["case", *evaluation.summary], restval="", lineterminator="\n")
     writer.writeheader()
@@ -83,6 +85,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str,
     scores = {key: {k: _plain(v) for k, v in value._asdict().items()} for key, value in evaluation.summary.items()}
     date = datetime.now(UTC).isoformat(timespec="seconds")
     write_text(folder / "summary.json", json.dumps({**provenance, "date": date, "scores": scores}, indent=1))
+    if picture is not None:
+        write_text(folder / "scores.svg", picture)
 
 
 def _uncertainty(prediction: Path) -> Image | None:

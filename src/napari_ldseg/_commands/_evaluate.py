@@ -25,16 +25,25 @@ def evaluate(
     objects: Annotated[
         bool, typer.Option("--objects", help="Also object F1, Dice and Hausdorff distance (GlaS challenge).")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that exist.")] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Also scores.svg, all cases in a picture; needs matplotlib (extra plots).")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
     """Compare masks with references: overlap, distances, objects, and whether the SD map finds the errors."""
     from .._evaluation import evaluate as run
     from .._evaluation import write_evaluation
     from ..data import match_masks
+    from ..data._optional import optional
+    from ..errors import InputError
 
     pairs = match_masks(predictions, references)
-    if out is not None:
-        refuse_existing((out / "cases.csv", out / "summary.json"), overwrite)
+    files = [out / name for name in ("cases.csv", "summary.json", *(["scores.svg"] if plot else []))] if out else []
+    if plot and out is None:
+        raise InputError("A plot is written into the folder for the results; give one as --out.")
+    if plot:
+        optional("matplotlib", "A plot", "plots")
+    refuse_existing(files, overwrite)
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(pairs))
         found = run(
@@ -51,5 +60,5 @@ def evaluate(
     if out is not None:
         settings = {"foreground": foreground, "objects": objects}
         provenance = {"version": __version__, "predictions": str(predictions), "references": str(references)}
-        write_evaluation(found, out, provenance | settings)
-        say(f"Written: {out / 'cases.csv'} and {out / 'summary.json'}.")
+        write_evaluation(found, out, provenance | settings, plot=plot)
+        say(f"Written: {', '.join(map(str, files))}.")

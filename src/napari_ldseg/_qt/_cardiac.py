@@ -294,6 +294,8 @@ def _copy(source: Measured) -> Measured:
 def _summary(result: Cardiac) -> str:
     planes = "Biplane" if result.biplane else "Single plane"
     count = len(result.volume.samples)
+    if result.frames < 2:
+        return f"{planes}. One frame has no ejection fraction: segment all frames (Frames, in the Segment widget)."
     if count < 2:
         return f"{planes}. There are no samples, so there are no intervals: press Segment in this session first."
     return f"{planes}; {result.config.interval:.0%} interval over {count} samples."

@@ -1,6 +1,7 @@
 """Scores of files: matching them, one case, many cases, and the command."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,26 @@ def test_command_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path) -
     again = run(*folders, "--out", out)
     assert again.exit_code == 2
     assert "exists already; give --overwrite" in again.output
+
+
+def test_a_plot_shows_every_case_and_needs_a_folder(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    assert run(*folders, "--plot").exit_code == 2
+    result = run(*folders, "--out", tmp_path / "out", "--plot", "--objects")
+    assert result.exit_code == 0, result.output
+    picture = (tmp_path / "out" / "scores.svg").read_text()
+    assert picture.count("PathCollection") == len(evaluate(match_masks(*folders), objects=True).summary)
+    for name in ("cases.csv", "summary.json"):
+        (tmp_path / "out" / name).unlink()
+    assert "scores.svg exists already" in run(*folders, "--out", tmp_path / "out", "--plot").output
+
+
+def test_a_plot_without_matplotlib_says_what_to_install(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = run(*folders, "--out", tmp_path / "out", "--plot")
+    assert "napari-ldseg[plots]" in result.output.replace("\n", "")
+    assert not (tmp_path / "out").exists()
 
 
 def test_instances_are_no_classes_unless_they_are_all_foreground(tmp_path: Path) -> None:

@@ -60,6 +60,16 @@ def shown_fraction(widget: CardiacWidget) -> int:
     return int(widget.fraction.text().split()[1])
 
 
+def test_one_frame_has_no_fraction_and_says_what_to_do(qtbot: QtBot) -> None:
+    viewer = ViewerModel()
+    labels = add_cine(viewer)
+    labels.data = labels.data[:1]
+    labels.metadata = {}
+    widget = press(qtbot, viewer)
+    assert widget.fraction.text() == "EF unknown"
+    assert "segment all frames" in widget.progress.line.text()
+
+
 def test_volumes_and_fraction_with_intervals_over_the_samples(qtbot: QtBot) -> None:
     viewer = ViewerModel()
     add_cine(viewer)

@@ -13,7 +13,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QLabel
 
-from napari_ldseg._qt._background import _GOING, Task
+from napari_ldseg._qt._background import _GOING, Done, Task
 from napari_ldseg._qt._worker import Engine, Job, Outcome, Run, engine
 from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import SegmentConfig
@@ -72,7 +72,12 @@ def test_a_run_that_nobody_holds_lives_to_its_end(qtbot: QtBot) -> None:
 def test_a_widget_that_is_gone_is_not_told(qtbot: QtBot, gone: bool) -> None:
     owner, told, going = QLabel(), list[str](), threading.Event()
     task = Task(going.wait)
-    task.inform(owner, lambda done: (owner.setText(str(done.value)), told.append(owner.text())))
+
+    def tell(done: Done) -> None:
+        owner.setText(str(done.value))
+        told.append(owner.text())
+
+    task.inform(owner, tell)
     task.start()
     if gone:
         with qtbot.waitSignal(owner.destroyed):

@@ -1,4 +1,4 @@
-"""Libraries that only some formats need."""
+"""Libraries that only some formats and outputs need."""
 
 import importlib
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from ..errors import InputError
 
 
-def optional(module: str, what: str) -> Any:
-    """Import a library of the extra ``medical``.
+def optional(module: str, what: str, extra: str = "medical") -> Any:
+    """Import a library of an extra.
 
     Raises
     ------
@@ -18,5 +18,5 @@ def optional(module: str, what: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"{what} needs the package {module.partition('.')[0]}; run: pip install 'napari-ldseg[medical]'"
+            f"{what} needs the package {module.partition('.')[0]}; run: pip install 'napari-ldseg[{extra}]'"
         ) from error

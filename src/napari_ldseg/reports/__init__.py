@@ -10,6 +10,7 @@ from ._cardiac import (
 )
 from ._geojson import geojson
 from ._page import page
+from ._plot import plot_scores
 from ._report import Report
 from ._source import read_report, samples_beside
 from ._table import Table, csv_text, table, unit_symbol
@@ -25,6 +26,7 @@ __all__ = [
     "csv_text",
     "geojson",
     "page",
+    "plot_scores",
     "read_cardiac",
     "read_report",
     "samples_beside",
