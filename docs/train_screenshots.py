@@ -58,16 +58,12 @@ def main() -> None:
     until(lambda: len(train.page.curves.points("validation")) >= 5 or not train.is_running)
     save_picture(viewer, arguments.out / "train_running.png")
     until(lambda: not train.is_running)
-    segment.model.setValue(f"{segment.model.value().name}-tuned")
-    press_segment(segment)
-    settle()
     dialog = ManageDialog(segment.model)
     dialog.show()
     dialog.select("glas-tuned")
     settle()
     dialog.grab().save(str(arguments.out / "manage_models.png"))
     dialog.close()
-    save_picture(viewer, arguments.out / "train_after.png")
     viewer.close()
 
 
