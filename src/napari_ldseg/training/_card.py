@@ -73,7 +73,8 @@ def _names(cases: Sequence[Case]) -> str:
     names = [case.name for case in cases]
     partial = sum(case.partial for case in cases)
     listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
-    return f"{len(names)} images{f', {partial} of them annotated in part,' if partial else ''} ({listed or 'none'})"
+    number = f"{len(names)} image{'s' * (len(names) != 1)}"
+    return f"{number}{f', {partial} of them annotated in part,' if partial else ''} ({listed or 'none'})"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
