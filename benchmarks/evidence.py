@@ -16,13 +16,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import torch
 from scipy import ndimage
-from score import first_guess
+from score import annotated, first_guess
 from skimage import color
 from torch.nn import functional
 
@@ -30,8 +31,7 @@ from napari_ldseg import __version__
 from napari_ldseg._follow import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image, echo_cine, find_pairs, read_image, read_labels, write_text
-from napari_ldseg.data._files import stem
+from napari_ldseg.data import Image, echo_cine, write_text
 from napari_ldseg.inference import Segmentation, segment
 from napari_ldseg.measure import (
     aurc,
@@ -185,7 +185,6 @@ def uncertainty(given: Setting) -> Iterator[Row]:
         many = given.segment(image, 20 if given.quick else 100, keep_mb=512)
         one = given.segment(image, 1, views=1)
         band = boundary_band(reference, BAND)
-        wrong = many.labels != reference
         risks.append(1 - given.score(many.labels, reference))
         for name, result, score in (
             ("SD of the samples", many, many.sd),
@@ -193,15 +192,14 @@ def uncertainty(given: Setting) -> Iterator[Row]:
             ("1 - probability of one pass", one, 1 - one.mean.max(axis=0)),
         ):
             ece = reliability(np.clip(1 - result.mean[0], 0, 1)[band], reference[band] > 0).ece
-            error = wrong if result is many else one.labels != reference
+            error = result.labels != reference
             rows.setdefault(name, []).append([auroc(score, error), sparsification_error(score, error), ece])
         images.setdefault("mean SD", []).append(float(many.sd.mean()))
         images.setdefault("1 - soft Dice confidence", []).append(
             1 - soft_dice_confidence(1 - many.mean[0], many.labels)
         )
-        masks = many.masks
-        if masks is not None:
-            images.setdefault("1 - mean pairwise Dice", []).append(1 - pairwise_dice(masks.at(())))
+        if many.masks is not None:
+            images.setdefault("1 - mean pairwise Dice", []).append(1 - pairwise_dice(many.masks.at(())))
     for name, values in rows.items():
         area, sparse, ece = np.nanmean(values, axis=0)
         yield {"of": "pixels", "score": name, "AUROC": area, "AUSE": sparse, "ECE within 5 pixels of the border": ece}
@@ -226,17 +224,6 @@ def phantoms(count: int) -> list[tuple[Image, np.ndarray]]:
     return [(cine.image.replace(array=cine.image.array[0], axes="yx"), cine.labels[0]) for cine in cines]
 
 
-def annotated(args: argparse.Namespace) -> list[tuple[Image, np.ndarray]]:
-    """The held-out images with their references."""
-    names = json.loads(args.split.read_text())["validation"] if args.split else None
-    found = []
-    for pair in find_pairs(args.images, args.labels):
-        if names is None or stem(pair.image) in names:
-            reference = read_labels(pair.labels).array
-            found.append((read_image(pair.image), (reference > 0).astype(np.uint8) if args.foreground else reference))
-    return found[: args.limit]
-
-
 def main() -> None:
     """Run the experiments, print and write their tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -253,7 +240,11 @@ def main() -> None:
     args = parser.parse_args()
     if not args.quick and (args.images is None or args.labels is None):
         parser.error("give --images and --labels, or --quick")
-    cases = phantoms(args.limit or 3) if args.images is None else annotated(args)
+    if args.images is None:
+        cases = phantoms(args.limit or 3)
+    else:
+        read = annotated(args.images, args.labels, args.split, foreground=args.foreground)
+        cases = [(image, reference) for _, image, reference in islice(read, args.limit)]
     given = Setting(load_model(args.model, "cpu"), cases, args.quick, args.seed)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
     for name in args.names or EXPERIMENTS:

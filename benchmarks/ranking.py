@@ -9,16 +9,14 @@ foreground.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
+from score import annotated
 
 from napari_ldseg._follow import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import MeasureConfig, SegmentConfig
-from napari_ldseg.data import find_pairs, read_image, read_labels
-from napari_ldseg.data._files import stem
 from napari_ldseg.inference import Segmentation, segment
 from napari_ldseg.measure import (
     RANKINGS,
@@ -109,30 +107,25 @@ def main() -> None:
     args = parser.parse_args()
     model = load_model(args.model)
     classes = model.config.network.classes > 2
-    names = json.loads(args.split.read_text())[args.part]
     objects, risks, origin = [], [], []
     frames, frame_risks, frame_origin = [], [], []
-    for pair in find_pairs(args.images, args.labels):
-        if stem(pair.image) not in names:
-            continue
-        reference = read_labels(pair.labels).array
+    for name, picture, reference in annotated(args.images, args.labels, args.split, part=args.part):
         config = SegmentConfig(samples=args.samples, seed=args.seed, keep_mb=1024)
-        result = follow(segment(model, read_image(pair.image), config))
+        result = follow(segment(model, picture, config))
         found = follow(measure_objects(measured(result), MeasureConfig(shapes=False)))
         objects += found
         risks += [risk_of(one.region, reference, classes=classes) for one in found]
-        origin += [stem(pair.image)] * len(found)
+        origin += [name] * len(found)
         wholes = follow(measure_frames(measured(result)))
         frames += wholes
-        frame_origin += [stem(pair.image)] * len(wholes)
-        frame_risks += [
-            risk_of_frame(result.labels[place], reference[place]) for place in (w.region.frame for w in wholes)
-        ]
+        frame_origin += [name] * len(wholes)
+        places = [one.region.frame for one in wholes]
+        frame_risks += [risk_of_frame(result.labels[place], reference[place]) for place in places]
     volumes = model.config.network.ndim == 3
-    whole = ("Slices", args.wrong[0]) if volumes else ("Images", float(np.median(frame_risks)))
+    frame_wrong = args.wrong[0] if volumes else float(np.median(frame_risks))
     for title, ranked, risk, wrong, image in (
         *(("Objects", objects, risks, wrong, origin) for wrong in args.wrong),
-        (whole[0], frames, frame_risks, whole[1], frame_origin),
+        ("Slices" if volumes else "Images", frames, frame_risks, frame_wrong, frame_origin),
     ):
         scores = {name: np.array([one.scores[name] for one in ranked]) for name in RANKINGS}
         # A score that does not exist (the size variation of an object that no sample has) is the most uncertain.

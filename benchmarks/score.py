@@ -7,6 +7,7 @@ prints one line per image and the means, and with ``--out FILE`` writes them as 
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,18 @@ def first_guess(model: LDSeg, image: Image) -> np.ndarray:
     return restore(logits.softmax(dim=1), grid)[0].argmax(dim=0).numpy()
 
 
+def annotated(
+    images: Path, labels: Path, split: Path | None, *, part: str = "validation", foreground: bool = False
+) -> Iterator[tuple[str, Image, np.ndarray]]:
+    """Read the images of a part of a split, or all: name, image, reference (every label above 0 as 1, if asked for)."""
+    names = json.loads(split.read_text())[part] if split else None
+    for pair in find_pairs(images, labels):
+        name = stem(pair.image)
+        if names is None or name in names:
+            reference = read_labels(pair.labels).array
+            yield name, read_image(pair.image), (reference > 0).astype(np.uint8) if foreground else reference
+
+
 def main() -> None:
     """Score every image, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -56,19 +69,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     model = load_model(args.model)
-    names = json.loads(args.split.read_text())[args.part] if args.split else None
     rows = []
-    for pair in find_pairs(args.images, args.labels):
-        if names is not None and stem(pair.image) not in names:
-            continue
-        image, reference = read_image(pair.image), read_labels(pair.labels).array
-        reference = (reference > 0).astype(np.uint8) if args.foreground else reference
+    cases = annotated(args.images, args.labels, args.split, part=args.part, foreground=args.foreground)
+    for name, image, reference in cases:
         singles = [segmentation(model, image, 1, args.seed + 1 + i, 1) for i in range(args.samples)]
         found = {"mean": segmentation(model, image, args.samples, args.seed, args.views)}
         if model.config.network.guess:
             found["guess"] = first_guess(model, image)
         classes = model.config.network.classes
-        row = {"image": stem(pair.image)}
+        row = {"image": name}
         row["dsc_single"] = float(np.mean([np.nanmean(dice(s, reference, classes)[1:]) for s in singles]))
         scores = {key: dice(labels, reference, classes)[1:] for key, labels in found.items()}
         for key, labels in found.items():
@@ -76,7 +85,7 @@ def main() -> None:
             row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
         if classes > 2:
             names_of = model.config.class_names[1:]
-            row |= {f"dsc_{name}": float(value) for name, value in zip(names_of, scores["mean"], strict=True)}
+            row |= {f"dsc_{key}": float(value) for key, value in zip(names_of, scores["mean"], strict=True)}
         rows.append(row)
         print(json.dumps(row), flush=True)  # noqa: T201
     keys = [key for key in rows[0] if key != "image"]

@@ -6,12 +6,11 @@ Each number of samples has a process of its own, so that its peak memory is its 
 """
 
 import argparse
-import os
+import resource
 import subprocess
 import sys
 import time
 
-import psutil
 import torch
 
 from napari_ldseg._follow import follow
@@ -32,13 +31,8 @@ def measure(model: str, samples: int, threads: int) -> None:
         start = time.perf_counter()
         follow(segment(network, image, SegmentConfig(samples=samples, device="cpu")))
         seconds = time.perf_counter() - start
-    memory = psutil.Process().memory_info()
-    peak = getattr(memory, "peak_wset", None)
-    if peak is None:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(f"N = {samples:3d}, {threads} threads: {seconds:6.2f} s, peak {peak / 2**30:.2f} GB", flush=True)  # noqa: T201
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"N = {samples:3d}, {threads} threads: {seconds:6.2f} s, peak {peak / 2**20:.2f} GB", flush=True)  # noqa: T201
 
 
 def main() -> None:
@@ -54,7 +48,7 @@ def main() -> None:
         return
     for samples in args.samples:
         command = [sys.executable, __file__, "--model", args.model, "--samples", str(samples), "--here"]
-        subprocess.run([*command, "--threads", str(args.threads)], check=True, env=os.environ)
+        subprocess.run([*command, "--threads", str(args.threads)], check=True)
 
 
 if __name__ == "__main__":

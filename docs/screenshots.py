@@ -47,15 +47,26 @@ def picture_import(keras: Path, path: Path) -> None:
         viewer.close()
 
 
-def picture_frames(model: str, kind: DemoSample, samples: int, out: Path) -> None:
-    """Segment the sample volume or cine, and take two pictures: on a slice and in 3D, or at two frames."""
+def segmented(widget: SegmentWidget) -> None:
+    """Press Segment and wait; raise what kept it from finishing."""
+    outcome = press_segment(widget)
+    if outcome.error is not None:
+        raise outcome.error
+
+
+def all_frames(model: str, kind: DemoSample, samples: int) -> Viewer:
+    """Open a sample and segment all of its frames."""
     viewer, widget = open_demo(model, kind)
     viewer.fit_to_view()
     widget.frames.setCurrentIndex(1)
     widget.settings.setValue(SegmentConfig(samples=samples))
-    outcome = press_segment(widget)
-    if outcome.error is not None:
-        raise outcome.error
+    segmented(widget)
+    return viewer
+
+
+def picture_frames(model: str, kind: DemoSample, samples: int, out: Path) -> None:
+    """Segment the sample volume or cine, and take two pictures: on a slice and in 3D, or at two frames."""
+    viewer = all_frames(model, kind, samples)
     for number, share in enumerate((0.5, 0.5) if kind == "volume" else (0.05, 0.45), start=1):
         if (kind, number) == ("volume", 2):
             viewer.dims.ndisplay = 3
@@ -126,12 +137,7 @@ def picture_phantoms(path: Path) -> None:
 
 def picture_cardiac(model: str, samples: int, path: Path) -> None:
     """Segment the phantom cine and measure it: the curve with its band, at end-systole."""
-    viewer, widget = open_demo(model, "echo")
-    widget.frames.setCurrentIndex(1)
-    widget.settings.setValue(SegmentConfig(samples=samples))
-    outcome = press_segment(widget)
-    if outcome.error is not None:
-        raise outcome.error
+    viewer = all_frames(model, "echo", samples)
     measure_beat(viewer, path)
     viewer.close()
 
@@ -175,9 +181,7 @@ def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
     """The Segment widget before and after."""
     save_picture(viewer, out / "segment_before.png")
 
-    outcome = press_segment(widget)
-    if outcome.error is not None:
-        raise outcome.error
+    segmented(widget)
     save_picture(viewer, out / "segment_after.png")
 
     viewer.layers[1].visible = False

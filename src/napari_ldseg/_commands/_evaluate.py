@@ -38,11 +38,12 @@ def evaluate(
     from ..errors import InputError
 
     pairs = match_masks(predictions, references)
-    files = [out / name for name in ("cases.csv", "summary.json", *(["scores.svg"] if plot else []))] if out else []
-    if plot and out is None:
-        raise InputError("A plot is written into the folder for the results; give one as --out.")
     if plot:
+        if out is None:
+            raise InputError("A plot is written into the folder for the results; give one as --out.")
         optional("matplotlib", "A plot", "plots")
+    names = ("cases.csv", "summary.json", "scores.svg")[: 2 + plot]
+    files = [out / name for name in names] if out is not None else []
     refuse_existing(files, overwrite)
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(pairs))

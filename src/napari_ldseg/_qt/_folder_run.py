@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import Signal
 
 from .._outputs import Task
@@ -18,7 +17,7 @@ from ..batch import Batch, BatchReport, large_path, plan_batch, run_batch
 from ..config import ModelConfig, SegmentConfig
 from ..data import LABELS, Image, read_image, read_labels, read_notes
 from ._background import Background, Done
-from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
+from ._layers import KEY, SD_OPACITY, SD_RANGE, class_colormap, sd_colormap
 from ._torch import import_torch
 
 if TYPE_CHECKING:
@@ -135,8 +134,7 @@ def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list
     image, labels, sd = opened.image, opened.labels, opened.sd
     prefix = f"{image.name} [{config.name}]"
     rgb = _is_colour(image)
-    colors: dict[int | None, Any] = dict(enumerate(class_colors(config.class_names, config.class_colors)))
-    colormap = DirectLabelColormap(color_dict={**colors, None: UNKNOWN})
+    colormap = class_colormap(config.class_names, config.class_colors)
     made: list[Layer] = [ImageLayer(name=image.name, rgb=rgb, **_pixels(image), **_place(image, image))]
     made.append(
         Labels(

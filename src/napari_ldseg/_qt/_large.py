@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import platformdirs
 from napari.layers import Image, Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
 
 from ..config import ModelConfig
 from ..data import IDENTITY, LABELS, open_levels, partial_of
 from ..data import Image as Picture
-from ._layers import KEY, SD_OPACITY, SD_RANGE, UNKNOWN, class_colors, sd_colormap
+from ._layers import KEY, SD_OPACITY, SD_RANGE, class_colormap, sd_colormap
 from ._sources import channel_axis, pixel_size, place_on
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ class LargeLayers:
         layer: Layer
         if kind == "labels":
             config = self._entry.config
-            colors: dict[int | None, Any] = dict(enumerate(class_colors(config.class_names, config.class_colors)))
-            colormap = DirectLabelColormap(color_dict={**colors, None: UNKNOWN})
+            colormap = class_colormap(config.class_names, config.class_colors)
             layer = Labels(_data(levels), multiscale=len(levels) > 1, opacity=0.5, colormap=colormap, **common)
             layer.editable = False
         else:

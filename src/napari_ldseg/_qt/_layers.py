@@ -91,6 +91,12 @@ def class_colors(names: Sequence[str], colors: Sequence[str]) -> list[str]:
     return ["transparent", *foreground]
 
 
+def class_colormap(names: Sequence[str], colors: Sequence[str]) -> DirectLabelColormap:
+    """Return the colours of a labels layer; values that are no class are grey."""
+    known: dict[int | None, Any] = dict(enumerate(class_colors(names, colors)))
+    return DirectLabelColormap(color_dict={**known, None: UNKNOWN})
+
+
 class ResultLayers:
     """The layers of one run, written again and again while it goes on.
 
@@ -179,7 +185,8 @@ class ResultLayers:
         metadata = {KEY: {"kind": kind, **result.provenance}}
         common = {"name": f"{self._prefix} {kind}", "metadata": metadata, **self._source.place}
         if kind == "labels":
-            return self._viewer.add_layer(Labels(data, opacity=0.5, colormap=_label_colormap(result), **common))
+            colormap = class_colormap(result.class_names, result.class_colors)
+            return self._viewer.add_layer(Labels(data, opacity=0.5, colormap=colormap, **common))
         style = {"colormap": "gray", "contrast_limits": (0.0, 1.0), "visible": False}
         if kind == "SD":
             style = {"colormap": sd_colormap(), "contrast_limits": SD_RANGE, "blending": "translucent"}
@@ -205,11 +212,6 @@ def _data(kind: str, result: "Segmentation") -> NDArray[Any]:
 def _ndim(result: "Segmentation") -> int:
     """Dimensions of the model: the axes of the labels that are not frames."""
     return len(result.axes.translate(str.maketrans("", "", "tps")))
-
-
-def _label_colormap(result: "Segmentation") -> DirectLabelColormap:
-    colors: dict[int | None, Any] = dict(enumerate(class_colors(result.class_names, result.class_colors)))
-    return DirectLabelColormap(color_dict={**colors, None: UNKNOWN})
 
 
 def _features(result: "Segmentation") -> pd.DataFrame:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OPEN = "Open…"
 OPEN_KERAS = "Open a Keras folder…"
+FIRST = "glas"  # shown while nothing is known of the image
 MANAGE = "Manage models…"
 NO_MODEL = "No model found"
 KERAS = (".hdf5", ".h5")
@@ -32,9 +33,6 @@ class _Models(QObject):
 
 
 MODELS = _Models()
-
-
-FIRST = "glas"  # shown while nothing is known of the image
 
 
 class ModelPicker(QWidget):

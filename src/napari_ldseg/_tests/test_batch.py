@@ -203,12 +203,14 @@ def many(tmp_path: Path) -> Path:
     return tmp_path / "many"
 
 
-def start(images: Path, model: Path, out: Path) -> "subprocess.Popen[bytes]":
-    """The command line in a process of its own, with the settings of `QUICK`."""
+def start(
+    images: Path, model: Path, out: Path, *more: str, said: int = subprocess.DEVNULL
+) -> "subprocess.Popen[bytes]":
+    """The command line in a process, and a group, of its own, with the settings of `QUICK`."""
     code = "from napari_ldseg.cli import main; main()"
-    settings = ("-n", "2", "--steps", "1", "--device", "cpu")
+    settings = ("-n", "2", "--steps", "1", "--device", "cpu", *more)
     command = [sys.executable, "-c", code, "segment", str(images), "-m", str(model), *settings, "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def wait_for(process: "subprocess.Popen[bytes]", out: Path, number: int) -> None:

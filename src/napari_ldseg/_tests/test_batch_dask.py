@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from napari_ldseg.errors import EngineError
 from napari_ldseg.inference import _large, _levels
 
 from .builders import make_ramp, save_picture
+from .test_batch import start, wait_for
 from .test_tiles import make_spacing_model, noise_picture
 
 QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
@@ -177,24 +177,8 @@ def test_ctrl_c_ends_its_workers_in_words(tmp_path: Path, saved: Path) -> None:
     for index in range(200):
         save_picture(tmp_path / "many" / f"{index}.png", make_ramp((24, 24, 3)) + index % 100)
     out = tmp_path / "out"
-    arguments = [
-        "segment",
-        tmp_path / "many",
-        "-m",
-        saved,
-        "-n",
-        "2",
-        "--device",
-        "cpu",
-        "--workers",
-        "2",
-        "--out",
-        out,
-    ]
-    command = [sys.executable, "-c", "from napari_ldseg.cli import main; main()", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    while process.poll() is None and len(list(out.glob(".napari-ldseg/*.json"))) < 3:
-        time.sleep(0.02)
+    process = start(tmp_path / "many", saved, out, "--workers", "2", said=subprocess.PIPE)
+    wait_for(process, out, 3)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 130, said

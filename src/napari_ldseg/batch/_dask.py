@@ -116,9 +116,7 @@ def local_cluster(workers: int) -> Iterator[Any]:
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.allowed-failures": DEATHS,
     }
-    with ExitStack() as stack:
-        stack.enter_context(_without_variables(KEEP_MEMORY))
-        stack.enter_context(dask.config.set(settings))
+    with _without_variables(KEEP_MEMORY), dask.config.set(settings), ExitStack() as stack:
         with _children_ignore_ctrl_c():
             cluster = stack.enter_context(
                 distributed.LocalCluster(
