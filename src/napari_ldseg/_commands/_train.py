@@ -87,6 +87,9 @@ def train(
     settings: Annotated[
         Path | None, typer.Option("--config", help='JSON file {"model": {...}, "train": {...}}; flags go first.')
     ] = None,
+    pretrained: Annotated[
+        Path | None, typer.Option("--pretrained", help="Weights (.pth) for the image encoder's backbone to start from.")
+    ] = None,
     minutes: Minutes = None,
     epochs: Epochs = None,
     foreground: Foreground = None,
@@ -110,7 +113,7 @@ def train(
 
     from ..training import train as run
 
-    _train(run(pairs, model_config, config, out), out)
+    _train(run(pairs, model_config, config, out, pretrained=pretrained), out)
 
 
 @border("Interrupted; run the same command again to go on from the last state.")

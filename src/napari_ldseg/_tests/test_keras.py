@@ -17,8 +17,8 @@ from napari_ldseg.config import ModelConfig, ReleaseConfig
 from napari_ldseg.data import Image
 from napari_ldseg.errors import CheckpointError, InputError
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.networks._blocks import Attention
-from napari_ldseg.networks._release import BatchNorm, Transposed, group_norm, shrink
+from napari_ldseg.networks._blocks import Attention, BatchNorm
+from napari_ldseg.networks._release import Transposed, group_norm, shrink
 
 from .builders import make_ramp
 from .keras_builders import KerasFile, denoiser, mask_encoder, write_release

@@ -8,6 +8,7 @@ from ._manage import check_name, delete_model, export_model, install_model, rena
 from ._registry import ModelEntry, find_model, keras_files, list_models, released_folder, user_folder
 
 if TYPE_CHECKING:
+    from ._backbone import load_backbone
     from ._device import autocast, resolve_device
     from ._keras import import_keras
     from ._torch_file import import_torch
@@ -26,6 +27,7 @@ __all__ = [
     "install_model",
     "keras_files",
     "list_models",
+    "load_backbone",
     "load_model",
     "read_header",
     "released_folder",
@@ -38,6 +40,7 @@ __all__ = [
 _LAZY = {
     "autocast": "._device",
     "import_keras": "._keras",
+    "load_backbone": "._backbone",
     "import_torch": "._torch_file",
     "load_model": "._weights",
     "resolve_device": "._device",

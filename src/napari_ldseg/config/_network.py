@@ -52,6 +52,11 @@ class NetworkConfig(FamilyConfig):
         ge=0,
         description="Stages that the image encoder climbs back with skips before it folds to the latent's size.",
     )
+    image_backbone: Literal["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"] | None = Field(
+        None,
+        description="The image encoder's way down, instead of residual blocks; image_widths are then those of the "
+        "climb back. With four or five down-samplings.",
+    )
     guess: bool = Field(
         False,
         description="Also condition on the latent of a first-guess mask that the image encoder predicts.",
@@ -82,6 +87,8 @@ class NetworkConfig(FamilyConfig):
             raise ValueError("denoiser_widths needs one to six levels, and denoiser_attention one entry for each")
         if self.image_refine >= depth:
             raise ValueError("image_refine must be smaller than the number of down-samplings")
+        if self.image_backbone is not None and depth not in (4, 5):
+            raise ValueError("image_backbone needs four or five down-samplings")
         if min(self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths) < 1:
             raise ValueError("every width must be positive")
         if max(self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths) > 2048:

@@ -58,6 +58,9 @@ class TrainConfig(Config):
         description="Peak learning rate (AdamW, warm-up, cosine); 'auto' is 0.001 from scratch and half of it on top "
         "of trained weights.",
     )
+    backbone_rate: float = Field(
+        0.3, gt=0, le=1, description="Share of the learning rate for an image encoder's pretrained backbone."
+    )
     autoencoder_learning_rate: float = Field(2e-3, gt=0, le=1, description="The same for the autoencoder.")
     weight_decay: float = Field(0.01, ge=0, le=1)
     warmup: int = Field(100, ge=0, description="Steps over which the learning rate rises.")

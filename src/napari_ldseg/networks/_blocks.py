@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Of TensorFlow, where the authors' release and EfficientNet-Lite were trained.
+EPSILON = 1e-3
+MOMENTUM = 0.01
 CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
@@ -49,6 +52,25 @@ def unfold(x: Tensor, factor: int) -> Tensor:
     x = x.reshape(n, c // factor**ndim, *[factor] * ndim, *shape)  # (N, C, f, f, f, z, y, x)
     order = [axis for d in range(ndim) for axis in (2 + ndim + d, 2 + d)]
     return x.permute(0, 1, *order).reshape(n, c // factor**ndim, *(side * factor for side in shape))
+
+
+class BatchNorm(nn.Module):
+    """Batch-norm (Ioffe & Szegedy 2015) of any dimension, with Keras' epsilon and momentum.
+
+    Unlike ``torch.nn.BatchNorm2d`` it stores no count of batches, so that a model's tensors are all floats.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, *S) to the same shape."""
+        mean, variance = self.get_buffer("mean"), self.get_buffer("variance")
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, self.training, MOMENTUM, EPSILON)
 
 
 class ResidualBlock(nn.Module):

@@ -12,11 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import ReleaseConfig
-from ._blocks import CONVOLUTIONS, Attention, TimeEmbedding, Upsample, conv
+from ._blocks import CONVOLUTIONS, EPSILON, Attention, BatchNorm, TimeEmbedding, Upsample, conv
 from ._denoiser import Level
 
-EPSILON = 1e-3
-MOMENTUM = 0.01
 DROPOUT = 0.2
 TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
@@ -33,25 +31,6 @@ def group_norm(channels: int, groups: int = 4) -> nn.GroupNorm:
 def attention_norm(channels: int) -> nn.GroupNorm:
     """Return the group-norm within the image encoder's attentions, which has eight groups."""
     return group_norm(channels, 8)
-
-
-class BatchNorm(nn.Module):
-    """Batch-norm (Ioffe & Szegedy 2015) of any dimension, with Keras' epsilon and momentum.
-
-    Unlike ``torch.nn.BatchNorm2d`` it stores no count of batches, so that a model's tensors are all floats.
-    """
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, *S) to the same shape."""
-        mean, variance = self.get_buffer("mean"), self.get_buffer("variance")
-        return F.batch_norm(x, mean, variance, self.weight, self.bias, self.training, MOMENTUM, EPSILON)
 
 
 class Pad(nn.Module):

@@ -104,13 +104,14 @@ class Trainer:
             )
 
     def _optimizer(self, stage: Stage) -> torch.optim.AdamW:
-        parameters = [p for name in stage.modules for p in self.model.get_submodule(name).parameters()]
-        matrices = [p for p in parameters if p.ndim > 1]
-        vectors = [p for p in parameters if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": self.config.weight_decay},
-            {"params": vectors, "weight_decay": 0},
-        ]
+        # (weight decay, share of the learning rate) of groups of parameters, in the order of their first one
+        found: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for module in stage.modules:
+            for name, parameter in self.model.get_submodule(module).named_parameters():
+                decay = self.config.weight_decay if parameter.ndim > 1 else 0.0
+                share = self.config.backbone_rate if name.startswith("backbone.") else 1.0
+                found.setdefault((decay, share), []).append(parameter)
+        groups = [{"params": params, "weight_decay": decay, "share": share} for (decay, share), params in found.items()]
         return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.99))
 
     def run(self, stage: Stage) -> Generator[Epoch, None, None]:
@@ -143,7 +144,7 @@ class Trainer:
         rate = stage.learning_rate * learning_rate_factor(stage.progress, stage.step, self.config.warmup)
         optimizer = self.optimizers[stage.name]
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         batch = self.draw(stage)
         with autocast(self.device, self.precision):
             loss = stage.loss(self.model, batch, self.config, self.generator)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ..checkpoints import load_backbone
 from ..config import ModelConfig, TrainConfig
 from ..data import Pair
 from ..errors import InputError
@@ -17,7 +18,12 @@ from ._loop import Trainer, run_trainer
 
 
 def train(
-    pairs: Sequence[Pair], model_config: ModelConfig, config: TrainConfig, folder: Path
+    pairs: Sequence[Pair],
+    model_config: ModelConfig,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    pretrained: str | Path | None = None,
 ) -> Generator[Epoch, None, LDSeg]:
     """Train a model from scratch, in the paper's two stages.
 
@@ -31,6 +37,8 @@ def train(
     folder : Path
         Where ``model.safetensors`` (the best so far), ``log.jsonl``, ``split.json``, ``preview.npz`` and
         ``state.safetensors`` go. A folder with a state is resumed: the run goes on where it was killed.
+    pretrained : str or Path, optional
+        Weights that the image encoder's backbone starts from (:func:`napari_ldseg.checkpoints.load_backbone`).
 
     Yields
     ------
@@ -45,6 +53,8 @@ def train(
 
     Raises
     ------
+    CheckpointError
+        If the pretrained weights cannot be read, or do not fit.
     InputError
         If images, labels or settings do not fit, if the folder holds a run with other settings, or the disk refuses.
     EngineError
@@ -58,6 +68,9 @@ def train(
     with joined():
         torch.manual_seed(config.seed)
         cases = load_cases(pairs, model_config, config)
-        trainer = Trainer(cases, LDSeg(model_config), config, Path(folder))
-        model = yield from run_trainer(trainer)
-        return finished(trainer, model, "")
+        model = LDSeg(model_config)
+        if pretrained is not None:
+            load_backbone(model, pretrained)
+        trainer = Trainer(cases, model, config, Path(folder))
+        best = yield from run_trainer(trainer)
+        return finished(trainer, best, "")
