@@ -246,25 +246,23 @@ def main() -> None:
         read = annotated(args.images, args.labels, args.split, foreground=args.foreground)
         cases = [(image, reference) for _, image, reference in islice(read, args.limit)]
     given = Setting(load_model(args.model, "cpu"), cases, args.quick, args.seed)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
+    facts = {"model": given.model.config.name, "sha256": given.model.sha256, "seed": args.seed, "images": len(cases)}
     for name in args.names or EXPERIMENTS:
         begun = time.perf_counter()
         rows = list(EXPERIMENTS[name](given))
-        took = time.perf_counter() - begun
-        print(f"\n{name}: {len(cases)} images, {took:.0f} s\n\n{table(rows)}", flush=True)  # noqa: T201
-        if args.out:
-            origin = {
-                "command": shlex.join(["python", *sys.argv]),
-                "commit": commit.strip(),
-                "version": __version__,
-                "model": given.model.config.name,
-                "sha256": given.model.sha256,
-                "seed": args.seed,
-                "images": len(cases),
-                "seconds": round(took),
-            }
-            write_text(args.out / f"{name}.json", json.dumps({**origin, "rows": rows}, indent=1, default=float))
-            write_text(args.out / f"{name}.md", f"{table(rows)}\n")
+        publish(name, rows, args.out and args.out / name, facts, time.perf_counter() - begun)
+
+
+def publish(name: str, rows: list[Row], out: Path | None, facts: dict[str, object], seconds: float) -> None:
+    """Print a table, and write it as Markdown and, with where it came from, as JSON."""
+    print(f"\n{name}: {seconds:.0f} s\n\n{table(rows)}", flush=True)  # noqa: T201
+    if out is None:
+        return
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
+    origin = {"command": shlex.join(["python", *sys.argv]), "commit": commit.strip(), "version": __version__, **facts}
+    everything = {**origin, "seconds": round(seconds), "rows": rows}
+    write_text(out.with_suffix(".json"), json.dumps(everything, indent=1, default=float))
+    write_text(out.with_suffix(".md"), f"{table(rows)}\n")
 
 
 if __name__ == "__main__":

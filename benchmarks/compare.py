@@ -1,0 +1,169 @@
+r"""LDSeg against other networks and other diffusion, trained under one budget (the paper's Tables I to III and V).
+
+    python benchmarks/compare.py --like models/glas/split.safetensors --images D --labels D --groups D/grade.csv \
+        --foreground --seed 6 --spacing 2 --crop 160 --minutes 4 --out docs/evidence/compare_glas
+
+Images, classes and the split are those of the model that ``--like`` names; ``--spacing`` and ``--crop`` make them small
+enough for two cores. Every network is trained on the same images with the same augmentation, optimiser, schedule and
+averaging of weights, for as many minutes of processor time; nothing is chosen on the validation images. ``--quick``
+takes phantoms and seconds: it shows that all of it runs, its scores say nothing.
+"""
+
+import argparse
+import copy
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from evidence import Row, publish
+from peers import Peer, peers
+from torch import nn
+
+from napari_ldseg.checkpoints import autocast, load_model
+from napari_ldseg.config import InputConfig, ModelConfig, NetworkConfig, TrainConfig
+from napari_ldseg.data import convert_spacing, find_pairs, phantom
+from napari_ldseg.inference import plan_grid
+from napari_ldseg.inference._preprocess import prepare, restore
+from napari_ldseg.measure import auroc, dice, iou
+from napari_ldseg.training._augment import draw_batch
+from napari_ldseg.training._cases import Case, Frame, load_cases, split_groups, to_cases
+from napari_ldseg.training._losses import Batch
+from napari_ldseg.training._stage import learning_rate_factor
+
+SAMPLES = 5
+PIXEL_STEPS = 50
+DEVICE = torch.device("cpu")
+
+
+def fit(peer: Peer, cases: list[Case], model: ModelConfig, config: TrainConfig) -> tuple[Peer, int]:
+    """Train within ``config.minutes`` of processor time; return the averaged weights and the number of steps."""
+    generator = torch.Generator().manual_seed(config.seed)
+    average, total = copy.deepcopy(peer).eval().requires_grad_(False), 0
+    for share, parameters, loss_of in peer.stages():
+        optimizer = torch.optim.AdamW(parameters, lr=config.peak_rate, weight_decay=config.weight_decay)
+        spent, step = 0.0, 0
+        peer.train()
+        while spent < 60 * config.minutes * share:
+            begun = time.process_time()
+            rate = config.peak_rate * learning_rate_factor(spent / (60 * config.minutes * share), step, config.warmup)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            chosen = torch.randint(len(cases), (config.batch,), generator=generator).tolist()
+            upright = model.input.upright
+            images, masks = draw_batch(
+                [cases[i] for i in chosen], config.crop, augment=True, rotate=not upright, generator=generator
+            )
+            with autocast(DEVICE, config.precision):
+                loss = loss_of(Batch(images, masks, masks), config, generator)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            step += 1
+            blend(average, peer, min(config.ema, (1 + step) / (10 + step)))
+            spent += time.process_time() - begun
+        total += step
+        peer.load_state_dict(average.state_dict())
+    return average, total
+
+
+@torch.no_grad()
+def blend(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the model's."""
+    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
+    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
+        mean.copy_(value)
+
+
+@torch.no_grad()
+def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Row:
+    """DSC and IoU at full resolution, and whether low confidence finds the errors."""
+    classes = model.network.classes
+    found: dict[str, list[float]] = {"DSC": [], "DSC of 5": [], "IoU": [], "AUROC of errors": [], "seconds": []}
+    for case in cases:
+        spacing = convert_spacing(case.source.spacing, case.source.unit, model.input.unit)
+        grid = plan_grid(case.source.shape, spacing, model)
+        pixels = case.source.array if "c" in case.source.axes else case.source.array[None]
+        image = prepare(pixels, grid, model)
+        generator = torch.Generator().manual_seed(seed)
+        begun = time.perf_counter()
+        one = restore(peer.probabilities(image, 1, generator), grid)[0].numpy()
+        found["seconds"].append(time.perf_counter() - begun)
+        many = one
+        if peer.stochastic:
+            many = restore(peer.probabilities(image, SAMPLES, generator), grid)[0].numpy()
+        labels = many.argmax(axis=0)
+        found["DSC"].append(float(np.nanmean(dice(one.argmax(axis=0), case.labels, classes)[1:])))
+        found["DSC of 5"].append(float(np.nanmean(dice(labels, case.labels, classes)[1:])))
+        found["IoU"].append(float(np.nanmean(iou(labels, case.labels, classes)[1:])))
+        found["AUROC of errors"].append(auroc(1 - many.max(axis=0), labels != case.labels))
+    return {name: float(np.nanmean(values)) for name, values in found.items()}
+
+
+def phantoms(config: ModelConfig) -> tuple[list[Case], list[Case]]:
+    """Thirty small phantoms to train on, and two others."""
+    frames = []
+    for seed in range(32):
+        image, labels = phantom((64, 64), seed=seed)
+        source = image.replace(array=np.moveaxis(image.array, -1, 0), axes="cyx", levels=())
+        frames.append(Frame(source, labels, str(seed), str(seed)))
+    cases = to_cases(frames, config)
+    return cases[:30], cases[30:]
+
+
+def main() -> None:
+    """Train and score every peer, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--like", help="a model whose kind of image and classes are taken")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--labels", type=Path)
+    parser.add_argument("--groups", type=Path)
+    parser.add_argument("--foreground", action="store_true", help="every label above 0 is class 1")
+    parser.add_argument("--spacing", type=float, help="pixel size that the networks see, in the model's unit")
+    parser.add_argument("--crop", type=int, nargs="+", default=[160])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--validation", type=float, default=0.15)
+    parser.add_argument("--minutes", type=float, default=4.0, help="processor minutes for each network")
+    parser.add_argument("--only", nargs="+", help="names, or parts of them")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="on phantoms, for seconds")
+    parser.add_argument("--out", type=Path, help="file without suffix, for .md and .json")
+    args = parser.parse_args()
+    if not args.quick and None in (args.like, args.images, args.labels):
+        parser.error("give --like, --images and --labels, or --quick")
+    settings = {"foreground": args.foreground, "seed": args.seed, "warmup": 20, "ema": 0.99}
+    if args.quick:
+        rich = {"latent_channels": 4, "latent_norm": "channel", "embedding_channels": 16, "image_refine": 2}
+        small = NetworkConfig(image_channels=3, guess=True, **rich)
+        seen = InputConfig(mode="spacing", shape=(64, 64), spacing=(1.0, 1.0), source_spacing=(1.0, 1.0))
+        model = ModelConfig(network=small, input=seen, sampler="dpm-solver++")
+        config = TrainConfig(minutes=0.05, batch=4, crop=(64, 64), **settings)
+        training, validation = phantoms(model)
+    else:
+        model = load_model(args.like, "cpu").config
+        ndim = model.network.ndim
+        crop = tuple(args.crop) if len(args.crop) == ndim else (args.crop[0],) * ndim
+        changes = {"shape": crop, **({"spacing": (args.spacing,) * ndim} if args.spacing else {})}
+        model = model.replace(input=model.input.replace(**changes).model_dump())
+        config = TrainConfig(minutes=args.minutes, batch=args.batch, crop=crop, **settings)
+        cases = load_cases(find_pairs(args.images, args.labels, groups=args.groups), model, config)
+        training, validation = split_groups(cases, args.validation, args.seed)
+    rows: list[Row] = []
+    begun = time.perf_counter()
+    for name, make in peers(model, 5 if args.quick else PIXEL_STEPS).items():
+        if args.only and not any(part in name for part in args.only):
+            continue
+        torch.manual_seed(args.seed)
+        peer = make()
+        size = sum(p.numel() for p in peer.parameters()) / 1e6
+        peer, steps = fit(peer, training, model, config)
+        rows.append({"": name, "million weights": size, "steps": steps, **score(peer, validation, model, args.seed)})
+        print(rows[-1], flush=True)  # noqa: T201
+    facts = {"training": len(training), "validation": len(validation), "minutes": config.minutes}
+    publish("compare", rows, args.out, {**facts, "seed": args.seed}, time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    main()
