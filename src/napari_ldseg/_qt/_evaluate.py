@@ -1,10 +1,12 @@
 """The Evaluate widget: a labels layer against a reference layer."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
+from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -18,12 +20,14 @@ from qtpy.QtWidgets import (
 )
 
 from ..errors import InputError, LDSegError
-from ..measure import score_case
+from ..measure import found_curve, score_case
 from ._background import Done, Task
 from ._forms import form_layout, row_label
+from ._found_plot import FoundPlot
 from ._labels import LabelsPicker
-from ._layers import KEY
+from ._layers import KEY, class_colormap
 from ._messages import Message
+from ._sources import place_on
 
 if TYPE_CHECKING:
     import napari
@@ -39,6 +43,29 @@ NAMES = {
     "error_auroc": "SD finds errors (AUROC)",
     "error_ause": "SD against oracle (AUSE)",
 }
+
+
+SHARES = np.linspace(0, 1, 101) ** 2  # denser where most errors should be
+ERRORS = {"none": "#000000", "missed": "#4aa3ff", "too much": "#ff5d5d", "other class": "#f0c75e"}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What came of a comparison.
+
+    Attributes
+    ----------
+    scores : dict of float
+        As :func:`napari_ldseg.measure.score_case` gives them.
+    errors : (Labels, uint8 array)
+        The layer that was judged, and what is wrong in it: 1 missed, 2 too much, 3 another class.
+    found : (float array, float), optional
+        Share of the wrong pixels found after each of ``SHARES``, the highest SD first, and the share that is wrong.
+    """
+
+    scores: dict[str, float]
+    errors: tuple[Labels, NDArray[np.uint8]]
+    found: tuple[NDArray[np.float64], float] | None
 
 
 class EvaluateWidget(QWidget):
@@ -63,9 +90,16 @@ class EvaluateWidget(QWidget):
         self.button = QPushButton("Evaluate")
         self.message = Message()
         self.table = QTableWidget(0, 2)
+        self.found = FoundPlot()
+        self.found.hide()
+        self.show_errors = QPushButton("Show errors")
+        self.show_errors.setToolTip("Add a layer: what the labels miss, what they have too much, and other classes")
+        self.show_errors.setEnabled(False)
+        self._errors: tuple[Labels, NDArray[np.uint8]] | None = None
         self._task: Task | None = None
         self._lay_out()
         self.button.clicked.connect(self.evaluate)
+        self.show_errors.clicked.connect(self.add_errors)
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves room for the picture."""
@@ -88,7 +122,13 @@ class EvaluateWidget(QWidget):
     def _on_done(self, done: Done) -> None:
         self.button.setEnabled(True)
         self.button.setText("Evaluate")
-        rows: dict[str, float] = done.value or {}
+        self._errors = done.value and done.value.errors
+        self.show_errors.setEnabled(self._errors is not None)
+        rows: dict[str, float] = done.value.scores if done.value else {}
+        curve = done.value and done.value.found
+        self.found.setVisible(curve is not None)
+        if curve is not None:
+            self.found.show_curve(SHARES, *curve)
         self.table.setRowCount(len(rows))
         for index, (key, value) in enumerate(rows.items()):
             kind, _, name = key.partition(" ")
@@ -100,7 +140,20 @@ class EvaluateWidget(QWidget):
             self.message.show_error(str(done.error) if isinstance(done.error, LDSegError) else repr(done.error))
         self.evaluated.emit(rows)
 
-    def _scores(self) -> Callable[[], dict[str, float]]:
+    def add_errors(self) -> None:
+        """Add a layer of where the labels and the reference differed when they were compared."""
+        if self._errors is None:
+            return
+        layer, errors = self._errors
+        self._viewer.add_labels(
+            errors,
+            name=f"{layer.name} errors",
+            colormap=class_colormap(tuple(ERRORS), tuple(ERRORS.values())),
+            features={"index": range(len(ERRORS)), "error": list(ERRORS)},
+            **place_on(layer, np.ones(errors.ndim), np.zeros(errors.ndim)),
+        )
+
+    def _scores(self) -> Callable[[], "Evaluated"]:
         """Return the call that computes the scores."""
         layer, reference = self.prediction.value(), self.reference.value()
         if layer is None or reference is None:
@@ -116,13 +169,19 @@ class EvaluateWidget(QWidget):
         foreground, sd = self.foreground.isChecked(), self._sd(layer)
         spacing, objects = tuple(map(float, layer.scale)), self.objects.isChecked()
 
-        def scores() -> dict[str, float]:
+        def scores() -> Evaluated:
             both = [(mask > 0).astype(np.uint8) if foreground else mask for mask in masks]
             if max(int(mask.max(initial=0)) for mask in both) > 255:
                 raise InputError(
                     "There are more than 255 classes. If these are numbers of objects, tick 'All labels above 0 ...'."
                 )
-            return score_case(*both, spacing=spacing, objects=objects, sd=sd)
+            rows = score_case(*both, spacing=spacing, objects=objects, sd=sd)
+            wrong = both[0] != both[1]
+            errors = (wrong * np.where(both[0] == 0, 1, np.where(both[1] == 0, 2, 3))).astype(np.uint8)
+            found = None
+            if sd is not None and wrong.any():
+                found = (found_curve(np.asarray(sd), wrong, SHARES), float(wrong.mean()))
+            return Evaluated(rows, (layer, errors), found)
 
         return scores
 
@@ -152,5 +211,14 @@ class EvaluateWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(10)
-        for part in (inputs, self.foreground, self.objects, self.button, self.message, self.table):
+        for part in (
+            inputs,
+            self.foreground,
+            self.objects,
+            self.button,
+            self.message,
+            self.table,
+            self.found,
+            self.show_errors,
+        ):
             column.addWidget(part)

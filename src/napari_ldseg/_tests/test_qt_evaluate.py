@@ -48,6 +48,16 @@ def test_labels_against_a_reference(qtbot: QtBot) -> None:
     assert shown(widget)[0] == ["Dice", "0.5"]
     assert ["Object F1", "1"] in shown(widget)
     assert widget.button.isEnabled()
+    assert not widget.found.isVisibleTo(widget)
+    # What is missed, what is too much, and other classes get a layer of their own, on the one that was judged.
+    widget.show_errors.click()
+    errors = viewer.layers["mine errors"]
+    assert errors.data.dtype == np.uint8
+    assert set(np.unique(errors.data)) == {0, 1, 2}
+    assert np.array_equal(errors.data == 1, (prediction == 0) & (reference > 0))
+    assert np.array_equal(errors.data == 2, (prediction > 0) & (reference == 0))
+    assert np.allclose(errors.scale, 2)
+    assert list(errors.features["error"]) == ["none", "missed", "too much", "other class"]
 
 
 def test_a_result_also_says_whether_its_sd_finds_the_errors(qtbot: QtBot, tmp_path: Path) -> None:
@@ -63,6 +73,13 @@ def test_a_result_also_says_whether_its_sd_finds_the_errors(qtbot: QtBot, tmp_pa
     widget.prediction.setValue(labels)
     widget.reference.setValue(reference)
     assert evaluate(qtbot, widget)["error_auroc"] == 0.5  # the stand-in engine is equally unsure everywhere
+    assert widget.found.isVisibleTo(widget)
+    reviewed, found = widget.found.plot.getPlotItem().listDataItems()[0].getData()
+    assert np.allclose(reviewed, found)  # and so no better than a random order
+    widget.reference.setValue(labels)
+    widget.prediction.setValue(reference)
+    evaluate(qtbot, widget)
+    assert not widget.found.isVisibleTo(widget)  # a layer without an SD map
 
 
 @pytest.mark.parametrize(

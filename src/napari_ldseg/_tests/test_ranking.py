@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_ldseg.errors import InputError
-from napari_ldseg.measure import aurc, auroc, found_after
+from napari_ldseg.measure import aurc, auroc, found_after, found_curve
 from napari_ldseg.measure._scores import dice_matrix, expected_loss, sample_dice
 
 SCORES = [0.9, 0.8, 0.3, 0.1]
@@ -25,6 +25,7 @@ def test_equal_scores_are_a_random_order() -> None:
     errors, risks = [1, 0, 0, 0], [1.0, 0.0, 0.0, 0.0]
     assert auroc([1] * 4, errors) == 0.5
     assert found_after([1] * 4, errors, 0.5) == 0.5
+    assert np.allclose(found_curve([1] * 4, errors, [0, 0.25, 1]), [0, 0.25, 1])
     assert aurc([1] * 4, risks) == 0.25
 
 

@@ -135,13 +135,19 @@ def found_after(score: ArrayLike, error: ArrayLike, share: float) -> float:
 
     nan, with a ``UserWarning``, where there are no errors.
     """
+    return float(found_curve(score, error, [share])[0])
+
+
+def found_curve(score: ArrayLike, error: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
+    """:func:`found_after` for many shares at once, an array of their shape."""
     scores, wrong = _pair(score, error)
     if not wrong.any():
-        return _undefined("the share of errors found")
+        return np.full(np.shape(shares), _undefined("the share of errors found"))
     _, group, sizes = np.unique(-scores, return_inverse=True, return_counts=True)
     shared = np.repeat(np.bincount(group, wrong) / sizes, sizes)
     seen = np.concatenate([[0.0], np.cumsum(shared)])
-    return float(np.interp(share * wrong.size, np.arange(wrong.size + 1), seen) / wrong.sum())
+    reviewed = np.asarray(shares, np.float64) * wrong.size
+    return np.interp(reviewed, np.arange(wrong.size + 1), seen) / np.float64(wrong.sum())
 
 
 def sparsification_error(score: ArrayLike, risk: ArrayLike) -> float:
