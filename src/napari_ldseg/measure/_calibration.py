@@ -147,7 +147,8 @@ def found_curve(score: ArrayLike, error: ArrayLike, shares: ArrayLike) -> NDArra
     shared = np.repeat(np.bincount(group, wrong) / sizes, sizes)
     seen = np.concatenate([[0.0], np.cumsum(shared)])
     reviewed = np.asarray(shares, np.float64) * wrong.size
-    return np.interp(reviewed, np.arange(wrong.size + 1), seen) / np.float64(wrong.sum())
+    found: NDArray[np.float64] = np.interp(reviewed, np.arange(wrong.size + 1), seen) / wrong.sum()
+    return found
 
 
 def sparsification_error(score: ArrayLike, risk: ArrayLike) -> float:
