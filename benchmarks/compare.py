@@ -5,7 +5,7 @@ r"""LDSeg against other networks and other diffusion, trained under one budget (
 
 Images, classes and the split are those of the model that ``--like`` names; ``--spacing`` and ``--crop`` make them small
 enough for two cores. Every network is trained on the same images with the same augmentation, optimiser, schedule and
-averaging of weights, for as many minutes of processor time; nothing is chosen on the validation images. ``--quick``
+averaging of weights, for as many minutes on an idle machine; nothing is chosen on the validation images. ``--quick``
 takes phantoms and seconds: it shows that all of it runs, its scores say nothing.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from evidence import Row, publish
-from peers import Peer, peers
+from peers import PIXEL_STEPS, Peer, peers
 from torch import nn
 
 from napari_ldseg.checkpoints import autocast, load_model
@@ -32,12 +32,11 @@ from napari_ldseg.training._losses import Batch
 from napari_ldseg.training._stage import learning_rate_factor
 
 SAMPLES = 5
-PIXEL_STEPS = 50
 DEVICE = torch.device("cpu")
 
 
 def fit(peer: Peer, cases: list[Case], model: ModelConfig, config: TrainConfig) -> tuple[Peer, int]:
-    """Train within ``config.minutes`` of processor time; return the averaged weights and the number of steps."""
+    """Train for ``config.minutes``; return the averaged weights and the number of steps."""
     generator = torch.Generator().manual_seed(config.seed)
     average, total = copy.deepcopy(peer).eval().requires_grad_(False), 0
     for share, parameters, loss_of in peer.stages():
@@ -45,7 +44,7 @@ def fit(peer: Peer, cases: list[Case], model: ModelConfig, config: TrainConfig) 
         spent, step = 0.0, 0
         peer.train()
         while spent < 60 * config.minutes * share:
-            begun = time.process_time()
+            begun = time.perf_counter()
             rate = config.peak_rate * learning_rate_factor(spent / (60 * config.minutes * share), step, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -62,7 +61,7 @@ def fit(peer: Peer, cases: list[Case], model: ModelConfig, config: TrainConfig) 
             optimizer.step()
             step += 1
             blend(average, peer, min(config.ema, (1 + step) / (10 + step)))
-            spent += time.process_time() - begun
+            spent += time.perf_counter() - begun
         total += step
         peer.load_state_dict(average.state_dict())
     return average, total
@@ -125,7 +124,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, nargs="+", default=[160])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--validation", type=float, default=0.15)
-    parser.add_argument("--minutes", type=float, default=4.0, help="processor minutes for each network")
+    parser.add_argument("--minutes", type=float, default=4.0, help="for each network, on an otherwise idle machine")
     parser.add_argument("--only", nargs="+", help="names, or parts of them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="on phantoms, for seconds")

@@ -1,4 +1,4 @@
-r"""The paper's claims on a released model: steps (Table IV), noise (Fig. 5), codec (Table V), uncertainty (Fig. 7).
+r"""The paper's claims on a released model: steps (Fig. 3, Table IV), noise (Fig. 5), codec, uncertainty (Fig. 7), size.
 
     python benchmarks/evidence.py steps noise codec uncertainty --model models/glas/split.safetensors \
         --images DIR --labels DIR --split models/glas/split.json --foreground --out docs/evidence
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import torch
+from peers import PIXEL_STEPS, STEPS, Latent, PixelDiffusion
 from scipy import ndimage
 from score import annotated, first_guess
 from skimage import color
@@ -208,7 +209,31 @@ def uncertainty(given: Setting) -> Iterator[Row]:
     yield {"of": "images", "score": "random order", "AURC": np.mean(risks), "oracle AURC": aurc(risks, risks)}
 
 
-EXPERIMENTS = {"steps": steps, "noise": noise, "codec": codec, "uncertainty": uncertainty}
+@torch.no_grad()
+def size(given: Setting) -> Iterator[Row]:
+    """Side of the image against seconds, one sample: in the latent, and pixel by pixel (Fig. 4b).
+
+    Time does not depend on weights or content: the pixel diffusion is an untrained one, and its 50 steps are 25 times
+    what two take.
+    """
+    model, network = given.model, given.model.config.network
+    sides = (64, 128) if given.quick else (128, 256, 512, 1024) if network.ndim == 2 else (32, 64, 96, 128)
+    latent = Latent(model, model.config.sampler).eval()
+    pixels = PixelDiffusion(model.config, "mask", 2).eval()
+    for side in sides:
+        image = torch.rand(1, network.image_channels, *[side] * network.ndim)
+        generator = torch.Generator().manual_seed(given.seed)
+        seconds = []
+        for peer in (latent, pixels):
+            peer.probabilities(image, 1, generator)
+            begun = time.perf_counter()
+            peer.probabilities(image, 1, generator)
+            seconds.append(time.perf_counter() - begun)
+        ours, theirs = seconds[0], seconds[1] / 2 * PIXEL_STEPS
+        yield {"side": side, f"latent, K = {STEPS}": ours, f"pixels, K = {PIXEL_STEPS}": theirs, "ratio": theirs / ours}
+
+
+EXPERIMENTS = {"steps": steps, "noise": noise, "codec": codec, "uncertainty": uncertainty, "size": size}
 
 
 def table(rows: list[Row]) -> str:
@@ -241,7 +266,7 @@ def main() -> None:
     if not args.quick and (args.images is None or args.labels is None):
         parser.error("give --images and --labels, or --quick")
     if args.images is None:
-        cases = phantoms(args.limit or 3)
+        cases = phantoms(args.limit or 2)
     else:
         read = annotated(args.images, args.labels, args.split, foreground=args.foreground)
         cases = [(image, reference) for _, image, reference in islice(read, args.limit)]

@@ -26,6 +26,7 @@ from napari_ldseg.training._losses import Batch, autoencoder_loss, cross_entropy
 Loss = Callable[[Batch, TrainConfig, torch.Generator], Tensor]
 MASK_SHARE = 0.12
 STEPS = 10
+PIXEL_STEPS = 50
 # Distances beyond this many pixels are all the same to the network (SDF-DDPM truncates, too).
 FAR = 16.0
 
