@@ -4,7 +4,7 @@ The slide (0.25 um/pixel, seven levels, nothing of it on disk or in memory) is t
 mirrored side by side. A process of its own segments it; it is killed (SIGKILL) in the middle of a block when
 ``--kill`` blocks are done, and another process goes on until ``--blocks`` are.
 
-    python benchmarks/large.py --out /tmp/slide.zarr --kill 1 --blocks 2
+    python benchmarks/large.py --out /tmp/slide.zarr --kill 1 --blocks 2     # 25: the whole slide
 
 A block takes its time. ``--block 512`` makes small ones, to see it killed and gone on with; ``--dry`` draws random
 probabilities in place of the networks, to see what reading, blending and writing whole blocks take without them.
@@ -83,6 +83,11 @@ def child(args: argparse.Namespace) -> None:
             "share": round((run.progress("-").done - before) / run.progress("-").total, 4),
         }
         say(json.dumps({**note, "peak_gib": round(rss, 2)}))
+    if not run.todo():
+        started = time.perf_counter()
+        run.finish()
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        say(f"the whole slide is done; finished in {time.perf_counter() - started:.0f} s, peak {rss:.2f} GiB")
 
 
 def random_probabilities(self, condition: torch.Tensor, noise, images: int):
@@ -134,7 +139,8 @@ def main() -> None:
     process.wait()
     say("killed in the middle of a block; another process goes on")
     start(sys.argv[1:]).wait()
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+    written = folder if folder.exists() else args.out
+    size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file()) / 2**20
     say(f"{size:.1f} MiB on disk")
 
 
