@@ -1,6 +1,7 @@
 """Make the pictures of the documentation: python docs/screenshots.py [--model NAME] [--out docs/images].
 
 With ``--cardiac MODEL`` only that of the Cardiac widget on the phantom cine.
+With ``--evaluate MODEL`` only that of the Evaluate widget.
 With ``--folder`` only the Segment folder widget.
 With ``--keras DIR``, a folder of the LDSeg authors' Keras files, only the picture of the model picker after its import.
 Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py
@@ -20,7 +21,7 @@ from qtpy.QtCore import QEventLoop
 from qtpy.QtGui import QGuiApplication
 from skimage.segmentation import find_boundaries
 
-from napari_ldseg._qt import CardiacWidget, FolderWidget, MeasureWidget, ReviewWidget, SegmentWidget
+from napari_ldseg._qt import CardiacWidget, EvaluateWidget, FolderWidget, MeasureWidget, ReviewWidget, SegmentWidget
 from napari_ldseg._qt._demo import WINDOW, open_demo, press_segment, require_display, save_picture, settle
 from napari_ldseg._qt._layers import HELPER
 from napari_ldseg.config import DemoSample, SegmentConfig
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--phantoms", action="store_true", help="only the picture of the phantoms")
     parser.add_argument("--volume", metavar="MODEL", help="only the sample volume, in 2D and in 3D")
     parser.add_argument("--cine", metavar="MODEL", help="only the sample cine, at two frames")
+    parser.add_argument("--evaluate", metavar="MODEL", help="only the sample cine against its true labels")
     arguments = parser.parse_args()
     require_display()
     if arguments.phantoms:
@@ -103,6 +105,9 @@ def main() -> None:
             picture_frames(arguments.volume, "volume", arguments.samples, arguments.out)
         if arguments.cine:
             picture_frames(arguments.cine, "echo", arguments.samples, arguments.out)
+        return
+    if arguments.evaluate is not None:
+        picture_evaluate(arguments.evaluate, arguments.samples, arguments.out / "evaluate.png")
         return
     if arguments.keras is not None:
         picture_import(arguments.keras, arguments.out / "import_keras.png")
@@ -150,6 +155,26 @@ def measure_beat(viewer: Viewer, path: Path) -> None:
     wait_for(widget.measured, widget.measure)
     widget.go_to(widget.es.value())
     save_picture(viewer, path)
+
+
+def picture_evaluate(model: str, samples: int, path: Path) -> None:
+    """Compare the segmented phantom cine with its true labels, and show what is wrong in it."""
+    viewer = all_frames(model, "echo", samples)
+    image = viewer.layers[0]
+    result = next(layer for layer in viewer.layers if layer.name.endswith("labels"))
+    truth = echo_cine(4, frames=24).labels  # the sample cine's own
+    reference = viewer.add_labels(truth, name="truth", scale=image.scale, units=image.units, visible=False)
+    widget = EvaluateWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Evaluate (LDSeg)", area="right", tabify=True)
+    viewer.fit_to_view()
+    widget.prediction.setValue(result)
+    widget.reference.setValue(reference)
+    wait_for(widget.evaluated, widget.button.click)
+    for layer in viewer.layers[1:]:
+        layer.visible = False
+    widget.show_errors.click()
+    save_picture(viewer, path)
+    viewer.close()
 
 
 def picture_folder(path: Path, model: str | None, samples: int) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QHeaderView,
+    QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -95,6 +96,9 @@ class EvaluateWidget(QWidget):
         self.show_errors = QPushButton("Show errors")
         self.show_errors.setToolTip("Add a layer: what the labels miss, what they have too much, and other classes")
         self.show_errors.setEnabled(False)
+        names = (f'<span style="color: {color}">■</span> {name}' for name, color in list(ERRORS.items())[1:])
+        self.key = QLabel(" &nbsp; ".join(names))
+        self.key.hide()
         self._errors: tuple[Labels, NDArray[np.uint8]] | None = None
         self._task: Task | None = None
         self._lay_out()
@@ -152,6 +156,7 @@ class EvaluateWidget(QWidget):
             features={"index": range(len(ERRORS)), "error": list(ERRORS)},
             **place_on(layer, np.ones(errors.ndim), np.zeros(errors.ndim)),
         )
+        self.key.show()
 
     def _scores(self) -> Callable[[], "Evaluated"]:
         """Return the call that computes the scores."""
@@ -211,14 +216,8 @@ class EvaluateWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(10)
-        for part in (
-            inputs,
-            self.foreground,
-            self.objects,
-            self.button,
-            self.message,
-            self.table,
-            self.found,
-            self.show_errors,
-        ):
+        for part in (inputs, self.foreground, self.objects, self.button, self.message):
+            column.addWidget(part)
+        column.addWidget(self.table, 1)
+        for part in (self.found, self.show_errors, self.key):
             column.addWidget(part)

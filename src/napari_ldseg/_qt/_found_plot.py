@@ -30,11 +30,11 @@ class FoundPlot(QWidget):
         item.setMenuEnabled(False)
         item.setMouseEnabled(x=False, y=False)
         item.hideButtons()
-        item.setLabel("bottom", "Pixels reviewed, highest SD first (%)", color=FRONT)
-        item.setLabel("left", "Errors found (%)", color=FRONT)
         for side in ("left", "bottom"):
             item.getAxis(side).setTextPen(FRONT)
             item.getAxis(side).setPen("#5a606c")
+        item.setLabel("bottom", "Pixels reviewed, highest SD first (%)", color=FRONT)
+        item.setLabel("left", "Errors found (%)", color=FRONT)
         item.setRange(xRange=(0, 100), yRange=(0, 103), padding=0.01)
         item.addLegend(offset=(-10, -10), labelTextColor=FRONT)
         layout = QVBoxLayout(self)
