@@ -217,7 +217,7 @@ def size(given: Setting) -> Iterator[Row]:
     what two take.
     """
     model, network = given.model, given.model.config.network
-    sides = (64, 128) if given.quick else (128, 256, 512, 1024) if network.ndim == 2 else (32, 64, 96, 128)
+    sides = (64, 128) if given.quick else (128, 256, 512, 768) if network.ndim == 2 else (32, 64, 96, 128)
     latent = Latent(model, model.config.sampler).eval()
     pixels = PixelDiffusion(model.config, "mask", 2).eval()
     for side in sides:

@@ -53,7 +53,14 @@ def risk_of_frame(labels: np.ndarray, reference: np.ndarray) -> float:
 
 def measured(result: Segmentation) -> Measured:
     """The pictures of a result."""
-    return Measured(result.labels, len(result.spacing), result.spacing, result.masks, result.sd, result.mean)
+    return Measured(
+        result.labels,
+        result.labels.ndim,
+        result.spacing or (1.0,) * result.labels.ndim,
+        result.masks,
+        result.sd,
+        result.mean,
+    )
 
 
 def interval(scores: np.ndarray, errors: np.ndarray, image: np.ndarray) -> tuple[float, float]:

@@ -6,6 +6,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from ._base import Config
 
+BACKBONE_STRIDE = 32
+
 
 class FamilyConfig(Config):
     """What the networks of every family state: the shapes of image, mask, latent and embedding."""
@@ -25,6 +27,11 @@ class FamilyConfig(Config):
     def factor(self) -> int:
         """Pixels along one side of a latent cell."""
         return 1 << self.downsamplings
+
+    @property
+    def stride(self) -> int:
+        """Pixels along one side of a cell of the image encoder's coarsest grid: images and tiles hold whole ones."""
+        return self.factor
 
 
 class NetworkConfig(FamilyConfig):
@@ -73,6 +80,11 @@ class NetworkConfig(FamilyConfig):
     def downsamplings(self) -> int:
         """How many times the mask encoder and the image encoder halve the grid."""
         return len(self.mask_widths)
+
+    @property
+    def stride(self) -> int:
+        """A backbone goes down to 1/32, whatever the latent's grid."""
+        return self.factor if self.image_backbone is None else max(self.factor, BACKBONE_STRIDE)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -86,9 +86,9 @@ class Segmenter(nn.Module):
 
 
 def grid_shape(model: LDSeg) -> tuple[int, ...]:
-    """Return the shape ((Z), Y, X) of the exported networks: that of the training, up to a multiple of the factor."""
-    factor = model.config.network.factor
-    return tuple(max(-(-side // factor), 2) * factor for side in model.config.input.shape)
+    """Return the shape ((Z), Y, X) of the exported networks: that of the training, up to a multiple of the stride."""
+    stride = model.config.network.stride
+    return tuple(max(-(-side // stride), 2) * stride for side in model.config.input.shape)
 
 
 def export_model(

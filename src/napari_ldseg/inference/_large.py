@@ -155,7 +155,7 @@ class LargeRun:
         self._scale = probe_intensities(probed, model.config, image.name)
         self._frames = list(lazy_frames(self._level, model.config))
         sides = tile_sides(model.config, config)
-        self._tiles = plan_tiles(self._grid.outer, *sides, model.config.network.factor)
+        self._tiles = plan_tiles(self._grid.outer, *sides, model.config.network.stride)
         self._starts = [np.unique(each) for each in zip(*(tile.start for tile in self._tiles), strict=True)]
         self._run = Run(model, config, int(config.samples), math.prod(self._tiles[0].shape))
         refuse_unfit(self._run, self._grid, most=math.inf)

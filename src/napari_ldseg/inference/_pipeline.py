@@ -107,7 +107,7 @@ class _Cutter:
         self._model, self._name, self._grid = model, image.name, grid
         self._tiles: list[Tile] = []
         if grid.tiled:
-            self._tiles = plan_tiles(grid.outer, *tile_sides(model, settings), model.network.factor)
+            self._tiles = plan_tiles(grid.outer, *tile_sides(model, settings), model.network.stride)
             self._scale = probe_intensities(probe(image, model), model, image.name)
 
     @property

@@ -37,7 +37,7 @@ class Grid:
     inner : tuple of int
         The shape that the image is resized to.
     outer : tuple of int
-        ``inner``, mirrored at the far ends up to a multiple of the networks' factor.
+        ``inner``, mirrored at the far ends up to a multiple of the networks' stride.
     tiled : bool
         Whether it is to be cut into tiles.
     """
@@ -74,12 +74,12 @@ def plan_grid(
             f"choose a {len(shape)}D model, or give the other axes as frames."
         )
     check_sides(shape)
-    fit, factor = given.mode == "fit", config.network.factor
+    fit, stride = given.mode == "fit", config.network.stride
     own = shape if tiles == "always" else given.shape
     inner = own if fit else _resampled(shape, spacing, given)
     # A tile of a model that saw whole images is as large as those, even where the image is smaller.
-    least = given.shape if fit else (2 * factor,) * ndim
-    outer = tuple(-(-max(side, low) // factor) * factor for side, low in zip(inner, least, strict=True))
+    least = given.shape if fit else (2 * stride,) * ndim
+    outer = tuple(-(-max(side, low) // stride) * stride for side, low in zip(inner, least, strict=True))
     most = MAX_FIT if fit else MAX_GRID
     large = math.prod(outer) > most
     if large and (fit or tiles == "never") and tiles != "always":

@@ -62,7 +62,7 @@ def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int
     tile, overlap : tuple of int
         In pixels; both are rounded to whole cells.
     cell : int
-        Pixels along a side of a latent cell.
+        Pixels along a side of a cell of the networks' coarsest grid.
 
     Raises
     ------
