@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn.functional import relu6
 
 from napari_ldseg.checkpoints import load_backbone, load_model, save_model
-from napari_ldseg.config import TrainConfig
+from napari_ldseg.config import SegmentConfig, TrainConfig
 from napari_ldseg.errors import CheckpointError
+from napari_ldseg.inference import plan_grid
+from napari_ldseg.inference._tiles import plan_tiles, tile_sides
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training import train
 
@@ -168,6 +170,17 @@ def test_weights_that_do_not_fit_are_refused_in_words(tmp_path: Path, reference:
 def test_a_model_without_backbone_says_what_to_set(tmp_path: Path, reference: Any) -> None:
     with pytest.raises(CheckpointError, match='"image_backbone": "efficientnet-lite0"'):
         load_backbone(make_tiny_model(), saved(reference, tmp_path))
+
+
+def test_images_and_tiles_are_whole_cells_of_the_coarsest_grid() -> None:
+    model = config_2d(**LITE)
+    assert (model.network.factor, model.network.stride) == (16, 32)
+    grid = plan_grid((300, 420), (1.0, 1.0), model)  # at 2 units a pixel: 150 x 210
+    assert grid.outer == (160, 224)
+    tiles = plan_tiles(grid.outer, *tile_sides(model, SegmentConfig(tile=64, overlap=32)), model.network.stride)
+    assert len(tiles) > 9
+    assert all(start % 32 == 0 for tile in tiles for start in tile.start)
+    assert make_tiny_model().config.network.stride == make_tiny_model().config.network.factor
 
 
 def test_backbone_needs_four_downsamplings() -> None:
