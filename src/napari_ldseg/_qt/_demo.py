@@ -22,7 +22,7 @@ TITLE = "Segment (LDSeg)"
 WINDOW = (1400, 900)
 DRAWING = 500
 # What is opened, and the released model for it.
-SAMPLES = {"gland": (colon_gland, "glas"), "echo": (echo_cine, "echo"), "volume": (knee_volume, "knee")}
+SAMPLES = {"gland": (colon_gland, "glas-small"), "echo": (echo_cine, "echo"), "volume": (knee_volume, "knee")}
 
 
 def demo(
