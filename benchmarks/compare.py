@@ -28,6 +28,7 @@ from napari_ldseg.inference._preprocess import prepare, restore
 from napari_ldseg.measure import auroc, dice, iou
 from napari_ldseg.training._augment import draw_batch
 from napari_ldseg.training._cases import Case, Frame, load_cases, split_groups, to_cases
+from napari_ldseg.training._loop import blend
 from napari_ldseg.training._losses import Batch
 from napari_ldseg.training._stage import learning_rate_factor
 
@@ -65,15 +66,6 @@ def fit(peer: Peer, cases: list[Case], model: ModelConfig, config: TrainConfig) 
         total += step
         peer.load_state_dict(average.state_dict())
     return average, total
-
-
-@torch.no_grad()
-def blend(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the model's."""
-    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
-    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
-        mean.copy_(value)
 
 
 @torch.no_grad()

@@ -15,6 +15,21 @@ LV, ATRIUM, NOW = "#e8636b", "#5a9bd4", "#d8d8d8"
 BACK, FRONT = "#262930", "#c8ccd4"
 
 
+def still_plot() -> Any:
+    """Return an empty dark pyqtgraph plot that does not follow the mouse."""
+    import pyqtgraph
+
+    plot = pyqtgraph.PlotWidget(background=BACK)
+    item = plot.getPlotItem()
+    item.setMenuEnabled(False)
+    item.setMouseEnabled(x=False, y=False)
+    item.hideButtons()
+    for side in ("left", "bottom"):
+        item.getAxis(side).setTextPen(FRONT)
+        item.getAxis(side).setPen("#5a606c")
+    return plot
+
+
 class CurvePlot(QWidget):
     """Draw curves; clicks and dragged lines are told, and acted upon by whoever listens.
 
@@ -37,15 +52,9 @@ class CurvePlot(QWidget):
         self._frames, self._phases = 1, (0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.plot = pyqtgraph.PlotWidget(background=BACK)
+        self.plot = still_plot()
         self.plot.setMinimumHeight(HEIGHT)
         item = self.plot.getPlotItem()
-        item.setMenuEnabled(False)
-        item.setMouseEnabled(x=False, y=False)
-        item.hideButtons()
-        for side in ("left", "bottom"):
-            item.getAxis(side).setTextPen(FRONT)
-            item.getAxis(side).setPen("#5a606c")
         item.setLabel("bottom", "Frame", color=FRONT)
         self.legend = item.addLegend(offset=(-8, 4), labelTextColor=FRONT, colCount=2)
         self.now = self._line(0, NOW, "", self._on_now)

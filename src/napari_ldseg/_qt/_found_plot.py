@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from ._curve import BACK, FRONT
+from ._curve import FRONT, still_plot
 
 HEIGHT = 210
 FOUND, ORACLE, RANDOM = "#2fc48d", "#c8ccd4", "#7b828f"
@@ -24,15 +24,9 @@ class FoundPlot(QWidget):
         import pyqtgraph
 
         self._make = pyqtgraph
-        self.plot = pyqtgraph.PlotWidget(background=BACK)
+        self.plot = still_plot()
         self.plot.setFixedHeight(HEIGHT)
         item = self.plot.getPlotItem()
-        item.setMenuEnabled(False)
-        item.setMouseEnabled(x=False, y=False)
-        item.hideButtons()
-        for side in ("left", "bottom"):
-            item.getAxis(side).setTextPen(FRONT)
-            item.getAxis(side).setPen("#5a606c")
         item.setLabel("bottom", "Pixels reviewed, highest SD first (%)", color=FRONT)
         item.setLabel("left", "Errors found (%)", color=FRONT)
         item.setRange(xRange=(0, 100), yRange=(0, 103), padding=0.01)

@@ -1,6 +1,5 @@
 """Weights of an EfficientNet-Lite that were trained on ImageNet, put into a model's image encoder."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -88,7 +87,7 @@ def _place(path: list[str], weights: Mapping[str, Tensor]) -> str | None:
         case ["_blocks", number, layer] if layer in _LAYERS:
             expands = f"_blocks.{number}._expand_conv.weight" in weights
             place = f"blocks.{number}.layers.{_LAYERS[layer] - (0 if expands else 3)}"
-            return f"{place}.conv" if re.fullmatch(r".*_conv", layer) else place
+            return f"{place}.conv" if layer.endswith("_conv") else place
         case ["_conv_head" | "_bn1" | "_fc"]:
             return None
     return ".".join(path)

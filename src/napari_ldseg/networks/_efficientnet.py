@@ -18,7 +18,6 @@ GROUPS = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3)
           (3, 1, 6, 320, 1))  # fmt: skip
 # How much wider and deeper than that each variant is. The depth of the first and the last group stays.
 SCALES = {"efficientnet-lite0": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
-HALVINGS = 5
 
 
 class SameConv(nn.Module):

@@ -181,16 +181,10 @@ class Trainer:
         with autocast(self.device, self.precision):
             return Batch(images, masks, fill_predicted(self.average, images, masks))
 
-    @torch.no_grad()
     def _update_average(self, stage: Stage) -> None:
         decay = min(self.config.ema, (1 + stage.step) / (10 + stage.step))
         for name in stage.modules:
-            average, model = self.average.get_submodule(name), self.model.get_submodule(name)
-            for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
-            # Statistics of a batch-norm are averages already.
-            for kept, now in zip(average.buffers(), model.buffers(), strict=True):
-                kept.copy_(now)
+            blend(self.average.get_submodule(name), self.model.get_submodule(name), decay)
 
     def validate(self, stage: Stage) -> float | None:
         """Score the averaged weights on the validation cases, keep them if they are the best so far."""
@@ -238,6 +232,16 @@ class Trainer:
             raise InputError(
                 f"{self.folder / LOG} cannot be written ({error.strerror}); make room, and run the same again to go on."
             ) from error
+
+
+@torch.no_grad()
+def blend(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the model's."""
+    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
+    # Statistics of a batch-norm are averages already.
+    for kept, now in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(now)
 
 
 def run_trainer(trainer: Trainer, notes: Sequence[str] = ()) -> Generator[Epoch, None, LDSeg]:
