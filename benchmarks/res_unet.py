@@ -1,11 +1,11 @@
 r"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and budget.
 
 It is the image encoder of LDSeg with skips and a first-guess head, widened until it has as many parameters as all
-four networks of the model together. The budget is that of the model's settings: as many steps of as many crops, or
-minutes of processor time. Run it as::
+four networks of the model together; where the model's begins with pretrained weights, so does this one. The budget is
+that of the model's settings: as many steps of as many crops, or minutes of processor time. Run it as::
 
     python benchmarks/res_unet.py models/glas --train-config models/glas/training.json \
-        --images DIR --labels DIR --groups CSV --out runs/res_unet
+        --pretrained efficientnet-lite2-9656183e.pth --images DIR --labels DIR --groups CSV --out runs/res_unet
 """
 
 import argparse
@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from score import first_guess
 
-from napari_ldseg.checkpoints import load_model, save_model
-from napari_ldseg.config import ModelConfig, TrainConfig
+from napari_ldseg.checkpoints import load_backbone, load_model, save_model
+from napari_ldseg.config import TrainConfig
 from napari_ldseg.data import find_pairs
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training._cases import load_cases
@@ -28,7 +28,7 @@ from napari_ldseg.training._stage import Stage
 from napari_ldseg.training._state import load_state
 from napari_ldseg.training._validate import mean_dice
 
-WIDTHS = (16, 64, 128, 256)
+WIDTHS = (16, 64, 160, 288)
 
 
 def guess_loss(model: LDSeg, batch: Batch, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
@@ -69,20 +69,25 @@ def main() -> None:
     parser.add_argument("--groups", type=Path)
     parser.add_argument("--train-config", type=Path, required=True, help="the model's training settings (JSON)")
     parser.add_argument("--minutes", type=float, help="processor minutes; by default those of the settings, if any")
+    parser.add_argument("--pretrained", type=Path, help="weights (.pth) that the backbone starts from")
+    parser.add_argument("--widths", type=int, nargs=4, default=WIDTHS, help="channels of the image encoder")
     parser.add_argument("--out", type=Path, default=Path("runs/res_unet"))
     args = parser.parse_args()
     released = load_model(args.model)
     settings = TrainConfig.parse(json.loads(args.train_config.read_text())["train"])
     settings = settings.replace(minutes=args.minutes) if args.minutes else settings
-    run(released.config, settings, find_pairs(args.images, args.labels, groups=args.groups), args.out)
+    network = released.config.network.replace(image_widths=args.widths, guess=True)
+    model = LDSeg(released.config.replace(network=network.model_dump(), name="res-unet"))
+    if args.pretrained:
+        load_backbone(model, args.pretrained)
+    run(model, settings, find_pairs(args.images, args.labels, groups=args.groups), args.out)
 
 
-def run(released: ModelConfig, settings: TrainConfig, pairs: list, out: Path) -> None:
-    """Train the baseline of a released configuration."""
-    network = released.network.replace(image_widths=WIDTHS, guess=True)
-    config = released.replace(network=network.model_dump(), name="res-unet")
+def run(model: LDSeg, settings: TrainConfig, pairs: list, out: Path) -> None:
+    """Train the baseline."""
+    print(f"{sum(p.numel() for p in model.image_encoder.parameters()) / 1e6:.2f} million parameters")  # noqa: T201
     torch.manual_seed(settings.seed)
-    trainer = ResUNetTrainer(load_cases(pairs, config, settings), LDSeg(config), settings, out)
+    trainer = ResUNetTrainer(load_cases(pairs, model.config, settings), model, settings, out)
     load_state(out, trainer)
     for stage in trainer.stages:
         for epoch in trainer.run(stage):

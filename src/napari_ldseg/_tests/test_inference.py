@@ -229,6 +229,20 @@ def test_a_sample_depends_only_on_seed_and_index() -> None:
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
+def test_bfloat16_moves_little_and_leaves_samples_independent_of_the_batch(ndim: int) -> None:
+    model, image = make_tiny_model(ndim), picture(ndim)
+    config = SegmentConfig(samples=6, steps=3, precision="bfloat16", device="cpu")
+    _, alone = run(model, image, config.replace(batch=1))
+    for batch in (2, 3, 5):  # 1 + 2 + 2 + 1, 1 + 3 + 2, 1 + 5 samples
+        _, together = run(model, image, config.replace(batch=batch))
+        assert np.array_equal(alone.sizes, together.sizes)
+        assert np.allclose(alone.sd, together.sd, atol=1e-5)
+    _, exact = run(model, image, config.replace(precision="float32"))
+    assert 0 < np.abs(exact.mean - alone.mean).max() < 0.03
+    assert np.abs(exact.sd - alone.sd).mean() < 0.02 * exact.sd.mean()
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
 def test_samples_take_turns_with_mirror_images(ndim: int) -> None:
     model, image = make_tiny_model(ndim), picture(ndim)
     config = SegmentConfig(samples=2**ndim + 1, steps=2, batch=3)
@@ -295,11 +309,11 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
     decode = sampling.decode_probabilities
     batches: list[int] = []
 
-    def greedy(model: LDSeg, latents: torch.Tensor) -> torch.Tensor:
+    def greedy(model: LDSeg, latents: torch.Tensor, *settings: Any) -> torch.Tensor:
         batches.append(len(latents))
         if len(latents) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
-        return decode(model, latents)
+        return decode(model, latents, *settings)
 
     _, plain = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
     monkeypatch.setattr("napari_ldseg.inference._run.decode_probabilities", greedy)
@@ -318,7 +332,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
 def test_failures_of_the_engine_are_said_in_words(
     monkeypatch: pytest.MonkeyPatch, fault: RuntimeError, words: str
 ) -> None:
-    def broken(model: LDSeg, latents: torch.Tensor) -> torch.Tensor:
+    def broken(*settings: Any) -> torch.Tensor:
         raise fault
 
     monkeypatch.setattr("napari_ldseg.inference._run.decode_probabilities", broken)

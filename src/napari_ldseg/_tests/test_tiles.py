@@ -276,7 +276,8 @@ def test_a_still_sequence_does_not_flicker(samples: int) -> None:
     assert 0 < result.labels[0].mean() < 1
     assert [dice(a == 1, b == 1) for a, b in pairwise(result.labels)] == [1.0] * 4
     alone = to_end(segment(model, Image(still.array[0], "yx"), SegmentConfig(samples=samples, steps=2, device="cpu")))
-    assert np.allclose(alone.mean, result.mean[3], atol=1e-5)
+    # In bfloat16 a single image is rounded otherwise than the frames of a sequence.
+    assert np.allclose(alone.mean, result.mean[3], atol=0.01)
 
 
 def test_frames_are_computed_together_as_far_as_the_batch_goes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,11 +291,12 @@ def test_frames_are_computed_together_as_far_as_the_batch_goes(monkeypatch: pyte
 
     monkeypatch.setattr(model, "decode", counted)
     sequence = Image(make_ramp((5, 20, 24)), "tyx")
-    seen = list(segment(model, sequence, SegmentConfig(samples=1, steps=2, batch=3, device="cpu")))
+    config = SegmentConfig(samples=1, steps=2, batch=3, precision="float32", device="cpu")
+    seen = list(segment(model, sequence, config))
     assert batches == [3, 2]
     assert seen[-1].done == seen[-1].total == 5 * (1 + 2)
     batches.clear()
-    to_end(segment(model, sequence, SegmentConfig(samples=3, steps=2, batch=4, device="cpu")))
+    to_end(segment(model, sequence, config.replace(samples=3, batch=4)))
     assert batches == [2, 4, 2, 4, 1, 2]
 
 

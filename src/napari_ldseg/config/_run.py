@@ -36,10 +36,10 @@ class SegmentConfig(Config):
     precision: Precision = Field(
         "auto",
         title="Precision",
-        description="Numbers that the image is embedded in: 'auto' takes bfloat16 where the device computes it "
-        "natively; sampling and decoding are always float32.",
+        description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it "
+        "natively; latents, probabilities and statistics are always float32.",
     )
-    batch: int = Field(16, title="Batch", ge=1, le=256, description="Samples that are computed together.")
+    batch: int = Field(50, title="Batch", ge=1, le=256, description="Samples that are computed together.")
     max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")
     tolerance: float = Field(
         0.05,

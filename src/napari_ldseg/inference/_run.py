@@ -17,7 +17,9 @@ from ..networks import LDSeg
 from ._result import Progress, Segmentation
 from ._sampling import decode_probabilities, sample_latents
 
-PIXELS_AT_ONCE = 2_500_000
+# More pixels than this are not decoded together, more probabilities not held together.
+PIXELS_AT_ONCE = 2**19
+VALUES_AT_ONCE = 2**27
 
 
 class Run:
@@ -38,9 +40,11 @@ class Run:
         self.device = resolve_device(config.device)
         self.model = _ready(model, self.device)
         self.config, self.wanted = config, wanted
-        self.batch = max(1, min(config.batch, int(PIXELS_AT_ONCE // pixels)))
+        self.batch = max(1, min(config.batch, int(VALUES_AT_ONCE // (pixels * model.config.network.classes))))
+        self._decoded = max(1, int(PIXELS_AT_ONCE // pixels))
         self.done, self.total = 0, 0
         self.part = ""
+        self.single = False  # whether there is one frame, seen whole
         self._started = time.perf_counter()
 
     @property
@@ -81,16 +85,27 @@ class Run:
             reason = full if _out_of_memory(error) else str(error)
             raise EngineError(f"The image could not be embedded on {self.device}: {reason}.") from error
 
-    def draw(self, condition: Tensor, noise: Noise, images: int) -> Generator[Progress, None, Tensor]:
-        """Draw and decode one sample for each condition, of ``images`` images; return probabilities (N, C, *S)."""
+    def draw(self, condition: Tensor, noise: Noise, samples: range, images: int) -> Generator[Progress, None, Tensor]:
+        """Draw and decode one sample for each condition: these samples of ``images`` images, (N, C, *S).
+
+        The first sample of a single image comes alone, and for one, sampling is faster in float32.
+        """
         latent = condition
-        drawn = sample_latents(self.model, condition, noise, sampler=self.sampler, steps=self.steps)
+        first, precision = self.single and samples.stop == 1, self.config.precision
+        drawn = sample_latents(
+            self.model,
+            condition,
+            noise,
+            sampler=self.sampler,
+            steps=self.steps,
+            precision="float32" if first else precision,
+        )
         for step, current in enumerate(drawn, start=1):
             latent = current
             self.done += images
             yield self.progress(f"sampling, step {step} of {self.steps}")
-        probabilities = decode_probabilities(self.model, latent).cpu()
-        if not torch.isfinite(probabilities).all():
+        probabilities = decode_probabilities(self.model, latent, 1 if first else self._decoded, precision).cpu()
+        if not torch.isfinite(probabilities.sum()):
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
         return probabilities
 
@@ -131,9 +146,10 @@ class Run:
 def _ready(model: LDSeg, device: torch.device) -> LDSeg:
     """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
     weights = list(model.parameters())  # asked first, since moving what is in place already takes a third of a run
-    flat = model.config.network.ndim == 2
-    if flat and not all(w.is_contiguous(memory_format=torch.channels_last) for w in weights if w.ndim == 4):
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    order = torch.channels_last if model.config.network.ndim == 2 else torch.channels_last_3d
+    dims = 2 + model.config.network.ndim
+    if not all(w.is_contiguous(memory_format=order) for w in weights if w.ndim == dims):
+        model = model.to(memory_format=order)  # type: ignore[call-overload]
     if any(w.device != device for w in weights):
         model = model.to(device)
     return model.eval()

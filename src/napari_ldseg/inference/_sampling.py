@@ -5,13 +5,20 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..config import SamplerName
+from ..checkpoints import autocast
+from ..config import Precision, SamplerName
 from ..diffusion import SAMPLERS, Noise, denoiser_to_clean, time_grid
 from ..networks import LDSeg
 
 
 def sample_latents(
-    model: LDSeg, condition: Tensor, noise: Noise, *, sampler: SamplerName, steps: int
+    model: LDSeg,
+    condition: Tensor,
+    noise: Noise,
+    *,
+    sampler: SamplerName,
+    steps: int,
+    precision: Precision = "float32",
 ) -> Iterator[Tensor]:
     """Draw latents, yielding the whole batch after each step (LDSeg, algorithm 2).
 
@@ -22,8 +29,10 @@ def sample_latents(
         ``model.condition(embedding)`` of the image, or of the view or tile of it that each sample takes.
     noise : callable
         ``noise(step)`` gives standard normal numbers (N, latent_channels, *cells); step -1 is the start.
-    sampler, steps
-        See :class:`SegmentConfig`.
+    sampler, steps, precision
+        See :class:`SegmentConfig`. Only the denoiser computes in bfloat16; the latents stay float32. PyTorch's
+        bfloat16 kernels round the odd item of a batch otherwise than the rest, so that an odd batch is computed
+        with one more: a sample is then the same in any batch.
 
     Yields
     ------
@@ -37,7 +46,11 @@ def sample_latents(
 
     @torch.inference_mode()
     def call(latent: Tensor, t: float) -> Tensor:
-        return model.predict(latent, torch.full((1,), t, device=latent.device), condition)
+        time = torch.full((1,), t, device=latent.device)
+        with autocast(latent.device, precision) as half:
+            if half is None:
+                return model.predict(latent, time, condition)
+            return model.predict(_even(latent), time, _even(condition))[: len(latent)].float()
 
     denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
     times = time_grid(sampler, steps, diffusion.schedule, diffusion.timesteps)
@@ -45,6 +58,23 @@ def sample_latents(
 
 
 @torch.inference_mode()
-def decode_probabilities(model: LDSeg, latents: Tensor) -> Tensor:
-    """Return class probabilities (N, C, *grid) of latents; memory is bounded by the batch."""
-    return model.decode(latents).float().softmax(dim=1)
+def decode_probabilities(model: LDSeg, latents: Tensor, at_once: int, precision: Precision = "float32") -> Tensor:
+    """Return class probabilities (N, C, *grid) of latents, at most ``at_once`` of them decoded together.
+
+    In bfloat16 an odd batch is decoded with one more, as above, unless all are decoded alone (``at_once`` 1).
+    """
+    out = torch.empty(0)
+    for start in range(0, len(latents), at_once):
+        chunk = latents[start : start + at_once]
+        with autocast(latents.device, precision) as half:
+            logits = model.decode(chunk if half is None or at_once == 1 else _even(chunk))
+        logits = logits[: len(chunk)].float()
+        if not out.numel():
+            out = logits.new_empty(len(latents), *logits.shape[1:])
+        torch.softmax(logits, dim=1, out=out[start : start + at_once])
+    return out
+
+
+def _even(batch: Tensor) -> Tensor:
+    """Repeat the last of an odd number of items."""
+    return torch.cat([batch, batch[-1:]]) if len(batch) % 2 else batch

@@ -6,10 +6,14 @@ import torch
 from torch import Tensor
 
 
-class RunningStatistics:
-    """Welford's mean and variance (1962), merged batch by batch (Chan, Golub & LeVeque 1983, eq. 2.1).
+# Numbers that stay in the processor's cache while a batch of samples passes over them.
+BLOCK = 2**16
 
-    All samples have shape (C, *S); two maps of that shape are all that is kept.
+
+class RunningStatistics:
+    """Mean and variance of maps that come one after another (Welford 1962), in two maps.
+
+    All samples have shape (C, *S); a mean (C, *S) and the squared deviations summed over classes, S, are kept.
     """
 
     def __init__(self) -> None:
@@ -19,16 +23,16 @@ class RunningStatistics:
 
     def add(self, samples: Tensor) -> None:
         """Add a batch (N, C, *S)."""
-        n = samples.shape[0]
-        mean = samples.mean(dim=0)
-        squares = (samples - mean).square().sum(dim=0)
         if self._mean is None or self._squares is None:
-            self._mean, self._squares = mean, squares
-        else:
-            delta, total = mean - self._mean, self.count + n
-            self._mean = self._mean + delta * (n / total)
-            self._squares = self._squares + squares + delta.square() * (self.count * n / total)
-        self.count += n
+            self._mean = samples.new_zeros(samples.shape[1:])
+            self._squares = samples.new_zeros(samples.shape[2:])
+        squares = self._squares.view(-1)
+        for c, mean in enumerate(self._mean.flatten(1)):
+            maps = samples[:, c].flatten(1)
+            for start in range(0, mean.numel(), BLOCK):
+                block = slice(start, start + BLOCK)
+                _welford(maps[:, block], mean[block], squares[block], self.count)
+        self.count += samples.shape[0]
 
     @property
     def mean(self) -> Tensor:
@@ -46,7 +50,7 @@ class RunningStatistics:
         """
         if self._squares is None:
             raise ValueError("no sample was added")
-        return (self._squares.sum(dim=0) / (2 * max(self.count - 1, 1))).sqrt()
+        return (self._squares / (2 * max(self.count - 1, 1))).sqrt()
 
     def standard_error(self, quantile: float = 0.99) -> float:
         """Return the standard error of the mean map, at this quantile of the pixels; infinite below two samples."""
@@ -55,3 +59,11 @@ class RunningStatistics:
         values = self.sd.flatten()
         rank = max(int(quantile * values.numel()), 1)
         return float(torch.kthvalue(values, rank).values) / math.sqrt(self.count)
+
+
+def _welford(samples: Tensor, mean: Tensor, squares: Tensor, count: int) -> None:
+    """Bring ``mean`` and ``squares`` of ``count`` samples up to date in place."""
+    for n, sample in enumerate(samples, start=count + 1):
+        delta = sample - mean
+        mean.add_(delta, alpha=1 / n)
+        squares.addcmul_(delta, delta, value=(n - 1) / n)

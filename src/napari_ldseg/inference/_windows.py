@@ -72,11 +72,10 @@ class Windows:
             for number in chunk:
                 yield from self._embed(number, sorted(set(views)))
             condition = torch.cat([self._conditions[number, view] for number in chunk for view in views])
-            drawn = yield from run.draw(condition, self._noise(chunk, samples, views, condition), len(chunk))
+            drawn = yield from run.draw(condition, self._noise(chunk, samples, views, condition), samples, len(chunk))
             pictures = drawn.unflatten(0, (len(chunk), len(samples)))
             for number, picture in zip(chunk, pictures, strict=True):
-                turned = torch.stack([mirror(each, v, self._ndim) for each, v in zip(picture, views, strict=True)])
-                out = self._place(out, self._windows[number], turned)
+                out = self._place(out, self._windows[number], self._unturned(picture, views))
         return out
 
     def _embed(self, number: int, views: Iterable[int]) -> Generator[Progress, None, None]:
@@ -98,8 +97,16 @@ class Windows:
         boxes = [tuple((a // network.factor, b // network.factor) for a, b in tile.box) for tile in tiles]
         return field_noise(seed, samples, views, boxes, network.latent_channels)
 
+    def _unturned(self, picture: Tensor, views: list[int]) -> Tensor:
+        """Return the samples as the image lies, where they are of its mirror images."""
+        if not any(views):
+            return picture
+        return torch.stack([mirror(each, view, self._ndim) for each, view in zip(picture, views, strict=True)])
+
     def _place(self, out: Tensor, window: Window, picture: Tensor) -> Tensor:
         """Add one window's samples (N, C, *S), under the weights of its tile, to what is there already."""
+        if window.tile is None and self._frames == 1:
+            return picture[None]
         if not out.numel():
             sides = [b - a for a, b in self._box]
             out = torch.zeros((self._frames, *picture.shape[:2], *sides))
