@@ -41,7 +41,7 @@ class Peer(nn.Module):
         raise NotImplementedError
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """Map one image (1, C, *S) to the mean probabilities of its samples, (1, classes, *S)."""
+        """Map one image (1, C, *S) to the probabilities of its samples, (samples, classes, *S)."""
         raise NotImplementedError
 
 
@@ -70,7 +70,7 @@ class Deterministic(Peer):
         yield 1.0, list(self.parameters()), loss
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """Return the softmax; there is one answer only."""
+        """Return the softmax, (1, classes, *S): there is one answer only."""
         del samples, generator
         return self.logits(image).softmax(dim=1)
 
@@ -91,7 +91,7 @@ class Ensemble(Peer):
                 yield share / len(self.members), parameters, loss
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """Return the mean of the softmaxes."""
+        """Return the mean of the softmaxes, (1, classes, *S)."""
         return torch.stack([member.probabilities(image, samples, generator) for member in self.members]).mean(dim=0)
 
 
@@ -121,7 +121,7 @@ class Latent(Peer):
             return self.model.predict(latent, torch.full((1,), t), condition)
 
         latent = draw(call, shape, self.sampler, STEPS, diffusion, generator)
-        return self.model.decode(latent).softmax(dim=1).mean(dim=0, keepdim=True)
+        return self.model.decode(latent).softmax(dim=1)
 
 
 class PixelDiffusion(Peer):
@@ -186,7 +186,7 @@ class PixelDiffusion(Peer):
         for _ in range(samples):
             mask = draw(call, shape, "ddim", self.steps, self.config.diffusion, generator)
             found.append(F.one_hot(torch.cat([torch.zeros_like(mask[:, :1]), mask], dim=1).argmax(1), network.classes))
-        return torch.stack(found).float().mean(dim=0).movedim(-1, 1)
+        return torch.cat(found).float().movedim(-1, 1)
 
 
 def draw(

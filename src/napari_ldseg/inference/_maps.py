@@ -23,11 +23,13 @@ def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
 
     On the CPU, torch's argmax along this axis takes a hundred times as long.
     """
-    best = probabilities[:, 0].clone()
-    labels = torch.zeros(best.shape, dtype=torch.uint8)
-    for c in range(1, probabilities.shape[1]):
-        labels.masked_fill_(probabilities[:, c] > best, c)
-        torch.maximum(best, probabilities[:, c], out=best)
+    labels = torch.zeros((len(probabilities), *probabilities.shape[2:]), dtype=torch.uint8)
+    for mask, maps in zip(labels, probabilities, strict=True):
+        best, better = maps[0], torch.empty(mask.shape, dtype=torch.bool)
+        for c in range(1, len(maps)):
+            torch.gt(maps[c], best, out=better)
+            mask.masked_fill_(better, c)
+            best = torch.maximum(best, maps[c]) if c + 1 < len(maps) else best
     return labels.numpy()
 
 

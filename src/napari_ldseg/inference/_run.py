@@ -44,6 +44,7 @@ class Run:
         self._decoded = max(1, int(PIXELS_AT_ONCE // pixels))
         self.done, self.total = 0, 0
         self.part = ""
+        self._held: Tensor | None = None
         self.single = False  # whether there is one frame, seen whole
         self._started = time.perf_counter()
 
@@ -88,6 +89,8 @@ class Run:
     def draw(self, condition: Tensor, noise: Noise, samples: range, images: int) -> Generator[Progress, None, Tensor]:
         """Draw and decode one sample for each condition: these samples of ``images`` images, (N, C, *S).
 
+        What is returned is overwritten by the next call.
+
         The first sample of a single image comes alone, and for one, sampling is faster in float32.
         """
         latent = condition
@@ -104,7 +107,9 @@ class Run:
             latent = current
             self.done += images
             yield self.progress(f"sampling, step {step} of {self.steps}")
-        probabilities = decode_probabilities(self.model, latent, 1 if first else self._decoded, precision).cpu()
+        at_once = 1 if first else self._decoded
+        self._held = decode_probabilities(self.model, latent, at_once, precision, self._held)
+        probabilities = self._held.cpu()
         if not torch.isfinite(probabilities.sum()):
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
         return probabilities

@@ -58,21 +58,31 @@ def sample_latents(
 
 
 @torch.inference_mode()
-def decode_probabilities(model: LDSeg, latents: Tensor, at_once: int, precision: Precision = "float32") -> Tensor:
+def decode_probabilities(
+    model: LDSeg, latents: Tensor, at_once: int, precision: Precision = "float32", held: Tensor | None = None
+) -> Tensor:
     """Return class probabilities (N, C, *grid) of latents, at most ``at_once`` of them decoded together.
 
     In bfloat16 an odd batch is decoded with one more, as above, unless all are decoded alone (``at_once`` 1).
+    They go into ``held``, what an earlier call returned, if they fit: memory that is new costs as much as the softmax.
     """
-    out = torch.empty(0)
+    scratch, out = torch.empty(0), torch.empty(0) if held is None else held
     for start in range(0, len(latents), at_once):
         chunk = latents[start : start + at_once]
         with autocast(latents.device, precision) as half:
-            logits = model.decode(chunk if half is None or at_once == 1 else _even(chunk))
-        logits = logits[: len(chunk)].float()
-        if not out.numel():
-            out = logits.new_empty(len(latents), *logits.shape[1:])
+            logits = model.decode(chunk if half is None or at_once == 1 else _even(chunk))[: len(chunk)]
+        if logits.dtype != torch.float32:
+            scratch = _fitting(scratch, logits, logits.shape)
+            logits = scratch.copy_(logits)
+        out = _fitting(out, logits, (len(latents), *logits.shape[1:])) if start == 0 else out
         torch.softmax(logits, dim=1, out=out[start : start + at_once])
     return out
+
+
+def _fitting(held: Tensor, like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return ``held`` if it has this shape, else a new float32 tensor where ``like`` is."""
+    same = held.shape == shape and held.device == like.device
+    return held if same else torch.empty(shape, device=like.device)
 
 
 def _even(batch: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-
 # Numbers that stay in the processor's cache while a batch of samples passes over them.
 BLOCK = 2**16
 
