@@ -90,7 +90,7 @@ def child(args: argparse.Namespace) -> None:
         say(f"the whole slide is done; finished in {time.perf_counter() - started:.0f} s, peak {rss:.2f} GiB")
 
 
-def random_probabilities(self, condition: torch.Tensor, noise, images: int):
+def random_probabilities(self, condition: torch.Tensor, noise, samples: range, images: int):
     """Stand in for sampler and decoder."""
     self.done += self.steps * images
     yield self.progress("sampling")

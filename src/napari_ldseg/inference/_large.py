@@ -33,6 +33,7 @@ from ..data._ome_zarr import ORDER
 from ..errors import InputError
 from ..networks import LDSeg
 from ._levels import nearest_level
+from ._maps import most_likely
 from ._pipeline import MIN_AUTO, refuse_unfit
 from ._preprocess import Grid, frame_shape, lazy_frames, plan_grid
 from ._regions import Regions, interpolate, probe, probe_intensities
@@ -202,8 +203,7 @@ class LargeRun:
                 self._run.relieve(len(samples), windows.at_once(len(samples)), error)
                 continue
             statistics.add(drawn)
-            labels = drawn.max(dim=1).indices.flatten(1)
-            counts += [torch.bincount(each, minlength=drawn.shape[1]).tolist() for each in labels]
+            counts += [np.bincount(mask.ravel(), minlength=drawn.shape[1]).tolist() for mask in most_likely(drawn)]
         maps = torch.cat([statistics.mean, statistics.sd[None]]).numpy()
         for axis, at in enumerate(places, start=1):
             maps = interpolate(maps, axis, at)
@@ -275,7 +275,7 @@ class LargeRun:
 
     def _write(self, index: tuple[int, ...], start: tuple[int, ...], maps: NDArray[np.float32]) -> None:
         lead = (None,) * len(index)
-        values = {self._folder: maps[-1], self._folder / LABELS: maps[:-1].argmax(axis=0).astype(np.uint8)}
+        values = {self._folder: maps[-1], self._folder / LABELS: most_likely(torch.from_numpy(maps[None, :-1]))[0]}
         for folder, block in values.items():
             write_block(open_levels(folder, "r+"), (*index, *start), block[lead], self._geometry.axes)
 

@@ -23,7 +23,9 @@ from ._statistics import RunningStatistics
 from ._tiles import Box, Tile, plan_tiles, tile_sides
 from ._windows import Window, Windows
 
+# Samples before samples="auto" may stop, and between its looks at whether it should.
 MIN_AUTO = 8
+AUTO_AT_ONCE = 16
 # Above this the maps and the samples that are blended no longer fit comfortably into memory.
 MAX_PLANE = 2**26
 BLENDED_AT_ONCE = 2**26
@@ -169,7 +171,8 @@ def _samples_at_once(run: Run, grid: Grid) -> int:
     """How many samples are computed, and if there are tiles, blended, together."""
     classes = run.model.config.network.classes
     fitting = int(BLENDED_AT_ONCE // (classes * grid.cells)) if grid.tiled else run.batch
-    return max(1, min(run.batch, fitting, run.wanted - 1))
+    looks = AUTO_AT_ONCE if run.config.samples == "auto" else run.batch
+    return max(1, min(run.batch, fitting, looks, run.wanted - 1))
 
 
 def _segment_frames(
