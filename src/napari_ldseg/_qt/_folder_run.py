@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image as ImageLayer
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 from qtpy.QtCore import Signal
 
 from .._outputs import Task
@@ -17,7 +17,7 @@ from ..batch import Batch, BatchReport, large_path, plan_batch, run_batch
 from ..config import ModelConfig, SegmentConfig
 from ..data import LABELS, Image, read_image, read_labels, read_notes
 from ._background import Background, Done
-from ._layers import KEY, SD_OPACITY, SD_RANGE, class_colormap, sd_colormap
+from ._layers import KEY, labels_layer, sd_layer
 from ._torch import import_torch
 
 if TYPE_CHECKING:
@@ -134,13 +134,12 @@ def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list
     image, labels, sd = opened.image, opened.labels, opened.sd
     prefix = f"{image.name} [{config.name}]"
     rgb = _is_colour(image)
-    colormap = class_colormap(config.class_names, config.class_colors)
     made: list[Layer] = [ImageLayer(name=image.name, rgb=rgb, **_pixels(image), **_place(image, image))]
     made.append(
-        Labels(
+        labels_layer(
+            names=config.class_names,
+            colors=config.class_colors,
             name=f"{prefix} labels",
-            opacity=0.5,
-            colormap=colormap,
             metadata={KEY: {**opened.notes, "kind": "labels"}},
             **_pixels(labels),
             **_place(labels, image),
@@ -148,18 +147,13 @@ def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list
     )
     made[-1].editable = not labels.levels  # on disk, and coarser levels would not follow
     if sd is not None:
-        layer = ImageLayer(
+        layer = sd_layer(
+            ndim=config.network.ndim,
             name=f"{prefix} SD",
-            colormap=sd_colormap(),
-            contrast_limits=SD_RANGE,
-            blending="translucent",
-            opacity=SD_OPACITY,
-            rgb=False,
             metadata={KEY: {**opened.notes, "kind": "SD"}},
             **_pixels(sd),
             **_place(sd, image),
         )
-        layer.contrast_limits_range = (0.0, 1.0)
         made.append(layer)
     for layer in made:
         if layer.name in viewer.layers:

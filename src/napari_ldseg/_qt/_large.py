@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import platformdirs
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer
 
 from ..config import ModelConfig
 from ..data import IDENTITY, LABELS, open_levels, partial_of
 from ..data import Image as Picture
-from ._layers import KEY, SD_OPACITY, SD_RANGE, class_colormap, sd_colormap
+from ._layers import KEY, labels_layer, sd_layer
 from ._sources import channel_axis, pixel_size, place_on
 
 if TYPE_CHECKING:
@@ -94,18 +94,15 @@ class LargeLayers:
 
     def _add(self, kind: str, levels: list[Any]) -> Layer:
         selected = set(self._viewer.layers.selection)
+        config, multiscale = self._entry.config, len(levels) > 1
         common = {"name": f"{self._image.name} [{self._entry.name}] {kind}", **self._place(levels[0].shape)}
         layer: Layer
         if kind == "labels":
-            config = self._entry.config
-            colormap = class_colormap(config.class_names, config.class_colors)
-            layer = Labels(_data(levels), multiscale=len(levels) > 1, opacity=0.5, colormap=colormap, **common)
+            names, colors = config.class_names, config.class_colors
+            layer = labels_layer(_data(levels), names, colors, multiscale=multiscale, **common)
             layer.editable = False
         else:
-            style = {"colormap": sd_colormap(), "contrast_limits": SD_RANGE, "blending": "translucent"}
-            multiscale = len(levels) > 1
-            layer = Image(_data(levels), multiscale=multiscale, opacity=SD_OPACITY, **style, **common)
-            layer.contrast_limits_range = (0.0, 1.0)
+            layer = sd_layer(_data(levels), config.network.ndim, multiscale=multiscale, **common)
         layer.metadata = {KEY: {"kind": kind}}
         self._viewer.add_layer(layer)
         self._viewer.layers.selection = selected & set(self._viewer.layers)

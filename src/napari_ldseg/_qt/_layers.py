@@ -97,6 +97,23 @@ def class_colormap(names: Sequence[str], colors: Sequence[str]) -> DirectLabelCo
     return DirectLabelColormap(color_dict={**known, None: UNKNOWN})
 
 
+def labels_layer(data: Any, names: Sequence[str], colors: Sequence[str], **options: Any) -> Labels:
+    """Return the layer of a result's classes."""
+    return Labels(data, opacity=0.5, colormap=class_colormap(names, colors), **options)
+
+
+def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
+    """Return the layer of a result's SD; ``ndim`` is that of the model."""
+    # In 3D the SD shines through the labels, the near brighter than the far.
+    style = {"blending": "additive", "rendering": "attenuated_mip"} if ndim == 3 else {"blending": "translucent"}
+    layer = Image(
+        data, colormap=sd_colormap(), contrast_limits=SD_RANGE, opacity=SD_OPACITY, rgb=False, **style, **options
+    )
+    layer.contrast_limits_range = (0.0, 1.0)
+    # The legend is in the widget: napari's colorbar on the canvas takes 0.3 s to appear.
+    return layer
+
+
 class ResultLayers:
     """The layers of one run, written again and again while it goes on.
 
@@ -184,19 +201,13 @@ class ResultLayers:
         # Marked before it is added, so that the pickers of images never take it for one.
         metadata = {KEY: {"kind": kind, **result.provenance}}
         common = {"name": f"{self._prefix} {kind}", "metadata": metadata, **self._source.place}
+        layer: Layer
         if kind == "labels":
-            colormap = class_colormap(result.class_names, result.class_colors)
-            return self._viewer.add_layer(Labels(data, opacity=0.5, colormap=colormap, **common))
-        style = {"colormap": "gray", "contrast_limits": (0.0, 1.0), "visible": False}
-        if kind == "SD":
-            style = {"colormap": sd_colormap(), "contrast_limits": SD_RANGE, "blending": "translucent"}
-            style["opacity"] = SD_OPACITY
-            if _ndim(result) == 3:
-                # In 3D the SD shines through the labels, the near brighter than the far.
-                style |= {"blending": "additive", "rendering": "attenuated_mip"}
-        layer = Image(data, rgb=False, **style, **common)
-        layer.contrast_limits_range = (0.0, 1.0)
-        # The legend is in the widget: napari's colorbar on the canvas takes 0.3 s to appear.
+            layer = labels_layer(data, result.class_names, result.class_colors, **common)
+        elif kind == "SD":
+            layer = sd_layer(data, _ndim(result), **common)
+        else:
+            layer = Image(data, rgb=False, colormap="gray", contrast_limits=(0.0, 1.0), visible=False, **common)
         return self._viewer.add_layer(layer)
 
 
