@@ -1,9 +1,12 @@
 r"""The paper's claims on a released model: steps (Fig. 3, Table IV), noise (Fig. 5), codec, uncertainty (Fig. 7), size.
 
+``curves`` and ``maps`` are the pictures of ``uncertainty``, from the same samples.
+
     python benchmarks/evidence.py steps noise codec uncertainty --model models/glas/split.safetensors \
         --images DIR --labels DIR --split models/glas/split.json --foreground --out docs/evidence
 
-prints a table for each, and with ``--out`` writes it as ``NAME.md`` and ``NAME.json`` (with command, seed and commit).
+prints a table for each, and with ``--out`` writes it as ``NAME.md`` and ``NAME.json`` (with command, seed and commit)
+and draws it (``figures.py``). A long table is JSON only.
 ``--quick`` takes phantoms and few samples: no data are needed, and it is over in minutes.
 """
 
@@ -15,13 +18,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import torch
+from figures import Picture, draw, draw_maps
 from peers import PIXEL_STEPS, STEPS, Latent, PixelDiffusion
 from scipy import ndimage
 from score import annotated, first_guess
@@ -39,6 +44,7 @@ from napari_ldseg.measure import (
     auroc,
     boundary_band,
     dice,
+    found_curve,
     pairwise_dice,
     reliability,
     soft_dice_confidence,
@@ -46,8 +52,49 @@ from napari_ldseg.measure import (
 )
 from napari_ldseg.networks import LDSeg
 
-BAND = 5
+BAND = {2: 5, 3: 2}
+PAGE = 60
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An image, the maps of many samples of it, and those of one pass."""
+
+    image: Image
+    reference: np.ndarray
+    many: Segmentation
+    one: Segmentation
+    disagreement: float
+    risk: float
+
+    @property
+    def band(self) -> np.ndarray:
+        """Pixels near the border of the foreground."""
+        return boundary_band(self.reference, BAND[self.reference.ndim])
+
+    @property
+    def pixel_scores(self) -> list[tuple[str, Segmentation, np.ndarray]]:
+        """Name of a score, whose errors it is to find, its values: higher is less certain."""
+        return [
+            ("SD of the samples", self.many, self.many.sd),
+            ("1 - mean probability of the mean", self.many, 1 - self.many.mean.max(axis=0)),
+            ("1 - probability of one pass", self.one, 1 - self.one.mean.max(axis=0)),
+        ]
+
+    @property
+    def image_scores(self) -> dict[str, float]:
+        """Scores of the whole image: higher is less certain."""
+        return {
+            "mean SD": float(self.many.sd.mean()),
+            "1 - soft Dice confidence": 1 - soft_dice_confidence(foreground(self.many), self.many.labels),
+            "1 - mean pairwise Dice": self.disagreement,
+        }
+
+
+def foreground(result: Segmentation) -> np.ndarray:
+    """Probability of all classes but the background."""
+    return np.clip(1 - result.mean[0], 0, 1)
 
 
 @dataclass(frozen=True)
@@ -58,6 +105,18 @@ class Setting:
     cases: list[tuple[Image, np.ndarray]]
     quick: bool
     seed: int
+    out: Path | None
+
+    @cached_property
+    def drawn(self) -> list[Drawn]:
+        """The samples of every image: drawn once, for all who ask."""
+        found = []
+        for image, reference in self.cases:
+            many = self.segment(image, 20 if self.quick else 100, keep_mb=512)
+            disagreement, risk = 1 - pairwise_dice(many.masks.at(())), 1 - self.score(many.labels, reference)
+            one = self.segment(image, 1, views=1)
+            found.append(Drawn(image, reference, replace(many, masks=None), one, disagreement, risk))
+        return found
 
     def segment(self, image: Image, samples: int, **changes: object) -> Segmentation:
         """Segment with these settings."""
@@ -74,6 +133,7 @@ Row = dict[str, object]
 
 def steps(given: Setting) -> Iterator[Row]:
     """Sampling steps against DSC and time, one sample (Fig. 3, Table IV)."""
+    given.segment(given.cases[0][0], 1)  # the first call is slow
     for sampler in ("ddpm", "ddim", "dpm-solver++"):
         for count in (5, 10) if given.quick else (2, 5, 10, 15, 25, 50, 100):
             scores, begun = [], time.perf_counter()
@@ -87,13 +147,14 @@ def steps(given: Setting) -> Iterator[Row]:
 def noise(given: Setting) -> Iterator[Row]:
     """DSC of changed images: samples against one pass of the first guess (Fig. 5)."""
     for name, levels, change in CHANGES:
-        if name == "stain" and given.cases[0][0].channels < 3:
+        image = given.cases[0][0]
+        if (name == "stain" and image.channels < 3) or (name == "JPEG quality" and image.spatial == "zyx"):
             continue
         for level in levels[:: 2 if given.quick else 1]:
             ours, guess = [], []
             for index, (image, reference) in enumerate(given.cases):
                 rng = np.random.default_rng((given.seed, index))
-                changed = image.replace(array=change(image.array / np.float32(255), level, rng), levels=())
+                changed = image.replace(array=change(as_shares(image.array), level, rng), levels=())
                 ours.append(given.score(given.segment(changed, 2 if given.quick else 5).labels, reference))
                 guess.append(given.score(first_guess(given.model, changed), reference))
             yield {"change": name, "level": level, "DSC, samples": np.mean(ours), "DSC, first guess": np.mean(guess)}
@@ -113,7 +174,8 @@ def rescaled(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.nd
 def blurred(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
     """Gaussian blur in pixels."""
     del rng
-    return as_bytes(ndimage.gaussian_filter(image, [sigma, sigma, *[0] * (image.ndim - 2)]))
+    spatial = range(image.ndim - (image.shape[-1] <= 4))  # colours stand last
+    return as_bytes(ndimage.gaussian_filter(image, sigma, axes=spatial))
 
 
 def flattened(image: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
@@ -135,6 +197,12 @@ def restained(image: np.ndarray, shift: float, rng: np.random.Generator) -> np.n
     del rng
     stains = color.rgb2hed(image[..., :3]) * [1 + shift, 1 - shift, 1]
     return as_bytes(color.hed2rgb(stains))
+
+
+def as_shares(image: np.ndarray) -> np.ndarray:
+    """Values from 0 (black) to 1 (white)."""
+    black, white = (0, 255) if image.dtype == np.uint8 else (image.min(), image.max())
+    return (image - np.float32(black)) / (np.float32(white) - np.float32(black))
 
 
 def as_bytes(image: np.ndarray) -> np.ndarray:
@@ -178,35 +246,96 @@ def codec(given: Setting) -> Iterator[Row]:
 
 
 def uncertainty(given: Setting) -> Iterator[Row]:
-    """Whether the maps of many samples mean what they say and find the errors, against one pass (Fig. 7)."""
+    """Whether the maps of many samples mean what they say and find the errors, against one pass (Fig. 7).
+
+    Calibration is that of foreground against background; errors and scores tell the classes apart.
+    """
     rows: dict[str, list[list[float]]] = {}
-    images: dict[str, list[float]] = {}
-    risks = []
-    for image, reference in given.cases:
-        many = given.segment(image, 20 if given.quick else 100, keep_mb=512)
-        one = given.segment(image, 1, views=1)
-        band = boundary_band(reference, BAND)
-        risks.append(1 - given.score(many.labels, reference))
-        for name, result, score in (
-            ("SD of the samples", many, many.sd),
-            ("1 - mean probability of the mean", many, 1 - many.mean.max(axis=0)),
-            ("1 - probability of one pass", one, 1 - one.mean.max(axis=0)),
-        ):
-            ece = reliability(np.clip(1 - result.mean[0], 0, 1)[band], reference[band] > 0).ece
-            error = result.labels != reference
+    for drawn in given.drawn:
+        for name, result, score in drawn.pixel_scores:
+            ece = reliability(foreground(result)[drawn.band], drawn.reference[drawn.band] > 0).ece
+            error = result.labels != drawn.reference
             rows.setdefault(name, []).append([auroc(score, error), sparsification_error(score, error), ece])
-        images.setdefault("mean SD", []).append(float(many.sd.mean()))
-        images.setdefault("1 - soft Dice confidence", []).append(
-            1 - soft_dice_confidence(1 - many.mean[0], many.labels)
-        )
-        if many.masks is not None:
-            images.setdefault("1 - mean pairwise Dice", []).append(1 - pairwise_dice(many.masks.at(())))
+    border = f"ECE within {BAND[given.model.config.network.ndim]} pixels of the border"
     for name, values in rows.items():
         area, sparse, ece = np.nanmean(values, axis=0)
-        yield {"of": "pixels", "score": name, "AUROC": area, "AUSE": sparse, "ECE within 5 pixels of the border": ece}
-    for name, values in images.items():
+        yield {"of": "pixels", "score": name, "AUROC": area, "AUSE": sparse, border: ece}
+    risks = [drawn.risk for drawn in given.drawn]
+    for name in given.drawn[0].image_scores:
+        values = [drawn.image_scores[name] for drawn in given.drawn]
         yield {"of": "images", "score": name, "AURC": aurc(values, risks), "oracle AURC": aurc(risks, risks)}
     yield {"of": "images", "score": "random order", "AURC": np.mean(risks), "oracle AURC": aurc(risks, risks)}
+
+
+def curves(given: Setting) -> Iterator[Row]:
+    """The curves that the numbers of ``uncertainty`` sum up: calibration, error detection, images to trust."""
+    yield from calibration(given)
+    yield from detection(given)
+    yield from coverage(given)
+
+
+def calibration(given: Setting) -> Iterator[Row]:
+    """Foreground against background near the border, all images together: probability, and the share that is so."""
+    truth = np.concatenate([drawn.reference[drawn.band] > 0 for drawn in given.drawn])
+    for name, results in {
+        "mean of the samples": [drawn.many for drawn in given.drawn],
+        "one pass": [drawn.one for drawn in given.drawn],
+    }.items():
+        said = [foreground(result)[drawn.band] for result, drawn in zip(results, given.drawn, strict=True)]
+        for x, y, pixels in zip(*reliability(np.concatenate(said), truth), strict=True):
+            if pixels:
+                yield {"figure": "reliability", "curve": name, "x": x, "y": y, "share": pixels / truth.size}
+
+
+def detection(given: Setting) -> Iterator[Row]:
+    """The least certain pixels first: which share of the errors they hold, and what error the rest keeps.
+
+    Mean over images. All scores are judged on the same errors, those of the mean map.
+    """
+    shares = np.linspace(0, 1, 41) ** 2
+    found: dict[str, list[np.ndarray]] = {}
+    left: dict[str, list[np.ndarray]] = {}
+    for drawn in given.drawn:
+        error = drawn.many.labels != drawn.reference
+        scores = {name: score for name, _, score in drawn.pixel_scores}
+        for name, score in {**scores, "oracle": error, "random": np.zeros(error.shape)}.items():
+            curve = found_curve(score, error, shares)
+            found.setdefault(name, []).append(curve)
+            left.setdefault(name, []).append(error.mean() * (1 - curve[:-1]) / (1 - shares[:-1]))
+    for figure, every in (("found", found), ("sparsification", left)):
+        for name, values in every.items():
+            for x, y in zip(shares, np.nanmean(values, axis=0), strict=False):
+                yield {"figure": figure, "curve": name, "x": x, "y": y}
+
+
+def coverage(given: Setting) -> Iterator[Row]:
+    """The most certain images first: mean risk, 1 - DSC, of those accepted."""
+    risks = np.array([drawn.risk for drawn in given.drawn])
+    counts = np.arange(1, len(risks) + 1)
+    scores = {name: [drawn.image_scores[name] for drawn in given.drawn] for name in given.drawn[0].image_scores}
+    for name, values in {**scores, "oracle": risks, "random": None}.items():
+        accepted = np.full(len(risks), risks.mean()) if values is None else risks[np.argsort(values, kind="stable")]
+        for x, y in zip(counts / len(risks), np.cumsum(accepted) / counts, strict=True):
+            yield {"figure": "risk-coverage", "curve": name, "x": x, "y": y}
+
+
+def maps(given: Setting) -> Iterator[Row]:
+    """The best, the median and the worst image as pictures: mean, SD and errors (Fig. 7).
+
+    Of a volume, the plane that holds most of the foreground.
+    """
+    order = sorted(given.drawn, key=lambda drawn: drawn.risk)
+    pictures = []
+    for place in sorted({0, len(order) // 2, len(order) - 1}):
+        drawn = order[place]
+        name, many, reference = drawn.image.name, drawn.many, drawn.reference
+        area = auroc(many.sd, many.labels != reference)
+        plane = ... if reference.ndim == 2 else int((reference > 0).sum(axis=(1, 2)).argmax())
+        planes = (drawn.image.array, reference, many.labels, foreground(many), many.sd)
+        pictures.append(Picture(f"{name}\nDSC {1 - drawn.risk:.3f}", *(array[plane] for array in planes)))
+        yield {"image": name, "DSC": 1 - drawn.risk, "mean SD": float(many.sd.mean()), "AUROC of errors": area}
+    if given.out:
+        draw_maps(given.out / "maps.png", pictures)
 
 
 @torch.no_grad()
@@ -233,7 +362,15 @@ def size(given: Setting) -> Iterator[Row]:
         yield {"side": side, f"latent, K = {STEPS}": ours, f"pixels, K = {PIXEL_STEPS}": theirs, "ratio": theirs / ours}
 
 
-EXPERIMENTS = {"steps": steps, "noise": noise, "codec": codec, "uncertainty": uncertainty, "size": size}
+EXPERIMENTS = {
+    "steps": steps,
+    "noise": noise,
+    "codec": codec,
+    "uncertainty": uncertainty,
+    "curves": curves,
+    "maps": maps,
+    "size": size,
+}
 
 
 def table(rows: list[Row]) -> str:
@@ -245,8 +382,12 @@ def table(rows: list[Row]) -> str:
 
 def phantoms(count: int) -> list[tuple[Image, np.ndarray]]:
     """End-diastolic frames of echo phantoms."""
-    cines = [echo_cine(900 + seed, frames=2) for seed in range(count)]
-    return [(cine.image.replace(array=cine.image.array[0], axes="yx"), cine.labels[0]) for cine in cines]
+    seeds = range(900, 900 + count)
+    cines = {f"phantom {seed}": echo_cine(seed, frames=2) for seed in seeds}
+    return [
+        (cine.image.replace(array=cine.image.array[0], axes="yx", name=name), cine.labels[0])
+        for name, cine in cines.items()
+    ]
 
 
 def main() -> None:
@@ -270,7 +411,7 @@ def main() -> None:
     else:
         read = annotated(args.images, args.labels, args.split, foreground=args.foreground)
         cases = [(image, reference) for _, image, reference in islice(read, args.limit)]
-    given = Setting(load_model(args.model, "cpu"), cases, args.quick, args.seed)
+    given = Setting(load_model(args.model, "cpu"), cases, args.quick, args.seed, args.out)
     facts = {"model": given.model.config.name, "sha256": given.model.sha256, "seed": args.seed, "images": len(cases)}
     for name in args.names or EXPERIMENTS:
         begun = time.perf_counter()
@@ -279,15 +420,18 @@ def main() -> None:
 
 
 def publish(name: str, rows: list[Row], out: Path | None, facts: dict[str, object], seconds: float) -> None:
-    """Print a table, and write it as Markdown and, with where it came from, as JSON."""
-    print(f"\n{name}: {seconds:.0f} s\n\n{table(rows)}", flush=True)  # noqa: T201
+    """Print a table, write it as Markdown and, with where it came from, as JSON, and draw it."""
+    text = table(rows) if len(rows) <= PAGE else ""
+    print(f"\n{name}: {seconds:.0f} s\n\n{text or f'{len(rows)} rows'}", flush=True)  # noqa: T201
     if out is None:
         return
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
     origin = {"command": shlex.join(["python", *sys.argv]), "commit": commit.strip(), "version": __version__, **facts}
     everything = {**origin, "seconds": round(seconds), "rows": rows}
     write_text(out.with_suffix(".json"), json.dumps(everything, indent=1, default=float))
-    write_text(out.with_suffix(".md"), f"{table(rows)}\n")
+    draw(out.with_suffix(".json"))
+    if text:
+        write_text(out.with_suffix(".md"), f"{text}\n")
 
 
 if __name__ == "__main__":
