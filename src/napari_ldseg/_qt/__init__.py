@@ -1,14 +1,43 @@
-"""The only room that knows the viewer: napari, qtpy."""
+"""The only room that knows the viewer: napari, qtpy. A widget's module is imported when it is first asked for."""
 
-from ._cardiac import CardiacWidget
-from ._demo import demo
-from ._evaluate import EvaluateWidget
-from ._folder import FolderWidget
-from ._measure import MeasureWidget
-from ._review import ReviewWidget
-from ._segment import SegmentWidget
-from ._train import TrainWidget
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["CardiacWidget", "EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]
-__all__ = ["EvaluateWidget", "FolderWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "demo"]
-__all__ = ["EvaluateWidget", "MeasureWidget", "ReviewWidget", "SegmentWidget", "TrainWidget", "demo"]
+if TYPE_CHECKING:
+    from ._cardiac import CardiacWidget
+    from ._demo import demo
+    from ._evaluate import EvaluateWidget
+    from ._folder import FolderWidget
+    from ._measure import MeasureWidget
+    from ._review import ReviewWidget
+    from ._segment import SegmentWidget
+    from ._train import TrainWidget
+
+__all__ = [
+    "CardiacWidget",
+    "EvaluateWidget",
+    "FolderWidget",
+    "MeasureWidget",
+    "ReviewWidget",
+    "SegmentWidget",
+    "TrainWidget",
+    "demo",
+]
+
+_LAZY = {
+    "CardiacWidget": "._cardiac",
+    "EvaluateWidget": "._evaluate",
+    "FolderWidget": "._folder",
+    "MeasureWidget": "._measure",
+    "ReviewWidget": "._review",
+    "SegmentWidget": "._segment",
+    "TrainWidget": "._train",
+    "demo": "._demo",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a widget (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)

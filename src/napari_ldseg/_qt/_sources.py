@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import dask.array
 import numpy as np
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
@@ -255,7 +254,11 @@ def _level(layer: "ImageLayer", spatial: list[int], config: ModelConfig | None) 
 
 def _lazy(array: Any) -> Any:
     """Return an array of which a part can be taken without reading it."""
-    return array if isinstance(array, np.ndarray | dask.array.Array) else dask.array.from_array(array)
+    if isinstance(array, np.ndarray):
+        return array
+    import dask.array  # 0.2 s, which nobody is to wait for when a widget opens
+
+    return array if isinstance(array, dask.array.Array) else dask.array.from_array(array)
 
 
 def _is_time(layer: "ImageLayer", axis: int) -> bool:

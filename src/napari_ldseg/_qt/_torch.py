@@ -14,13 +14,14 @@ from pathlib import Path
 
 
 def import_torch() -> None:
-    """Import torch; meant for a thread. Later calls return at once."""
-    if "torch" in sys.modules:
+    """Import torch, and pandas, which the results' tables need; meant for a thread. Later calls return at once."""
+    if {"torch", "pandas"} <= sys.modules.keys():
         return
     _load_library()
     pausing = gc.isenabled()
     gc.disable()
     try:
+        import pandas  # noqa: F401
         import torch  # noqa: F401
     finally:
         if pausing:

@@ -316,7 +316,7 @@ def test_the_viewer_never_freezes(
     picture = make_ramp((512, 512, 3))
     viewer.add_image(picture, rgb=True, name="cells")
     qtbot.wait(300)
-    widget.settings.setValue(SegmentConfig(samples=40))
+    widget.settings.setValue(SegmentConfig(samples=200))
     endless = Job(Picture(picture, "yxc"), save_tiny(tmp_path), SegmentConfig(samples=10_000))
     found = []
     for _ in range(3):

@@ -1,6 +1,7 @@
 """How much of the clean latent is left at each timestep, and at which timesteps a sampler looks."""
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -72,6 +73,7 @@ def noisy(clean: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
     return append_dims(abar.sqrt(), clean) * clean + append_dims((1 - abar).sqrt(), clean) * noise
 
 
+@lru_cache(maxsize=64)
 def time_grid(sampler: SamplerName, steps: int, schedule: Schedule, timesteps: int) -> Tensor:
     """Timesteps of the K denoiser calls: LDSeg sec. III-C (ddpm, ddim), Lu et al. 2022 sec. 4 (dpm-solver++).
 

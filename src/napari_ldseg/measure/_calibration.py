@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from ..errors import InputError
 from ._scores import sample_dice
@@ -94,6 +94,8 @@ def auroc(score: ArrayLike, error: ArrayLike) -> float:
     bad = int(wrong.sum())
     if not 0 < bad < wrong.size:
         return _undefined("AUROC")
+    from scipy import stats  # 0.4 s, which no widget is to wait for when it opens
+
     ranks = stats.rankdata(scores)
     return float((ranks[wrong].sum() - bad * (bad + 1) / 2) / (bad * (wrong.size - bad)))
 
