@@ -36,9 +36,9 @@ class SegmentConfig(Config):
     precision: Precision = Field(
         "auto",
         title="Precision",
-        description="Numbers that the networks compute in: 'auto' samples and decodes in bfloat16 where the device "
-        "computes it natively, and embeds the image in float32; 'bfloat16' embeds in bfloat16, too, which is faster "
-        "and moves the SD map by about 2 %.",
+        description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it "
+        "natively, but float32 to embed whole images; 'bfloat16' embeds these in it, too, which is faster and moves the "
+        "SD map by about 2 %.",
     )
     batch: int = Field(50, title="Batch", ge=1, le=256, description="Samples that are computed together.")
     max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")

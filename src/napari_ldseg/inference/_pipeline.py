@@ -83,7 +83,8 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     refuse_unfit(run, maps.grid, MAX_PLANE)
     samples = _samples_at_once(run, maps.grid)
     number, group = math.prod(maps.leading), cutter.frames_at_once(run.batch, samples)
-    run.single = number == 1 and not maps.grid.tiled
+    run.tiled = maps.grid.tiled
+    run.single = number == 1 and not run.tiled
     views = range(min(run.views, wanted))
     run.total = number * cutter.windows * (len(views) + run.steps * (1 + math.ceil((wanted - 1) / samples)))
     yield run.progress("reading the image")

@@ -50,6 +50,7 @@ class Run:
         self.part = ""
         self._held: Tensor | None = None
         self.single = False  # whether there is one frame, seen whole
+        self.tiled = False
         self._started = time.perf_counter()
 
     @property
@@ -80,8 +81,10 @@ class Run:
     def embed(self, tensor: Tensor) -> Tensor:
         """Return the condition of one image or tile (1, C, *S)."""
         try:
-            # In bfloat16 this alone moves the SD map by 2 %, sampling and decoding move it by 0.2 %.
-            precision: Precision = "bfloat16" if self.config.precision == "bfloat16" else "float32"
+            # In bfloat16 this alone moves the SD map by 2 %, sampling and decoding move it by 0.2 %. Tiles move it by
+            # more themselves, and most of their time goes into embedding.
+            wanted = self.config.precision
+            precision: Precision = "float32" if wanted == "auto" and not self.tiled else wanted
             # One image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
             with torch.inference_mode(), autocast(self.device, precision):
                 embedding, _ = self.model.embed(tensor.to(self.device))
