@@ -37,7 +37,7 @@ def plot_scaling(rows: list[dict]) -> Figure:
         for part, color in (("seconds", DARK), ("sampling", ORANGE)):
             axes.plot(values, [row[part] for row in shown], "o-", label=part, color=color)
         axes.set(xlabel=kind, xscale="log", yscale="log")
-        axes.set_xticks(values, [f"{value:.3g}" for value in values], rotation=45)
+        axes.set_xticks(values, [f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in values], rotation=45)
         axes.xaxis.minorticks_off()
     figure.axes[0].set_ylabel("seconds")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper")

@@ -37,8 +37,8 @@ class SegmentConfig(Config):
         "auto",
         title="Precision",
         description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it "
-        "natively, but float32 to embed whole images; 'bfloat16' embeds these in it, too, which is faster and moves the "
-        "SD map by about 2 %.",
+        "natively, but float32 to embed whole images; 'bfloat16' embeds these in it, too, which is faster and moves "
+        "the SD map by about 2 %.",
     )
     batch: int = Field(50, title="Batch", ge=1, le=256, description="Samples that are computed together.")
     max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")
