@@ -162,9 +162,15 @@ def _ready(model: LDSeg, device: torch.device) -> LDSeg:
     # Looking at every weight takes a tenth of a short run.
     if model in _READY and not model.training and next(model.parameters()).device == device:
         return model
-    order = torch.channels_last if model.config.network.ndim == 2 else torch.channels_last_3d
+    ndim = model.config.network.ndim
+    order = torch.channels_last if ndim == 2 else torch.channels_last_3d
+    model = model.to(device).eval()
+    # Module.to(memory_format=...) refuses 3D models of the release, which have weights of other ranks, too.
+    for weight in model.parameters():
+        if weight.ndim == ndim + 2:
+            weight.data = weight.data.contiguous(memory_format=order)
     _READY.add(model)
-    return model.to(device).to(memory_format=order).eval()  # type: ignore[call-overload,no-any-return]
+    return model
 
 
 @cache
