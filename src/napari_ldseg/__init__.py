@@ -4,8 +4,9 @@ Every public name is imported when it is first asked for, so that ``import napar
 start) loads neither torch nor Qt.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._lazy import lazy
 
 if TYPE_CHECKING:
     from .batch import BatchReport, segment_folder
@@ -96,14 +97,8 @@ _ROOMS = {
     ),
     "training": ("Epoch", "fine_tune", "stop_training", "train"),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its room (PEP 562)."""
-    if name not in _ROOM_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_ROOM_OF[name]}", __name__), name)
+_ROOM_OF = {name: f".{room}" for room, names in _ROOMS.items() for name in names}
+__getattr__ = lazy(__name__, _ROOM_OF)
 
 
 def __dir__() -> list[str]:

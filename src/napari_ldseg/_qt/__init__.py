@@ -1,7 +1,8 @@
 """The only room that knows the viewer: napari, qtpy. A widget's module is imported when it is first asked for."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from ._cardiac import CardiacWidget
@@ -35,9 +36,4 @@ _LAZY = {
     "demo": "._demo",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a widget (PEP 562)."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name], __name__), name)
+__getattr__ = lazy(__name__, _LAZY)

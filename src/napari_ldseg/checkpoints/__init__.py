@@ -1,8 +1,8 @@
 """Files and models: save, load, list. Listing needs no torch; what does is imported when it is first asked for."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._lazy import lazy
 from ._header import Header, read_header
 from ._manage import check_name, delete_model, export_model, install_model, rename_model
 from ._registry import ModelEntry, find_model, keras_files, list_models, released_folder, user_folder
@@ -47,9 +47,4 @@ _LAZY = {
     "save_model": "._weights",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import the parts that need torch (PEP 562)."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name], __name__), name)
+__getattr__ = lazy(__name__, _LAZY)

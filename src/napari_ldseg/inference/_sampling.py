@@ -47,8 +47,9 @@ def sample_latents(
     @torch.inference_mode()
     def call(latent: Tensor, t: float) -> Tensor:
         time = torch.full((1,), t, device=latent.device)
-        with autocast(latent.device, precision) as half:
-            if half is None:
+        context = autocast(latent.device, precision)
+        with context:
+            if not isinstance(context, torch.autocast):
                 return model.predict(latent, time, condition)
             return model.predict(_even(latent), time, _even(condition))[: len(latent)].float()
 
@@ -69,8 +70,10 @@ def decode_probabilities(
     scratch, out = torch.empty(0), torch.empty(0) if held is None else held
     for start in range(0, len(latents), at_once):
         chunk = latents[start : start + at_once]
-        with autocast(latents.device, precision) as half:
-            logits = model.decode(chunk if half is None or at_once == 1 else _even(chunk))[: len(chunk)]
+        context = autocast(latents.device, precision)
+        paired = isinstance(context, torch.autocast) and at_once > 1
+        with context:
+            logits = model.decode(_even(chunk) if paired else chunk)[: len(chunk)]
         if logits.dtype != torch.float32:
             scratch = _fitting(scratch, logits, logits.shape)
             logits = scratch.copy_(logits)

@@ -3,9 +3,9 @@
 Watching a process needs no torch; what does is imported when it is first asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._lazy import lazy
 from ._process import TrainProcess, unfinished_runs
 
 if TYPE_CHECKING:
@@ -18,9 +18,4 @@ __all__ = ["Epoch", "TrainProcess", "fine_tune", "stop_training", "train", "unfi
 
 _LAZY = {"Epoch": "._epoch", "fine_tune": "._fine_tune", "stop_training": "._loop", "train": "._train"}
 
-
-def __getattr__(name: str) -> Any:
-    """Import the parts that need torch (PEP 562)."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name], __name__), name)
+__getattr__ = lazy(__name__, _LAZY)
