@@ -185,3 +185,26 @@ def test_ctrl_c_ends_its_workers_in_words(tmp_path: Path, saved: Path) -> None:
     assert "Interrupted; the images that were finished are written." in said
     assert "Traceback" not in said
     assert json.loads((out / "report.json").read_text())["counts"]["failed"] == 0
+
+
+def test_ctrl_c_is_noted_and_a_second_one_interrupts() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with _dask._ctrl_c_noted() as interrupted:
+            assert not interrupted.is_set()
+            signal.raise_signal(signal.SIGINT)
+            assert interrupted.is_set()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_that_means_something_else_is_left_alone() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _dask._ctrl_c_noted():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

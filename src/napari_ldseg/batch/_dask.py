@@ -68,10 +68,10 @@ class Blocks:
 def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
     """Segment what is to do of a batch on Dask; yields as :func:`run_batch`."""
     yield Update(-1, "running", stage="Starting the workers" if scheduler is None else f"Connecting to {scheduler}")
-    with _client(workers, scheduler) as client:
-        suspects = yield from _submit(client, batch, batch.waiting)
+    with _client(workers, scheduler) as client, _ctrl_c_noted() as interrupted:
+        suspects = yield from _submit(client, batch, batch.waiting, interrupted)
         # A worker that dies takes innocent images with it: those that were there too often are tried alone.
-        killed = yield from _submit(client, batch, suspects, alone=True)
+        killed = yield from _submit(client, batch, suspects, interrupted, alone=True)
     for index in killed:
         reason = "the process that worked on it died each time (out of memory, or a crash); see the worker's log"
         yield Update(index, "failed", stage=reason)
@@ -148,6 +148,31 @@ def _children_ignore_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
+def _ctrl_c_noted() -> Iterator[threading.Event]:
+    """Have the first Ctrl-C set an event, for :func:`_submit` to obey; a second one interrupts as ever.
+
+    Dask's futures talk to its event loop while they are freed, and Python drops an exception that is raised there: the
+    batch would go on to its end. (In threads other than the main one, which no Ctrl-C reaches, and where it is ignored
+    or means something else, nothing is changed.)
+    """
+    interrupted = threading.Event()
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield interrupted
+        return
+
+    def note(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupted.set()
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
 def _without_variables(names: Iterable[str]) -> Iterator[None]:
     """Hide environment variables, then put them back.
 
@@ -192,7 +217,7 @@ class _Queue:
 
 
 def _submit(
-    client: Any, batch: Batch, indices: Iterable[int], *, alone: bool = False
+    client: Any, batch: Batch, indices: Iterable[int], interrupted: threading.Event, *, alone: bool = False
 ) -> Generator[Update, None, list[int]]:
     """Keep every worker busy, a few images or blocks waiting; return the images with which workers died too often."""
     queue, killed = _Queue(indices), list[int]()
@@ -201,6 +226,8 @@ def _submit(
     workers: Counter[str] = Counter()
     refreshed = -REFRESH
     while queue.parts or going:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
         if time.monotonic() - refreshed > REFRESH:
             workers, refreshed = _workers(client, batch), time.monotonic()
         # A few more than there are workers, so that none waits for this process to hear of it and to answer.
