@@ -4,14 +4,17 @@ r"""LDSeg against other networks and other diffusion, trained under one budget (
         --foreground --seed 6 --spacing 2 --crop 160 --minutes 3 --threads 1 --out docs/evidence/compare_glas
 
 Images, classes and the split are those of the model that ``--like`` names; ``--spacing`` and ``--crop`` make them small
-enough for two cores. Every network is trained on the same images with the same augmentation, optimiser, schedule and
-averaging of weights, for as many minutes of processor time; nothing is chosen on the validation images. ``--quick``
-takes phantoms and seconds: it shows that all of it runs, its scores say nothing.
+enough for two cores. ``--folds`` takes turns in holding out the groups (patients), all of them or those whose names
+begin with ``--held``: every image of these is scored by a network that has seen none of its group. Every network is
+trained on the same images with the same augmentation, optimiser, schedule and averaging of weights, for as many minutes
+of processor time; nothing is chosen on the validation images. ``--quick`` takes phantoms and seconds: it shows that all
+of it runs, its scores say nothing.
 """
 
 import argparse
 import copy
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +71,14 @@ def fit(peer: Peer, cases: list[Case], model: ModelConfig, config: TrainConfig) 
     return average, total
 
 
+Scores = dict[str, list[float]]
+
+
 @torch.no_grad()
-def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Row:
-    """DSC of a sample and of their mean and IoU at full resolution, and whether low confidence finds the errors."""
+def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Scores:
+    """DSC of a sample and of their mean and IoU at full resolution, and whether doubt finds the errors, of each case."""
     classes = model.network.classes
-    found: dict[str, list[float]] = {"DSC": [], "DSC of the mean": [], "IoU": [], "AUROC of errors": [], "seconds": []}
+    found: Scores = {"DSC": [], "DSC of the mean": [], "IoU": [], "AUROC of errors": [], "seconds": []}
     for case in cases:
         spacing = convert_spacing(case.source.spacing, case.source.unit, model.input.unit)
         grid = plan_grid(case.source.shape, spacing, model)
@@ -81,26 +87,43 @@ def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Row:
         begun = time.process_time()
         drawn = peer.probabilities(image, SAMPLES, torch.Generator().manual_seed(seed))
         found["seconds"].append((time.process_time() - begun) / len(drawn))
-        for each in drawn:
-            one = restore(each[None], grid)[0].numpy().argmax(axis=0)
-            found["DSC"].append(float(np.nanmean(dice(one, case.labels, classes)[1:])))
+        singles = [restore(each[None], grid)[0].numpy().argmax(axis=0) for each in drawn]
+        found["DSC"].append(float(np.nanmean([dice(one, case.labels, classes)[1:] for one in singles])))
         mean = restore(drawn.mean(dim=0, keepdim=True), grid)[0].numpy()
         labels = mean.argmax(axis=0)
         found["DSC of the mean"].append(float(np.nanmean(dice(labels, case.labels, classes)[1:])))
         found["IoU"].append(float(np.nanmean(iou(labels, case.labels, classes)[1:])))
         found["AUROC of errors"].append(auroc(1 - mean.max(axis=0), labels != case.labels))
-    return {name: float(np.nanmean(values)) for name, values in found.items()}
+    return found
 
 
-def phantoms(config: ModelConfig) -> tuple[list[Case], list[Case]]:
-    """Thirty small phantoms to train on, and two others."""
+def summary(found: Scores, groups: list[str]) -> Row:
+    """Means over all cases, and the standard error of the mean DSC from how the means of the groups spread."""
+    scores = np.array(found["DSC of the mean"])
+    means = [np.nanmean(scores[[group == each for each in groups]]) for group in sorted(set(groups))]
+    error = float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else np.nan
+    row: Row = {name: float(np.nanmean(values)) for name, values in found.items()}
+    return {**row, "standard error": error, "DSC of each": found["DSC of the mean"]}
+
+
+def hold_out(cases: list[Case], folds: int, held: str, seed: int) -> list[tuple[list[Case], list[Case]]]:
+    """Return training and validation cases of each fold: whole groups, the largest first to the smallest fold."""
+    sizes = Counter(case.group for case in cases if case.group.startswith(held))
+    names = [sorted(sizes)[i] for i in np.random.default_rng(seed).permutation(len(sizes))]
+    parts: list[set[str]] = [set() for _ in range(folds)]
+    for name in sorted(names, key=lambda name: -sizes[name]):
+        min(parts, key=lambda part: sum(sizes[each] for each in part)).add(name)
+    return [([c for c in cases if c.group not in part], [c for c in cases if c.group in part]) for part in parts]
+
+
+def phantoms(config: ModelConfig) -> list[Case]:
+    """Thirty-two small phantoms."""
     frames = []
     for seed in range(32):
         image, labels = phantom((64, 64), seed=seed)
         source = image.replace(array=np.moveaxis(image.array, -1, 0), axes="cyx", levels=())
         frames.append(Frame(source, labels, str(seed), str(seed)))
-    cases = to_cases(frames, config)
-    return cases[:30], cases[30:]
+    return to_cases(frames, config)
 
 
 def main() -> None:
@@ -115,6 +138,8 @@ def main() -> None:
     parser.add_argument("--crop", type=int, nargs="+", default=[160])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--validation", type=float, default=0.15)
+    parser.add_argument("--folds", type=int, help="cross-validation over groups instead of one split")
+    parser.add_argument("--held", default="", help="with --folds: hold out groups that begin so, train on all others")
     parser.add_argument("--minutes", type=float, default=3.0, help="of processor time for each network")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", help="names, or parts of them")
@@ -132,7 +157,7 @@ def main() -> None:
         seen = InputConfig(mode="spacing", shape=(64, 64), spacing=(1.0, 1.0), source_spacing=(1.0, 1.0))
         model = ModelConfig(network=small, input=seen, sampler="dpm-solver++")
         config = TrainConfig(minutes=0.05, batch=4, crop=(64, 64), **settings)
-        training, validation = phantoms(model)
+        cases = phantoms(model)
     else:
         model = load_model(args.like, "cpu").config
         ndim = model.network.ndim
@@ -141,18 +166,28 @@ def main() -> None:
         model = model.replace(input=model.input.replace(**changes).model_dump())
         config = TrainConfig(minutes=args.minutes, batch=args.batch, crop=crop, **settings)
         cases = load_cases(find_pairs(args.images, args.labels, groups=args.groups), model, config)
-        training, validation = split_groups(cases, args.validation, args.seed)
+    if args.folds:
+        splits = hold_out(cases, args.folds, args.held, args.seed)
+    else:
+        splits = [split_groups(cases, 2 / len(cases) if args.quick else args.validation, args.seed)]
+    groups = [case.group for _, validation in splits for case in validation]
     rows: list[Row] = []
     begun = time.perf_counter()
     for name, make in peers(model, 5 if args.quick else PIXEL_STEPS).items():
         if args.only and not any(part in name for part in args.only):
             continue
-        torch.manual_seed(args.seed)
-        peer = make()
-        size = sum(p.numel() for p in peer.parameters()) / 1e6
-        peer, steps = fit(peer, training, model, config)
-        rows.append({"": name, "million weights": size, "steps": steps, **score(peer, validation, model, args.seed)})
-        facts = {"training": len(training), "validation": len(validation), "minutes": config.minutes}
+        found: Scores = {}
+        steps = 0
+        for training, validation in splits:
+            torch.manual_seed(args.seed)
+            peer = make()
+            size = sum(p.numel() for p in peer.parameters()) / 1e6
+            peer, done = fit(peer, training, model, config)
+            steps += done
+            for key, values in score(peer, validation, model, args.seed).items():
+                found.setdefault(key, []).extend(values)
+        rows.append({"": name, "million weights": size, "steps": steps // len(splits), **summary(found, groups)})
+        facts = {"images": len(cases), "scored": len(groups), "folds": len(splits), "minutes": config.minutes}
         publish("compare", rows, args.out, {**facts, "seed": args.seed}, time.perf_counter() - begun)
 
 

@@ -7,6 +7,7 @@ r"""The paper's claims on a released model: steps (Fig. 3, Table IV), noise (Fig
 
 prints a table for each, and with ``--out`` writes it as ``NAME.md`` and ``NAME.json`` (with command, seed and commit)
 and draws it (``figures.py``). A long table is JSON only.
+``--against`` is a deterministic network (``res_unet.py``) that ``noise`` and ``uncertainty`` compare with.
 ``--quick`` takes phantoms and few samples: no data are needed, and it is over in minutes.
 """
 
@@ -29,7 +30,7 @@ import torch
 from figures import Picture, draw, draw_maps
 from peers import PIXEL_STEPS, STEPS, Latent, PixelDiffusion
 from scipy import ndimage
-from score import annotated, first_guess
+from score import annotated, first_guess, guess_probabilities
 from skimage import color
 from torch.nn import functional
 
@@ -65,6 +66,7 @@ class Drawn:
     reference: np.ndarray
     many: Segmentation
     one: Segmentation
+    softmax: np.ndarray | None
     disagreement: float
     risk: float
 
@@ -74,27 +76,30 @@ class Drawn:
         return boundary_band(self.reference, BAND[self.reference.ndim])
 
     @property
-    def pixel_scores(self) -> list[tuple[str, Segmentation, np.ndarray]]:
-        """Name of a score, whose errors it is to find, its values: higher is less certain."""
-        return [
-            ("SD of the samples", self.many, self.many.sd),
-            ("1 - mean probability of the mean", self.many, 1 - self.many.mean.max(axis=0)),
-            ("1 - probability of one pass", self.one, 1 - self.one.mean.max(axis=0)),
+    def pixel_scores(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Name of a score, the probabilities of the classes whose errors it is to find, its values: high is unsure."""
+        found = [
+            ("SD of the samples", self.many.mean, self.many.sd),
+            ("1 - mean probability of the mean", self.many.mean, 1 - self.many.mean.max(axis=0)),
+            ("1 - probability of one pass", self.one.mean, 1 - self.one.mean.max(axis=0)),
         ]
+        if self.softmax is not None:
+            found.append(("1 - softmax of a Res-UNet", self.softmax, 1 - self.softmax.max(axis=0)))
+        return found
 
     @property
     def image_scores(self) -> dict[str, float]:
         """Scores of the whole image: higher is less certain."""
         return {
             "mean SD": float(self.many.sd.mean()),
-            "1 - soft Dice confidence": 1 - soft_dice_confidence(foreground(self.many), self.many.labels),
+            "1 - soft Dice confidence": 1 - soft_dice_confidence(foreground(self.many.mean), self.many.labels),
             "1 - mean pairwise Dice": self.disagreement,
         }
 
 
-def foreground(result: Segmentation) -> np.ndarray:
-    """Probability of all classes but the background."""
-    return np.clip(1 - result.mean[0], 0, 1)
+def foreground(probabilities: np.ndarray) -> np.ndarray:
+    """Probability of all classes but the background, of (classes, *S)."""
+    return np.clip(1 - probabilities[0], 0, 1)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Setting:
     quick: bool
     seed: int
     out: Path | None
+    against: LDSeg | None = None
 
     @cached_property
     def drawn(self) -> list[Drawn]:
@@ -115,7 +121,8 @@ class Setting:
             many = self.segment(image, 20 if self.quick else 100, keep_mb=512)
             disagreement, risk = 1 - pairwise_dice(many.masks.at(())), 1 - self.score(many.labels, reference)
             one = self.segment(image, 1, views=1)
-            found.append(Drawn(image, reference, replace(many, masks=None), one, disagreement, risk))
+            softmax = None if self.against is None else guess_probabilities(self.against, image)
+            found.append(Drawn(image, reference, replace(many, masks=None), one, softmax, disagreement, risk))
         return found
 
     def segment(self, image: Image, samples: int, **changes: object) -> Segmentation:
@@ -145,19 +152,22 @@ def steps(given: Setting) -> Iterator[Row]:
 
 
 def noise(given: Setting) -> Iterator[Row]:
-    """DSC of changed images: samples against one pass of the first guess (Fig. 5)."""
+    """DSC of changed images: samples against one pass of the first guess, and of another network (Fig. 5)."""
+    passes = {"DSC, first guess": given.model, "DSC, Res-UNet": given.against}
     for name, levels, change in CHANGES:
         image = given.cases[0][0]
         if (name == "stain" and image.channels < 3) or (name == "JPEG quality" and image.spatial == "zyx"):
             continue
         for level in levels[:: 2 if given.quick else 1]:
-            ours, guess = [], []
+            found: dict[str, list[float]] = {}
             for index, (image, reference) in enumerate(given.cases):
                 rng = np.random.default_rng((given.seed, index))
                 changed = image.replace(array=change(as_shares(image.array), level, rng), levels=())
-                ours.append(given.score(given.segment(changed, 2 if given.quick else 5).labels, reference))
-                guess.append(given.score(first_guess(given.model, changed), reference))
-            yield {"change": name, "level": level, "DSC, samples": np.mean(ours), "DSC, first guess": np.mean(guess)}
+                labels = {"DSC, samples": given.segment(changed, 2 if given.quick else 5).labels}
+                labels |= {column: first_guess(model, changed) for column, model in passes.items() if model}
+                for column, each in labels.items():
+                    found.setdefault(column, []).append(given.score(each, reference))
+            yield {"change": name, "level": level, **{column: np.mean(scores) for column, scores in found.items()}}
 
 
 def clipped(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -248,13 +258,14 @@ def codec(given: Setting) -> Iterator[Row]:
 def uncertainty(given: Setting) -> Iterator[Row]:
     """Whether the maps of many samples mean what they say and find the errors, against one pass (Fig. 7).
 
-    Calibration is that of foreground against background; errors and scores tell the classes apart.
+    Each score is judged on the errors of its own segmentation. Calibration is that of foreground against background;
+    errors and scores tell the classes apart.
     """
     rows: dict[str, list[list[float]]] = {}
     for drawn in given.drawn:
-        for name, result, score in drawn.pixel_scores:
-            ece = reliability(foreground(result)[drawn.band], drawn.reference[drawn.band] > 0).ece
-            error = result.labels != drawn.reference
+        for name, probabilities, score in drawn.pixel_scores:
+            ece = reliability(foreground(probabilities)[drawn.band], drawn.reference[drawn.band] > 0).ece
+            error = probabilities.argmax(axis=0) != drawn.reference
             rows.setdefault(name, []).append([auroc(score, error), sparsification_error(score, error), ece])
     border = f"ECE within {BAND[given.model.config.network.ndim]} pixels of the border"
     for name, values in rows.items():
@@ -277,11 +288,14 @@ def curves(given: Setting) -> Iterator[Row]:
 def calibration(given: Setting) -> Iterator[Row]:
     """Foreground against background near the border, all images together: probability, and the share that is so."""
     truth = np.concatenate([drawn.reference[drawn.band] > 0 for drawn in given.drawn])
-    for name, results in {
-        "mean of the samples": [drawn.many for drawn in given.drawn],
-        "one pass": [drawn.one for drawn in given.drawn],
-    }.items():
-        said = [foreground(result)[drawn.band] for result, drawn in zip(results, given.drawn, strict=True)]
+    maps = {
+        "mean of the samples": [drawn.many.mean for drawn in given.drawn],
+        "one pass": [drawn.one.mean for drawn in given.drawn],
+    }
+    if given.against is not None:
+        maps["softmax of a Res-UNet"] = [drawn.softmax for drawn in given.drawn]
+    for name, each in maps.items():
+        said = [foreground(probabilities)[drawn.band] for probabilities, drawn in zip(each, given.drawn, strict=True)]
         for x, y, pixels in zip(*reliability(np.concatenate(said), truth), strict=True):
             if pixels:
                 yield {"figure": "reliability", "curve": name, "x": x, "y": y, "share": pixels / truth.size}
@@ -331,7 +345,7 @@ def maps(given: Setting) -> Iterator[Row]:
         name, many, reference = drawn.image.name, drawn.many, drawn.reference
         area = auroc(many.sd, many.labels != reference)
         plane = ... if reference.ndim == 2 else int((reference > 0).sum(axis=(1, 2)).argmax())
-        planes = (drawn.image.array, reference, many.labels, foreground(many), many.sd)
+        planes = (drawn.image.array, reference, many.labels, foreground(many.mean), many.sd)
         pictures.append(Picture(f"{name}\nDSC {1 - drawn.risk:.3f}", *(array[plane] for array in planes)))
         yield {"image": name, "DSC": 1 - drawn.risk, "mean SD": float(many.sd.mean()), "AUROC of errors": area}
     if given.out:
@@ -374,8 +388,8 @@ EXPERIMENTS = {
 
 
 def table(rows: list[Row]) -> str:
-    """Return Markdown."""
-    heads = list(dict.fromkeys(key for row in rows for key in row))
+    """Return Markdown; lists stay out of it."""
+    heads = list(dict.fromkeys(key for row in rows for key in row if not isinstance(row[key], list)))
     cells = [[f"{row[h]:.3f}" if isinstance(row.get(h), float) else str(row.get(h, "")) for h in heads] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *cells])
 
@@ -395,6 +409,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS], help="by default all")
     parser.add_argument("--model", default="echo")
+    parser.add_argument("--against", type=Path, help="a deterministic network, from res_unet.py")
     parser.add_argument("--images", type=Path)
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--split", type=Path, help="split.json of the model: its validation images are taken")
@@ -411,7 +426,8 @@ def main() -> None:
     else:
         read = annotated(args.images, args.labels, args.split, foreground=args.foreground)
         cases = [(image, reference) for _, image, reference in islice(read, args.limit)]
-    given = Setting(load_model(args.model, "cpu"), cases, args.quick, args.seed, args.out)
+    against = load_model(args.against, "cpu") if args.against else None
+    given = Setting(load_model(args.model, "cpu"), cases, args.quick, args.seed, args.out, against)
     facts = {"model": given.model.config.name, "sha256": given.model.sha256, "seed": args.seed, "images": len(cases)}
     for name in args.names or EXPERIMENTS:
         begun = time.perf_counter()

@@ -48,6 +48,8 @@ LINES = {
     "SD of the samples": (BLUE, "-"),
     "1 - mean probability of the mean": (GREEN, "--"),
     "1 - probability of one pass": (ORANGE, "-"),
+    "softmax of a Res-UNet": (DARK, "--"),
+    "1 - softmax of a Res-UNet": (DARK, "--"),
     "mean SD": (BLUE, "-"),
     "1 - soft Dice confidence": (GREEN, "--"),
     "1 - mean pairwise Dice": (ORANGE, "-"),
@@ -79,7 +81,9 @@ def noise(rows: Rows) -> Figure:
     """DSC of noisy images, and of images that were changed otherwise (Fig. 5)."""
     figure = Figure((9, 3.2), layout="constrained")
     noisy, others = figure.subplots(1, 2, width_ratios=[2, 3], sharey=True)
-    ways = (("DSC, samples", "o-", "mean of samples"), ("DSC, first guess", "o--", "first guess"))
+    ways = [("DSC, samples", "o-", "mean of samples"), ("DSC, first guess", "o--", "first guess")]
+    if "DSC, Res-UNet" in rows[0]:
+        ways.append(("DSC, Res-UNet", "s:", "Res-UNet"))
     for name, color in (("noise, clipped", BLUE), ("noise, rescaled", ORANGE)):
         mine = [row for row in rows if row["change"] == name]
         for column, line, label in ways:

@@ -30,14 +30,19 @@ def segmentation(model: LDSeg, image: Image, samples: int, seed: int, views: int
     return follow(segment(model, image, SegmentConfig(samples=samples, seed=seed, views=views))).labels
 
 
-@torch.no_grad()
 def first_guess(model: LDSeg, image: Image) -> np.ndarray:
     """Labels of the deterministic first guess, without any diffusion."""
+    return guess_probabilities(model, image).argmax(axis=0)
+
+
+@torch.no_grad()
+def guess_probabilities(model: LDSeg, image: Image) -> np.ndarray:
+    """Probabilities of the classes by the first guess, (classes, *S)."""
     ((_, pixels),) = frames(image, model.config)
     spacing = convert_spacing(image.spacing, image.unit, model.config.input.unit)
     grid = plan_grid(image.shape, spacing, model.config)
     _, logits = model.embed(prepare(pixels, grid, model.config))
-    return restore(logits.softmax(dim=1), grid)[0].argmax(dim=0).numpy()
+    return restore(logits.softmax(dim=1), grid)[0].numpy()
 
 
 def annotated(

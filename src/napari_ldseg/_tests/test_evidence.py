@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -131,3 +132,27 @@ def test_every_peer_is_trained_and_scored(tmp_path: Path) -> None:
     assert_picture(tmp_path / "compare.svg")
     single = {row[""]: row["DSC"] == row["DSC of the mean"] for row in rows}
     assert single["U-Net"]  # one answer only
+
+
+def test_every_image_is_scored_once_in_cross_validation(tmp_path: Path) -> None:
+    run("compare.py", "--quick", "--folds", "2", "--only", "U-Net++", "--out", str(tmp_path / "compare"))
+    report = json.loads((tmp_path / "compare.json").read_text())
+    assert (report["folds"], report["images"], report["scored"]) == (2, 32, 32)
+    (row,) = report["rows"]
+    assert len(row["DSC of each"]) == 32
+    assert row["DSC of the mean"] == pytest.approx(np.mean(row["DSC of each"]))
+    assert row["standard error"] == pytest.approx(np.std(row["DSC of each"], ddof=1) / np.sqrt(32))
+
+
+def test_folds_hold_out_whole_groups_and_only_those_that_were_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from compare import hold_out  # type: ignore[import-not-found,unused-ignore]
+
+    names = ["patient1"] * 5 + ["patient2"] * 3 + ["patient3"] * 2 + ["phantom"] * 4
+    cases = [SimpleNamespace(group=name) for name in names]
+    held = [sorted({case.group for case in validation}) for _, validation in hold_out(cases, 2, "patient", 0)]
+    assert sorted(held) == [["patient1"], ["patient2", "patient3"]]
+    for training, validation in hold_out(cases, 2, "patient", 0):
+        assert len(training) + len(validation) == len(cases)
+        assert not {case.group for case in training} & {case.group for case in validation}
+        assert sum(case.group == "phantom" for case in training) == 4
