@@ -76,7 +76,7 @@ Scores = dict[str, list[float]]
 
 @torch.no_grad()
 def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Scores:
-    """DSC of a sample and of their mean and IoU at full resolution, and whether doubt finds the errors, of each case."""
+    """DSC of a sample and of their mean and IoU at full resolution, and whether doubt finds errors, of each case."""
     classes = model.network.classes
     found: Scores = {"DSC": [], "DSC of the mean": [], "IoU": [], "AUROC of errors": [], "seconds": []}
     for case in cases:
