@@ -4,8 +4,7 @@
     napari-ldseg train --images DIR/images --labels DIR/labels --groups DIR/groups.csv ...
 
 Frames are single TIFF files with their pixel size; with ``--frames 2`` they are end-diastole and end-systole.
-``--camus``
-adds the annotated frames of a folder of CAMUS patients, each patient in a group of its own.
+``--camus`` adds the annotated frames of a folder of CAMUS patients, each patient in a group of its own.
 """
 
 import argparse
