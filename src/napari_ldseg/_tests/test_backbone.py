@@ -78,6 +78,16 @@ def test_features_are_those_of_the_other_implementation(tmp_path: Path, referenc
         torch.testing.assert_close(found, every[index], rtol=1e-4, atol=1e-5)
 
 
+def test_a_grayscale_model_sees_what_the_pretrained_one_sees_in_equal_channels(tmp_path: Path, reference: Any) -> None:
+    weights = saved(reference, tmp_path)
+    gray, rgb = lite(image_channels=1).eval(), lite().eval()
+    load_backbone(gray, weights)
+    load_backbone(rgb, weights)
+    image = torch.randn(1, 1, 64, 96)
+    for ours, theirs in zip(features(gray, image), features(rgb, image.expand(-1, 3, -1, -1)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("variant", ["efficientnet-lite1", "efficientnet-lite2"])
 def test_larger_variants_have_the_same_layers_as_the_other_implementation(tmp_path: Path, variant: str) -> None:
     model = lite(image_backbone=variant)

@@ -14,6 +14,7 @@ SOURCE = (
     "lite1, lite2) hold them"
 )
 _LAYERS = {"_expand_conv": 0, "_bn0": 1, "_depthwise_conv": 3, "_bn1": 4, "_project_conv": 6, "_bn2": 7}
+_FIRST = "stem.0.conv.weight"
 _STATISTICS = {"running_mean": "mean", "running_var": "variance"}
 
 
@@ -26,7 +27,8 @@ def load_backbone(model: LDSeg, path: str | Path) -> None:
         It is changed.
     path : str or Path
         A ``state_dict`` of torch.save with the names of EfficientNet-PyTorch, read as data only. The classifier in it
-        is left alone.
+        is left alone. A model of grayscale images takes the sum of the weights of the first layer's three channels,
+        which is what the original does with an image that is the same in all three.
 
     Raises
     ------
@@ -42,6 +44,8 @@ def load_backbone(model: LDSeg, path: str | Path) -> None:
         )
     weights = _renamed(_read(Path(path)))
     expected = backbone.state_dict()
+    if expected[_FIRST].shape[1] == 1 and _FIRST in weights:
+        weights[_FIRST] = weights[_FIRST].sum(dim=1, keepdim=True)
     wrong = [
         name for name in expected.keys() | weights.keys()
         if name not in weights or name not in expected or weights[name].shape != expected[name].shape
