@@ -74,19 +74,25 @@ def evaluate(
     return Evaluation(rows, summarize(list(rows.values())))
 
 
+def evaluation_files(folder: Path, *, plot: bool = False) -> list[Path]:
+    """Return where :func:`write_evaluation` writes the table, the summary and the plot."""
+    return [folder / name for name in ("cases.csv", "summary.json", "scores.svg")[: 2 + plot]]
+
+
 def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str, Any], *, plot: bool = False) -> None:
     """Write ``cases.csv`` and ``summary.json`` (and ``scores.svg``) into a folder, which is made if need be."""
+    cases, summary, *drawing = evaluation_files(folder, plot=plot)
     picture = plot_scores(evaluation.rows.values(), evaluation.summary) if plot else None
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, ["case", *evaluation.summary], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({"case": case, **row} for case, row in evaluation.rows.items())
-    write_text(folder / "cases.csv", table.getvalue())
+    write_text(cases, table.getvalue())
     scores = {key: {k: _plain(v) for k, v in value._asdict().items()} for key, value in evaluation.summary.items()}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    write_text(folder / "summary.json", json.dumps({**provenance, "date": date, "scores": scores}, indent=1))
+    write_text(summary, json.dumps({**provenance, "date": date, "scores": scores}, indent=1))
     if picture is not None:
-        write_text(folder / "scores.svg", picture)
+        write_text(drawing[0], picture)
 
 
 def _uncertainty(prediction: Path) -> Image | None:

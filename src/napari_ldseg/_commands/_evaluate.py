@@ -32,7 +32,7 @@ def evaluate(
 ) -> None:
     """Compare masks with references: overlap, distances, objects, and whether the SD map finds the errors."""
     from .._evaluation import evaluate as run
-    from .._evaluation import write_evaluation
+    from .._evaluation import evaluation_files, write_evaluation
     from ..data import match_masks
     from ..data._optional import optional
     from ..errors import InputError
@@ -42,8 +42,7 @@ def evaluate(
         if out is None:
             raise InputError("A plot is written into the folder for the results; give one as --out.")
         optional("matplotlib", "A plot", "plots")
-    names = ("cases.csv", "summary.json", "scores.svg")[: 2 + plot]
-    files = [out / name for name in names] if out is not None else []
+    files = [] if out is None else evaluation_files(out, plot=plot)
     refuse_existing(files, overwrite)
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(pairs))

@@ -158,8 +158,7 @@ class LargeRun:
         sides = tile_sides(model.config, config)
         self._tiles = plan_tiles(self._grid.outer, *sides, model.config.network.stride)
         self._starts = [np.unique(each) for each in zip(*(tile.start for tile in self._tiles), strict=True)]
-        self._run = Run(model, config, int(config.samples), math.prod(self._tiles[0].shape))
-        self._run.tiled = True
+        self._run = Run(model, config, int(config.samples), math.prod(self._tiles[0].shape), tiled=True)
         refuse_unfit(self._run, self._grid, most=math.inf)
         self._block = _block_side(self._grid)
         grids = [range(0, side, self._block) for side in self._grid.source]

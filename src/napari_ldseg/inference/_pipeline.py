@@ -79,12 +79,11 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
     wanted = config.max_samples if config.samples == "auto" else config.samples
     maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles)
     cutter = _Cutter(model.config, image, config, maps.grid)
-    run = Run(model, config, wanted, cutter.pixels)
+    number, tiled = math.prod(maps.leading), maps.grid.tiled
+    run = Run(model, config, wanted, cutter.pixels, tiled=tiled, single=number == 1 and not tiled)
     refuse_unfit(run, maps.grid, MAX_PLANE)
     samples = _samples_at_once(run, maps.grid)
-    number, group = math.prod(maps.leading), cutter.frames_at_once(run.batch, samples)
-    run.tiled = maps.grid.tiled
-    run.single = number == 1 and not run.tiled
+    group = cutter.frames_at_once(run.batch, samples)
     views = range(min(run.views, wanted))
     run.total = number * cutter.windows * (len(views) + run.steps * (1 + math.ceil((wanted - 1) / samples)))
     yield run.progress("reading the image")

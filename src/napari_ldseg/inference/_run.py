@@ -38,19 +38,24 @@ class Run:
         The most samples that are drawn.
     pixels : float
         Pixels of what the networks see at a time: of the image, or of a tile.
+    tiled : bool
+        Whether that is a tile.
+    single : bool
+        Whether it is all there is.
     """
 
-    def __init__(self, model: LDSeg, config: SegmentConfig, wanted: int, pixels: float) -> None:
+    def __init__(
+        self, model: LDSeg, config: SegmentConfig, wanted: int, pixels: float, *, tiled: bool, single: bool = False
+    ) -> None:
         self.device = resolve_device(config.device)
         self.model = _ready(model, self.device)
         self.config, self.wanted = config, wanted
+        self._tiled, self._single = tiled, single
         self.batch = max(1, min(config.batch, int(VALUES_AT_ONCE // (pixels * model.config.network.classes))))
         self._decoded = max(1, int(PIXELS_AT_ONCE // pixels))
         self.done, self.total = 0, 0
         self.part = ""
         self._held: Tensor | None = None
-        self.single = False  # whether there is one frame, seen whole
-        self.tiled = False
         self._started = time.perf_counter()
 
     @property
@@ -84,7 +89,7 @@ class Run:
             # In bfloat16 this alone moves the SD map by 2 %, sampling and decoding move it by 0.2 %. Tiles move it by
             # more themselves, and most of their time goes into embedding.
             wanted = self.config.precision
-            precision: Precision = "float32" if wanted == "auto" and not self.tiled else wanted
+            precision: Precision = "float32" if wanted == "auto" and not self._tiled else wanted
             # One image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
             with torch.inference_mode(), autocast(self.device, precision):
                 embedding, _ = self.model.embed(tensor.to(self.device))
@@ -103,7 +108,7 @@ class Run:
         The first sample of a single image comes alone, and for one, sampling is faster in float32.
         """
         latent = condition
-        first, precision = self.single and samples.stop == 1, self.config.precision
+        first, precision = self._single and samples.stop == 1, self.config.precision
         drawn = sample_latents(
             self.model,
             condition,
