@@ -46,7 +46,7 @@ def test_napari_opens_sample_and_widget(
         viewer = make_napari_viewer()
         (layer,) = viewer.open_sample("napari-ldseg", "colon_gland")
         assert (layer.data.shape, layer.data.dtype, layer.rgb) == ((512, 512, 3), np.uint8, True)
-        _, widget = viewer.window.add_plugin_dock_widget("napari-ldseg", "Segment (LDSeg)")
+        _, widget = viewer.window.add_plugin_dock_widget("napari-ldseg", "Segment")
         assert isinstance(widget, SegmentWidget)
         assert widget.image.value() is viewer.layers[0]
         widget.model.setValue(save_tiny(tmp_path))

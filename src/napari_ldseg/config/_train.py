@@ -80,7 +80,7 @@ class TrainConfig(Config):
     )
     validate_every: int = Field(500, ge=1, description="Steps between two validations.")
     validation_samples: int = Field(4, ge=1, le=100, description="Samples averaged in each validation.")
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the split, the first weights and the noise.")
     device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")
     precision: Precision = Field("auto", description="'auto' takes bfloat16 where the device computes it natively.")
 
