@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import Image, read_image, read_labels, write_text
+from .data import UNLABELLED, Image, check_classes, read_image, read_labels, write_text
 from .data._files import beside, stem
 from .errors import InputError
 from .measure import Summary, score_case, summarize
@@ -39,7 +39,8 @@ def evaluate(
     Parameters
     ----------
     pairs : list of (prediction, reference)
-        From :func:`napari_ldseg.data.match_masks`. A map ``<stem>_sd`` beside a prediction ``<stem>_labels`` is used.
+        From :func:`napari_ldseg.data.match_masks`. Pixels of a reference with the label 255 are left out. A map
+        ``<stem>_sd`` beside a prediction ``<stem>_labels`` is used.
     foreground : bool
         Take every value above 0 as class 1, in both masks.
     objects : bool
@@ -66,10 +67,17 @@ def evaluate(
                 f"{prediction.name} or {reference.name} holds more than 255 classes. If these are numbers of objects, "
                 "use --foreground (all of them are class 1)."
             )
+        if not foreground:
+            for mask, path in ((found, prediction), (true, reference)):
+                check_classes(mask.array, 256, path.name)
         masks = [(mask.array > 0).astype(np.uint8) if foreground else mask.array for mask in (found, true)]
         sd = _uncertainty(prediction)
         rows[stem(prediction)] = score_case(
-            *masks, spacing=_spacing(found) or _spacing(true), objects=objects, sd=None if sd is None else sd.array
+            *masks,
+            spacing=_spacing(found) or _spacing(true),
+            objects=objects,
+            sd=None if sd is None else sd.array,
+            unlabelled=None if foreground else UNLABELLED,
         )
     return Evaluation(rows, summarize(list(rows.values())))
 

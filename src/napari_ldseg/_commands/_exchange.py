@@ -9,13 +9,14 @@ from rich.table import Table
 
 from ..config import ModelConfig
 from ..errors import InputError
-from ._common import border, given, read_json, say
+from ._common import border, given, read_json, refuse_existing, say
 
 if TYPE_CHECKING:
     from ..networks import LDSeg
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the model goes: a folder, or a .safetensors file.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the model.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there.")]
 
 imports = typer.Typer(no_args_is_help=True, help="Turn files of other programs into a model.")
 
@@ -26,11 +27,12 @@ def import_keras(
     folder: Annotated[Path, typer.Argument(help="Folder of labelEncoder*, labelDecoder*, imageEncoder*, denoiser*.")],
     out: Out,
     name: Name = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Import a model of the LDSeg authors' TensorFlow release, 2D or 3D, from its four HDF5 files."""
     from .. import checkpoints
 
-    _save(checkpoints.import_keras(folder, name), out)
+    _save(checkpoints.import_keras(folder, name), out, overwrite=overwrite)
 
 
 @imports.command("torch")
@@ -41,6 +43,7 @@ def import_torch(
     settings: Annotated[Path | None, typer.Option("--config", help="JSON file with the model's settings.")] = None,
     like: Annotated[str | None, typer.Option("--like", help="Take the settings of this model.")] = None,
     name: Name = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Import a PyTorch state_dict of napari-ldseg's own networks; code in the file is never run."""
     from .. import checkpoints
@@ -51,7 +54,7 @@ def import_torch(
         config = checkpoints.read_header(checkpoints.find_model(like)).config
     else:
         raise InputError("Give the settings of the networks, either by --config FILE or by --like MODEL.")
-    _save(checkpoints.import_torch(file, config.replace(**given(name=name))), out)
+    _save(checkpoints.import_torch(file, config.replace(**given(name=name))), out, overwrite=overwrite)
 
 
 def _model_settings(path: Path) -> dict[str, Any]:
@@ -63,10 +66,11 @@ def _model_settings(path: Path) -> dict[str, Any]:
     return values
 
 
-def _save(model: "LDSeg", out: Path) -> None:
+def _save(model: "LDSeg", out: Path, *, overwrite: bool) -> None:
     """Save an imported model, and say how to use it."""
     from ..checkpoints import save_model
 
+    refuse_existing([out if out.suffix == ".safetensors" else out / "model.safetensors"], overwrite)
     path = save_model(model, out)
     say(f"The model is {path}; use it with `napari-ldseg segment IN... --model {out}`.")
 

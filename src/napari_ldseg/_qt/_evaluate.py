@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..data import UNLABELLED, check_classes
 from ..errors import InputError, LDSegError
 from ..measure import found_curve, score_case
 from ._background import Done, Task
@@ -28,7 +29,7 @@ from ._found_plot import FoundPlot
 from ._labels import LabelsPicker
 from ._layers import KEY, class_colormap
 from ._messages import Message
-from ._sources import place_on
+from ._sources import pixel_size, place_on
 
 if TYPE_CHECKING:
     import napari
@@ -171,8 +172,10 @@ class EvaluateWidget(QWidget):
                 "both must lie on the same pixels."
             )
         masks = [np.array(one.data) for one in (layer, reference)]  # painting goes on meanwhile
+        names = [one.name for one in (layer, reference)]
         foreground, sd = self.foreground.isChecked(), self._sd(layer)
-        spacing, objects = tuple(map(float, layer.scale)), self.objects.isChecked()
+        spacing, _ = pixel_size(layer, list(range(layer.ndim)), np.ones(layer.ndim))
+        objects = self.objects.isChecked()
 
         def scores() -> Evaluated:
             both = [(mask > 0).astype(np.uint8) if foreground else mask for mask in masks]
@@ -180,8 +183,13 @@ class EvaluateWidget(QWidget):
                 raise InputError(
                     "There are more than 255 classes. If these are numbers of objects, tick 'All labels above 0 ...'."
                 )
-            rows = score_case(*both, spacing=spacing, objects=objects, sd=sd)
-            wrong = both[0] != both[1]
+            unlabelled = None
+            if not foreground:
+                unlabelled = UNLABELLED
+                for mask, name in zip(both, names, strict=True):
+                    check_classes(mask, 256, name)
+            rows = score_case(*both, spacing=spacing, objects=objects, sd=sd, unlabelled=unlabelled)
+            wrong = (both[0] != both[1]) & (both[1] != unlabelled)
             errors = (wrong * np.where(both[0] == 0, 1, np.where(both[1] == 0, 2, 3))).astype(np.uint8)
             found = None
             if sd is not None and wrong.any():

@@ -17,6 +17,8 @@ from napari_ldseg.data import (
     phantom,
     read_image,
     read_labels,
+    write_image,
+    write_text,
     write_tiff,
 )
 from napari_ldseg.errors import InputError
@@ -154,6 +156,19 @@ def test_lzw_is_read_without_imagecodecs(tmp_path: Path, pages: int) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array, array if pages > 1 else array[0])
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "uint16"])
+def test_where_0_is_white_an_image_is_inverted_and_labels_are_not(tmp_path: Path, compression: str, dtype: str) -> None:
+    black = np.array([[0, 0, 1], [1, 1, 0]], dtype) * np.array({"uint8": 200, "uint16": 9, "bool": 1}[dtype], dtype)
+    # Pillow inverts what it writes, but not 16 bits.
+    picture = PIL.Image.fromarray(black if dtype != "uint16" else 65535 - black)
+    picture.save(tmp_path / "a.tif", compression=compression, tiffinfo={262: 0})
+    image, labels = read_image(tmp_path / "a.tif").array, read_labels(tmp_path / "a.tif").array
+    assert image.dtype == labels.dtype == dtype
+    np.testing.assert_array_equal(image, black)
+    np.testing.assert_array_equal(labels, ~black)
+
+
 # --- what cannot be read
 
 
@@ -219,6 +234,14 @@ def test_colours_that_are_grey_become_labels(tmp_path: Path, suffix: str) -> Non
     path = tmp_path / f"a{suffix}"
     tifffile.imwrite(path, rgb, photometric="rgb") if suffix == ".tif" else save_picture(path, rgb)
     labels = read_labels(path)
+    assert labels.axes == "yx"
+    np.testing.assert_array_equal(labels.array, mask)
+
+
+def test_labels_whose_channel_stands_first_keep_their_pixels(tmp_path: Path) -> None:
+    mask = make_disk(2)
+    write_image(tmp_path / "a.zarr", mask[np.newaxis], "cyx", spacing=None, unit="pixel", metadata={})
+    labels = read_labels(tmp_path / "a.zarr")
     assert labels.axes == "yx"
     np.testing.assert_array_equal(labels.array, mask)
 
@@ -326,6 +349,11 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, monkeyp
         write_tiff(path, make_disk(2), "yx", spacing=None, unit="pixel", metadata={})
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
     assert path.read_bytes() == b"old"
+
+
+def test_a_name_that_is_not_utf_8_is_written_with_a_backslash(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.csv", "M\udcfcller,M\xfcller\n")
+    assert (tmp_path / "a.csv").read_bytes() == b"M\\udcfcller,M\xc3\xbcller\n"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

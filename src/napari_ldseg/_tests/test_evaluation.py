@@ -154,3 +154,31 @@ def test_masks_of_two_shapes_are_refused(tmp_path: Path) -> None:
     result = run(tmp_path / "one.png", tmp_path / "other.png")
     assert result.exit_code == 2
     assert "one.png has the shape (4, 4), but other.png has (5, 5)" in result.output
+
+
+def test_unlabelled_pixels_of_a_reference_do_not_count(tmp_path: Path) -> None:
+    mask = np.zeros((20, 20), np.uint8)
+    mask[4:12, 4:12] = 1
+    reference = mask.copy()
+    reference[:, 8:] = 255
+    save_picture(tmp_path / "p" / "a.png", mask)
+    save_picture(tmp_path / "r" / "a.png", reference)
+    row = evaluate(match_masks(tmp_path / "p", tmp_path / "r")).rows["a"]
+    assert row["dsc"] == row["iou"] == 1
+    assert not any(key.endswith("255") for key in row)
+
+
+def test_unlabelled_pixels_are_neither_right_nor_wrong_for_the_uncertainty() -> None:
+    prediction, reference = np.array([[1, 1, 0, 0, 1]]), np.array([[1, 0, 0, 0, 255]])
+    row = score_case(prediction, reference, sd=np.array([[0.1, 0.3, 0.1, 0.1, 0.5]]), unlabelled=255)
+    assert row["error_auroc"] == 1
+    assert row["dsc"] == pytest.approx(2 / 3)
+
+
+def test_black_and_white_masks_are_told_from_unlabelled_ones(tmp_path: Path) -> None:
+    for folder, white in (("p", 1), ("r", 255)):
+        save_picture(tmp_path / folder / "a.png", np.repeat(np.array([[0], [white]], np.uint8), 9, axis=1))
+    refused = run(tmp_path / "p", tmp_path / "r")
+    assert refused.exit_code == 2
+    assert "nothing but 0 and 255" in refused.output
+    assert "1.0000" in run(tmp_path / "p", tmp_path / "r", "--foreground").output

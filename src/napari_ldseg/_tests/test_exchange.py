@@ -54,6 +54,19 @@ def test_torch_file_becomes_a_model(
     assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.state_dict().items())
 
 
+def test_an_import_replaces_no_model_unless_asked_to(run: Run, tmp_path: Path, tiny_model_2d: LDSeg) -> None:
+    torch.save(tiny_model_2d.state_dict(), tmp_path / "a.pt")
+    like = save_model(tiny_model_2d, tmp_path / "there")
+    before = like.read_bytes()
+    command = ("import", "torch", tmp_path / "a.pt", "--like", like, "--name", "other", "--out", tmp_path / "there")
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "exists already; give --overwrite" in refused.output
+    assert like.read_bytes() == before
+    assert run(*command, "--overwrite").exit_code == 0
+    assert read_header(like).config.name == "other"
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

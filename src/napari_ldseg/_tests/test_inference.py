@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from napari_ldseg.config import InputConfig, ModelConfig, SegmentConfig
 from napari_ldseg.data import Image, convert_spacing
@@ -28,7 +29,7 @@ from napari_ldseg.inference._preprocess import (
 from napari_ldseg.inference._statistics import RunningStatistics
 from napari_ldseg.networks import LDSeg
 
-from .builders import make_ramp, make_tiny_config, make_tiny_model
+from .builders import make_ramp, make_tiny_config, make_tiny_model, to_end
 
 FAST = SegmentConfig(samples=3, steps=2, batch=2)
 
@@ -389,3 +390,27 @@ def test_as_many_masks_are_kept_as_fit_into_the_memory() -> None:
     assert (
         Maps(Image(np.zeros((2000, 20, 24)), "tyx"), make_tiny_config(2), wanted=9, keep_mb=1).freeze({}).masks is None
     )
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_all_frames_of_a_sequence_are_brought_to_one_range(dtype: Any) -> None:
+    """1023 and 1024 lie in two ranges: chosen frame by frame, equal pixels would be seen four times as bright."""
+    model = make_tiny_model(image_channels=1)
+    frames = np.full((2, 32, 32), 500, dtype)
+    frames[0, 0, 0], frames[1, 0, 0] = 1023, 1024
+    seen: list[Tensor] = []
+    model.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    to_end(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
+    assert len(seen) == 2
+    torch.testing.assert_close(seen[0][..., 8:, 8:], seen[1][..., 8:, 8:])
+    assert float(seen[0][..., 8:, 8:].mean()) == pytest.approx(500 / 4095, rel=1e-3)
+
+
+def test_missing_pixels_of_a_later_frame_still_count_as_its_median() -> None:
+    model = make_tiny_model(image_channels=1)
+    frames = np.full((2, 32, 32), 40, np.float32)
+    frames[1, :4] = np.nan
+    seen: list[Tensor] = []
+    model.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    to_end(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
+    torch.testing.assert_close(seen[0], seen[1])

@@ -9,12 +9,14 @@ import tifffile
 import torch
 from typer.testing import Result
 
+from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import InputConfig, ModelConfig
-from napari_ldseg.data import Image, read_part, write_tiff
+from napari_ldseg.data import Image, read_image, read_part, write_tiff
 from napari_ldseg.errors import InputError
 from napari_ldseg.inference._preprocess import plan_grid, prepare, restore
 
-from .builders import make_ramp, make_tiny_config
+from .builders import make_ramp, make_tiny_config, make_tiny_model
+from .test_medical import make_nifti
 
 
 def spaced(ndim: int = 2, **changes: object) -> ModelConfig:
@@ -150,3 +152,56 @@ def test_command_line_takes_axes_frames_and_region(run: Callable[..., Result], s
     result = run("segment", path, "-m", saved, "-o", tmp_path / "other", "--frames", "9:")
     assert result.exit_code == 1
     assert "holds nothing" in result.output
+
+
+# --- the place of a part in the patient ------------------------------------------------------------------------------
+
+
+def slices_of(volume: Path, **part: str) -> Image:
+    return read_part(read_image(volume), 2, **part).cut()
+
+
+def test_some_slices_of_a_volume_keep_their_place(tmp_path: Path) -> None:
+    source = read_image(make_nifti(tmp_path / "v.nii", (7, 9, 8)))
+    part = slices_of(tmp_path / "v.nii", frames="3:6", region="2:9,1:7")
+    assert source.geometry is not None
+    assert part.geometry is not None
+    assert (part.axes, part.geometry.shape, part.array.shape) == ("zyx", (3, 7, 6), (3, 7, 6))
+    corner = source.geometry.matrix @ [1, 2, 3, 1]
+    np.testing.assert_allclose(part.geometry.matrix[:, 3], corner, rtol=1e-6)
+    np.testing.assert_array_equal(part.geometry.matrix[:, :3], source.geometry.matrix[:, :3])
+    assert part.spacing == pytest.approx(source.spacing)
+
+
+def test_one_slice_of_a_volume_keeps_its_place(tmp_path: Path) -> None:
+    source = read_image(make_nifti(tmp_path / "v.nii", (7, 9, 8)))
+    part = slices_of(tmp_path / "v.nii", frames="3")
+    assert source.geometry is not None
+    assert part.geometry is not None
+    assert (part.axes, part.geometry.shape) == ("yx", (1, 9, 7))
+    np.testing.assert_allclose(part.geometry.matrix[:, 3], source.geometry.matrix @ [0, 0, 3, 1], rtol=1e-6)
+
+
+def test_all_of_a_volume_keeps_its_header(tmp_path: Path) -> None:
+    make_nifti(tmp_path / "v.nii", (7, 9, 8))
+    assert slices_of(tmp_path / "v.nii", frames=":").geometry == read_image(tmp_path / "v.nii").geometry
+
+
+@pytest.mark.parametrize(("shape", "frames", "written"), [
+    ((16, 17, 12), "3:6", (16, 17, 3)), ((16, 17, 12), "3", (16, 17)), ((16, 17, 4, 3), "1,2", (16, 17)),
+    ((16, 17, 4, 3), ":,1:3", (16, 17, 2, 3)), ((16, 17, 4, 3), "2", (16, 17, 4)),
+])  # fmt: skip
+def test_slices_of_a_volume_are_written_on_their_grid(
+    shape: tuple[int, ...], frames: str, written: tuple[int, ...], run: Callable[..., Result], tmp_path: Path
+) -> None:
+    model = save_model(make_tiny_model(2, image_channels=1), tmp_path / "flat.safetensors")
+    source = make_nifti(tmp_path / "v.nii.gz", shape)
+    result = run("segment", source, "-m", model, "-n", 1, "--steps", 1, "--frames", frames, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    labels = read_image(tmp_path / "out" / "v_labels.nii.gz")
+    assert tuple(reversed(np.squeeze(labels.array).shape)) == written
+    origin = [0, 0, {"3:6": 3, "3": 3, "1,2": 2, ":,1:3": 1, "2": 0}[frames], 1]
+    assert labels.geometry is not None
+    whole = read_image(source).geometry
+    assert whole is not None
+    np.testing.assert_allclose(labels.geometry.matrix[:, 3], whole.matrix @ origin, rtol=1e-5)

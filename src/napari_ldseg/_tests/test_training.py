@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_ldseg.checkpoints import import_keras
+from napari_ldseg.checkpoints import import_keras, save_model
 from napari_ldseg.config import DiffusionConfig, InputConfig, ModelConfig, TrainConfig
 from napari_ldseg.data import Image, Pair, find_pairs, phantom, write_tiff
 from napari_ldseg.errors import EngineError, InputError
@@ -214,6 +214,24 @@ def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
         finish(train(pairs, config_2d(), QUICK.replace(learning_rate=0.1), tmp_path / "run"))
     with pytest.raises(InputError, match="the model's configuration"):
         finish(train(pairs, config_2d(latent_channels=3), QUICK, tmp_path / "run"))
+
+
+def test_a_training_does_not_go_on_with_other_images(tmp_path: Path) -> None:
+    """Nothing of what was learnt from may be held out afterwards, and the card must not name what was never seen."""
+    pairs = write_pairs(tmp_path / "data", 6)
+    finish(train(pairs[:4], config_2d(), QUICK, tmp_path / "run"))
+    split = (tmp_path / "run" / "split.json").read_text()
+    with pytest.raises(InputError, match=r"other settings \(the images, or which of them are held out\)"):
+        finish(train(pairs, config_2d(), QUICK, tmp_path / "run"))
+    assert (tmp_path / "run" / "split.json").read_text() == split
+
+
+def test_a_model_from_elsewhere_is_not_replaced(tmp_path: Path) -> None:
+    model = save_model(make_tiny_model(2), tmp_path / "mine")
+    before = model.read_bytes()
+    with pytest.raises(InputError, match="holds a model that no training wrote there"):
+        finish(train(write_pairs(tmp_path / "data", 4), config_2d(), QUICK, model.parent))
+    assert model.read_bytes() == before
 
 
 def test_a_loss_that_is_no_number_ends_the_training_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

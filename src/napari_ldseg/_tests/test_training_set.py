@@ -21,6 +21,7 @@ from napari_ldseg.data import (
     import_pairs,
     read_image,
     read_labels,
+    write_image,
     write_ome,
 )
 from napari_ldseg.errors import InputError
@@ -107,6 +108,21 @@ def test_references_stay_where_they_are(training_set: TrainingSet, tmp_path: Pat
     training_set.refer(image, labels)
     labels.unlink()
     with pytest.raises(InputError, match=r"1 files of the training set .* are missing, the first is .*m\.png"):
+        training_set.pairs()
+
+
+def test_an_ome_zarr_can_be_referred_to(training_set: TrainingSet, tmp_path: Path) -> None:
+    """Its folder was taken for a missing file."""
+    image, labels = tmp_path / "a.ome.zarr", tmp_path / "a_gt.ome.zarr"
+    for path, array, axes in ((image, an_image().array, "yxc"), (labels, some_labels(), "yx")):
+        write_image(path, array, axes, spacing=None, unit="pixel", metadata={})
+    training_set.refer(image, labels)
+    (pair,) = training_set.pairs()
+    assert (pair.image, pair.labels) == (image, labels)
+    with pytest.raises(DuplicateError, match="with these labels"):
+        training_set.refer(image, labels)
+    shutil.rmtree(labels)
+    with pytest.raises(InputError, match=r"1 files .* are missing, the first is .*a_gt\.ome\.zarr"):
         training_set.pairs()
 
 
@@ -278,3 +294,17 @@ def test_what_cannot_be_imported_is_named_and_the_rest_is_kept(training_set: Tra
     assert "p1.png has shape (8, 8)" in str(outcomes[1])
     rows = (training_set.folder / "index.jsonl").read_text().splitlines()
     assert [json.loads(row)["source"] for row in rows[1:]] == ["p0.png", "p2.png"]
+
+
+def test_references_to_files_that_lie_in_the_sets_folder_stay_too(training_set: TrainingSet) -> None:
+    image = save_picture(training_set.folder / "raw" / "a.png", an_image().array)
+    labels = save_picture(training_set.folder / "raw" / "a_gt.png", some_labels())
+    training_set.remove(training_set.refer(image, labels).id)
+    assert image.exists()
+    assert labels.exists()
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\n"])
+def test_a_name_may_hold_any_separator_of_lines(training_set: TrainingSet, separator: str) -> None:
+    entry = training_set.add(an_image(), some_labels(), source=f"cell{separator}one")
+    assert TrainingSet(training_set.folder).entries() == [entry]

@@ -1,6 +1,7 @@
 """Images and the label masks that belong to them."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def _read_groups(path: Path, names: list[str]) -> dict[str, str]:
         raise InputError(f"The groups file {path} cannot be read ({error}); it must be a CSV file in UTF-8.") from error
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
     group_of = {_without_suffix(row[0]): row[1] for row in rows if len(row) > 1 and row[1]}
     if missing := [name for name in names if name not in group_of]:
         raise InputError(

@@ -57,6 +57,7 @@ def read_labels(path: Path | str) -> Image:
     image = _read(Path(path), palette=False)
     array, axes = image.array, image.axes
     if "c" in axes:
+        array = np.moveaxis(array, axes.index("c"), -1)
         colours = array[..., :3]
         if image.channels not in (1, 3, 4) or np.any(colours != colours[..., :1]):
             raise InputError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..config import ModelConfig
 from ..errors import InputError
+from ._geometry import Geometry
 from ._image import SPATIAL, Image
 from ._spacing import convert_spacing
 
@@ -51,10 +52,33 @@ class Reading:
         return self.shape == self.image.shape
 
     def cut(self) -> Image:
-        """Return the part, as an image of its own; an axis of which one frame was chosen is gone."""
+        """Return the part, as an image of its own; an axis of which one frame was chosen is gone.
+
+        It keeps its place in the patient. Slices of a medical volume are ``z`` again, also where they are frames.
+        """
         axes = "".join(axis for axis, part in zip(self.image.axes, self.box, strict=True) if isinstance(part, slice))
-        geometry = self.image.geometry if self.is_whole else None
-        return self.image.replace(array=self.image.array[self.box], axes=axes, levels=(), geometry=geometry)
+        spacing, depth, geometry = self.image.spacing, self._depth(), self._geometry()
+        if geometry is not None and spacing is not None and depth != "z" and depth in axes:
+            axes, spacing = axes.replace(depth, "z"), (geometry.spacing[0], *spacing)
+        array = self.image.array[self.box]
+        return self.image.replace(array=array, axes=axes, spacing=spacing, levels=(), geometry=geometry)
+
+    def _depth(self) -> str:
+        """Return the axis that is the third of the patient; empty where there is none."""
+        geometry = self.image.geometry
+        axes = self.image.axes.replace("c", "")
+        sizes = tuple(self.image.array.shape[self.image.axes.index(axis)] for axis in axes)
+        return axes[-3] if geometry is not None and sizes[-3:] == geometry.shape else ""
+
+    def _geometry(self) -> Geometry | None:
+        """Return the place of the part in the patient."""
+        geometry, depth = self.image.geometry, self._depth()
+        if geometry is None or (not depth and (geometry.shape[0] > 1 or self.image.shape != geometry.shape[1:])):
+            return None
+        parts = [self._part(axis) for axis in depth + self.image.axes.replace("c", "")[-2:]]
+        matrix = np.eye(4)
+        matrix[:3, 3] = [*(_start(part) for part in reversed(parts)), 0][:3]
+        return geometry.moved(matrix, (1,) * (3 - len(parts)) + tuple(_length(part) for part in parts))
 
     def sentence(self, config: ModelConfig | None = None) -> str:
         """Say what will be segmented, for example ``"40 frames of 256 x 384, each segmented on its own"``.

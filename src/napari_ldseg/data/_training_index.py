@@ -69,7 +69,7 @@ def read_index(folder: Path) -> tuple[tuple[str, ...], list[Entry]]:
     """
     path = folder / INDEX
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # other line separators are part of a name
     except FileNotFoundError as error:
         raise InputError(
             f"{folder} is no training set: it holds no {INDEX}. Create one, or choose another folder."

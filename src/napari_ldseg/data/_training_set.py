@@ -99,7 +99,7 @@ class TrainingSet:
         entries = self.entries()
         if not entries:
             raise InputError(f"The training set {self.folder} is empty; add annotated images to it.")
-        missing = [path for entry in entries for path in (entry.image, entry.labels) if not path.is_file()]
+        missing = [path for entry in entries for path in (entry.image, entry.labels) if not path.exists()]
         if missing:
             raise InputError(
                 f"{len(missing)} files of the training set {self.folder} are missing, the first is {missing[0]}; put "
@@ -202,8 +202,9 @@ class TrainingSet:
                 raise InputError(f"The training set {self.folder} has no entry {entry_id!r}; see its list.")
             self._write([entry for entry in entries if entry.id != entry_id])
             for entry in gone:
-                for path in (entry.image, entry.labels, self.folder / "touched" / entry.image.name):
-                    if path.parent.parent == self.folder:
+                own = {kind: self.folder / kind / entry.image.name for kind in ("images", "labels", "touched")}
+                if (entry.image, entry.labels) == (own["images"], own["labels"]):
+                    for path in own.values():
                         path.unlink(missing_ok=True)
 
     @contextmanager
@@ -256,7 +257,7 @@ def _held(entries: Sequence[Entry], entry_id: str, labels: NDArray[Any], source:
     if old is None:
         return None
     try:
-        same = np.array_equal(read_labels(old.labels).array.reshape(labels.shape), labels)
+        same = np.array_equal(np.asarray(read_labels(old.labels).array).reshape(labels.shape), labels)
     except (InputError, ValueError):
         same = False
     if same:

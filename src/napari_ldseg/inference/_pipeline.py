@@ -14,7 +14,7 @@ from ..data import Image, read_part
 from ..errors import InputError
 from ..networks import LDSeg
 from ._maps import Maps
-from ._preprocess import Grid, lazy_frames, prepare
+from ._preprocess import Grid, Intensities, common_range, lazy_frames, prepare
 from ._regions import Regions, probe, probe_intensities
 from ._result import Progress, Segmentation
 from ._run import Run
@@ -31,7 +31,9 @@ MAX_PLANE = 2**26
 BLENDED_AT_ONCE = 2**26
 
 
-def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> Generator[Progress, None, Segmentation]:
+def segment(
+    model: LDSeg, image: Image, config: SegmentConfig | None = None, *, seen: tuple[float, ...] | None = None
+) -> Generator[Progress, None, Segmentation]:
     """Segment an image, with uncertainty (LDSeg, algorithm 2, repeated N times).
 
     Parameters
@@ -43,6 +45,8 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
         on its own with the same noise per sample index, so that a still sequence does not flicker. An image that is
         too large for one pass is cut into overlapping tiles, see ``SegmentConfig.tiles``.
     config : SegmentConfig, optional
+    seen : tuple of float, optional
+        Pixel size ((Z), Y, X) in the model's unit, instead of the image's own: of a level, from :func:`nearest_level`.
 
     Yields
     ------
@@ -77,7 +81,7 @@ def segment(model: LDSeg, image: Image, config: SegmentConfig | None = None) -> 
         ndim = model.config.network.ndim
         image = read_part(image, ndim, axes=config.axes, frames=config.frames, region=config.region).cut()
     wanted = config.max_samples if config.samples == "auto" else config.samples
-    maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles)
+    maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles, seen)
     cutter = _Cutter(model.config, image, config, maps.grid)
     number, tiled = math.prod(maps.leading), maps.grid.tiled
     run = Run(model, config, wanted, cutter.pixels, tiled=tiled, single=number == 1 and not tiled)
@@ -109,9 +113,12 @@ class _Cutter:
     def __init__(self, model: ModelConfig, image: Image, settings: SegmentConfig, grid: Grid) -> None:
         self._model, self._name, self._grid = model, image.name, grid
         self._tiles: list[Tile] = []
+        self._common: Intensities | None = None
         if grid.tiled:
             self._tiles = plan_tiles(grid.outer, *tile_sides(model, settings), model.network.stride)
             self._scale = probe_intensities(probe(image, model), model, image.name)
+        elif image.frame_axes or len(image.spatial) > model.network.ndim:
+            self._common = common_range((pixels for _, pixels in lazy_frames(image, model)), model, image.name)
 
     @property
     def windows(self) -> int:
@@ -136,14 +143,15 @@ class _Cutter:
         """Return the windows of some frames; pixels are read when a window is."""
         model, name, grid = self._model, self._name, self._grid
         if not self._tiles:
-            return [Window(i, partial(_read_whole, pixels, grid, model, name)) for i, (_, pixels) in enumerate(frames)]
+            read = partial(_read_whole, grid=grid, model=model, name=name, scale=self._common)
+            return [Window(i, partial(read, pixels)) for i, (_, pixels) in enumerate(frames)]
         ((_, pixels),) = frames
         regions = Regions(pixels, grid, self._scale, model, name)
         return [Window(0, partial(regions.read, tile.box), tile) for tile in self._tiles]
 
 
-def _read_whole(pixels: Any, grid: Grid, model: ModelConfig, name: str) -> Tensor:
-    return prepare(np.asarray(pixels), grid, model, name)
+def _read_whole(pixels: Any, *, grid: Grid, model: ModelConfig, name: str, scale: Intensities | None) -> Tensor:
+    return prepare(np.asarray(pixels), grid, model, name, scale)
 
 
 def refuse_unfit(run: Run, grid: Grid, most: float) -> None:

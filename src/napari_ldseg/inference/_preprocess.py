@@ -4,8 +4,8 @@ This is the only place where axes, number ranges and pixel sizes are converted.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -231,9 +231,29 @@ def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDA
     return intensities(pixels, method, name).apply(pixels)
 
 
-def normalize_frame(pixels: NDArray[Any], config: ModelConfig, name: str = "the image") -> NDArray[np.float32]:
-    """Bring one frame (C, (Z), Y, X) to the model's channels and to intensities of 0 to 1."""
-    return normalize(match_channels(pixels, config, name), config.input.normalization, name)
+def normalize_frame(
+    pixels: NDArray[Any], config: ModelConfig, name: str = "the image", scale: Intensities | None = None
+) -> NDArray[np.float32]:
+    """Bring one frame (C, (Z), Y, X) to the model's channels and to intensities of 0 to 1, its own unless given."""
+    matched = match_channels(pixels, config, name)
+    own = intensities(matched, config.input.normalization, name)
+    return (own if scale is None else replace(own, low=scale.low, high=scale.high)).apply(matched)
+
+
+def common_range(frames: Iterable[Any], config: ModelConfig, name: str = "the image") -> Intensities | None:
+    """Choose one scale for all frames (C, (Z), Y, X), where that is the range that the numbers come from.
+
+    None where each frame is stretched by itself, or nothing is to be chosen (uint8).
+    """
+    if config.input.normalization != "range":
+        return None
+    scale: Intensities | None = None
+    for frame in frames:
+        if frame.dtype == np.uint8:
+            return None
+        own = intensities(match_channels(np.asarray(frame), config, name), "range", name)
+        scale = own if scale is None else replace(scale, low=min(scale.low, own.low), high=max(scale.high, own.high))
+    return scale
 
 
 def resize_frame(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -249,9 +269,15 @@ def resize_frame(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray
     ).astype(np.float32)
 
 
-def prepare(pixels: NDArray[Any], grid: Grid, config: ModelConfig, name: str = "the image") -> Tensor:
+def prepare(
+    pixels: NDArray[Any],
+    grid: Grid,
+    config: ModelConfig,
+    name: str = "the image",
+    scale: Intensities | None = None,
+) -> Tensor:
     """Turn one frame (C, *source) into the float32 tensor (1, image_channels, *outer) that the networks see."""
-    values = resize_frame(normalize_frame(pixels, config, name), grid.inner)
+    values = resize_frame(normalize_frame(pixels, config, name, scale), grid.inner)
     margins = [(0, 0), *((0, o - i) for o, i in zip(grid.outer, grid.inner, strict=True))]
     return torch.from_numpy(np.pad(values, margins, mode="symmetric"))[None]
 

@@ -41,6 +41,7 @@ def score_case(
     class_names: Sequence[str] = (),
     objects: bool = False,
     sd: ArrayLike | None = None,
+    unlabelled: int | None = None,
 ) -> dict[str, float]:
     """Compare one mask with its reference.
 
@@ -56,6 +57,9 @@ def score_case(
         Also compare connected objects as the GlaS challenge does (``f1``, ``object_dsc``, ``object_hausdorff``).
     sd : float array of the same shape, optional
         Uncertainty of the prediction: how well it finds the wrong pixels (``error_auroc``, ``error_ause``).
+    unlabelled : int, optional
+        Value of the reference where nobody annotated: such pixels count as background in both masks, and not at all
+        as right or wrong for the uncertainty.
 
     Returns
     -------
@@ -69,6 +73,8 @@ def score_case(
         Where shapes differ or values are no classes.
     """
     predicted, true = checked_masks(prediction, reference)
+    known = np.ones(true.shape, bool) if unlabelled is None else true != unlabelled
+    predicted, true = predicted * known, true * known
     classes = max(int(predicted.max(initial=0)), int(true.max(initial=0)), len(class_names) - 1, 1) + 1
     names = [*class_names, *map(str, range(len(class_names), classes))]
     with warnings.catch_warnings():
@@ -92,8 +98,8 @@ def score_case(
                     f"The uncertainty map has the shape {np.shape(sd)}, but its mask has {predicted.shape}; "
                     "they must come from one run."
                 )
-            wrong = predicted != true
-            row |= {"error_auroc": auroc(sd, wrong), "error_ause": sparsification_error(sd, wrong)}
+            unsure, wrong = np.asarray(sd)[known], (predicted != true)[known]
+            row |= {"error_auroc": auroc(unsure, wrong), "error_ause": sparsification_error(unsure, wrong)}
     return row
 
 

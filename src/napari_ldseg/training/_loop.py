@@ -25,7 +25,7 @@ from ._losses import Batch
 from ._partial import fill_nearest, fill_predicted, is_partial
 from ._precision import safe_precision
 from ._stage import Stage, choose_batch, learning_rate_factor, plan_stages
-from ._state import load_state, save_state
+from ._state import STATE, load_state, save_state
 from ._validate import mean_score, reconstruction_dice, segmentation_dice
 
 SAVE_SECONDS = 60.0
@@ -96,6 +96,11 @@ class Trainer:
             room = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written ({error.strerror}); choose another folder.") from error
+        if (self.folder / MODEL).exists() and not any((self.folder / name).exists() for name in (STATE, LOG)):
+            raise InputError(
+                f"{self.folder} holds a model that no training wrote there, which would be replaced; "
+                "choose another folder."
+            )
         needed = 6 * sum(p.numel() * p.element_size() for p in self.model.parameters())
         if room < needed:
             raise InputError(

@@ -39,6 +39,7 @@ def save_state(folder: Path, trainer: "Trainer") -> None:
         "config": trainer.config.model_dump_json(),
         "before": json.dumps(trainer.before),
         "model": trainer.model.config.replace(score="").model_dump_json(),
+        "images": json.dumps(_split_of(trainer)),
     }
     stored = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     try:
@@ -88,11 +89,18 @@ def _check_same(folder: Path, meta: dict[str, str], trainer: "Trainer") -> None:
     changed = sorted(key for key in now if key not in budget and before.get(key) != now[key])
     if meta["model"] != trainer.model.config.replace(score="").model_dump_json():
         changed.append("the model's configuration")
+    if json.loads(meta.get("images", "null")) not in (None, _split_of(trainer)):
+        changed.append("the images, or which of them are held out")
     if changed:
         raise InputError(
             f"{folder} holds an unfinished training with other settings ({', '.join(changed)}); "
             "choose another folder, or delete its state.safetensors to start again."
         )
+
+
+def _split_of(trainer: "Trainer") -> list[list[str]]:
+    """Return the names of the images that are trained on, and of those that are held out."""
+    return [sorted(case.name for case in part) for part in (trainer.training, trainer.validation)]
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
