@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import skimage.io
+from matplotlib.figure import Figure
 from skimage import transform
 
 from napari_ldseg import SegmentConfig, load_model, segment
@@ -22,6 +22,7 @@ from napari_ldseg.data import Image, colon_gland
 from napari_ldseg.inference import plan_tiles
 
 NEAR = 4
+SHOWN = 320
 
 
 def say(text: str) -> None:
@@ -73,6 +74,26 @@ def compare(one, other, edges: list[int]) -> str:
     return " | ".join([f"{dice:.3f}", *(f"{v:.4f}" for v in values), *(f"{s:.2f}" for s in steps)])
 
 
+def draw(path: Path, pixels: np.ndarray, maps: dict[str, np.ndarray], edges: list[list[int]]) -> None:
+    """Draw the image and SD maps around one crossing of tile borders, which are marked beside each map."""
+    centre = edges[1][0]
+    part = slice(max(centre - SHOWN // 2, 0), centre + SHOWN // 2)
+    extent = (part.start, part.stop, part.stop, part.start)
+    figure = Figure((12, 3.6), layout="constrained")
+    first, *others = figure.subplots(1, 1 + len(maps))
+    first.imshow(pixels[part, part], extent=extent)
+    first.set_title("image")
+    for axes, (title, sd), marks in zip(others, maps.items(), edges, strict=True):
+        shown = axes.imshow(sd[part, part], cmap="magma", vmin=0, vmax=0.5, extent=extent)
+        axes.set_title(title, fontsize="medium")
+        inside = [edge for edge in marks if part.start < edge < part.stop]
+        axes.set_xticks(inside, ["border"] * len(inside), fontsize="small")
+        axes.set_yticks(inside, [""] * len(inside))
+    first.set(xticks=[], yticks=[])
+    figure.colorbar(shown, ax=others, label="SD (probability)", shrink=0.9)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
 def main() -> None:
     """Print a table, draw a picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,11 +126,10 @@ def main() -> None:
             say(f"{tile} | {overlap} | {seconds:.1f} | {compare(whole, result, borders(side, tile, overlap, cell))}")
             shown[tile, overlap] = result.sd
     if args.picture:
-        tile = args.tiles[-1] if len(args.tiles) == 1 else args.tiles[0]
-        panels = [whole.sd, shown[tile, args.overlaps[0]], shown[tile, args.overlaps[-1]]]
-        gray = [np.repeat((np.clip(p / 0.5, 0, 1) * 255).astype(np.uint8)[..., None], 3, axis=2) for p in panels]
-        gap = np.full((side, 8, 3), 255, np.uint8)
-        skimage.io.imsave(args.picture, np.concatenate([pixels, gap, gray[0], gap, gray[1], gap, gray[2]], axis=1))
+        tile, overlaps = args.tiles[0], (args.overlaps[0], args.overlaps[-1])
+        maps = {f"SD, tiles of {tile}, overlap {overlap}": shown[tile, overlap] for overlap in overlaps}
+        edges = [borders(side, tile, overlap, cell) for overlap in overlaps]
+        draw(args.picture, pixels, {"SD in one piece": whole.sd, **maps}, [[], *edges])
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def main() -> None:
     viewer.window.add_dock_widget(widget, name="Segment (LDSeg)", area="right")
     levels = [image.array, *(each.array for each in image.levels)]
     viewer.add_image(levels, name="slide", scale=image.spacing, units=("um", "um"), multiscale=True)
-    widget.model.setValue("glas")
+    widget.model.setValue("glas-small")
     widget._config = lambda: SegmentConfig(samples=2, steps=4, views=1, tile=192, overlap=64, device="cpu")
     widget.segment()
     done = partial_of(args.folder / "slide.zarr") / "done"

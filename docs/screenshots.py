@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 from napari import Viewer
-from qtpy.QtCore import QEventLoop
+from qtpy.QtCore import QEventLoop, Qt
 from qtpy.QtGui import QGuiApplication
 from skimage.segmentation import find_boundaries
 
@@ -68,7 +68,7 @@ def all_frames(model: str, kind: DemoSample, samples: int) -> Viewer:
 def picture_frames(model: str, kind: DemoSample, samples: int, out: Path) -> None:
     """Segment the sample volume or cine, and take two pictures: on a slice and in 3D, or at two frames."""
     viewer = all_frames(model, kind, samples)
-    for number, share in enumerate((0.5, 0.5) if kind == "volume" else (0.05, 0.45), start=1):
+    for number, share in enumerate((0.5, 0.5) if kind == "volume" else (0.0, 0.4), start=1):
         if (kind, number) == ("volume", 2):
             viewer.dims.ndisplay = 3
             viewer.fit_to_view()
@@ -127,14 +127,14 @@ def main() -> None:
 
 
 def picture_phantoms(path: Path) -> None:
-    """Phantoms at end-diastole (above) and end-systole with their true outlines; the last is the 2CH view."""
+    """Two phantoms at end-diastole (above) and end-systole with their true outlines; the last is a 2CH view."""
     columns = []
     for seed, view in ((11, "4ch"), (13, "4ch"), (13, "2ch")):
         phantom = echo_cine(seed, frames=2, view=view, shape=(300, 400))
         pictures = np.repeat(phantom.image.array[..., np.newaxis], 3, axis=-1)
         for picture, labels in zip(pictures, phantom.labels, strict=True):
-            border = find_boundaries(labels, mode="inner")
-            for label, color in enumerate(((232, 99, 107), (95, 191, 127), (90, 154, 212)), start=1):
+            border = find_boundaries(labels, mode="thick")
+            for label, color in enumerate(((230, 57, 70), (241, 196, 83), (72, 149, 239)), start=1):
                 picture[border & (labels == label)] = color
         columns.append(np.concatenate(pictures))
     PIL.Image.fromarray(np.hstack(columns)).quantize(96).save(path, optimize=True)
@@ -240,10 +240,9 @@ def review(viewer: Viewer, out: Path) -> None:
     viewer.fit_to_view()
     wait_for(widget.listed, widget.page.list_button.click)
     widget.page.overlays.opacity.setValue(45)
-    widget.page.select_line(1)
+    widget.page.select_line(0)
     save_picture(viewer, out / "review.png")
 
-    widget.page.select_line(0)
     widget.mark("rejected")
     widget.mark("accepted")
     widget.page.select_line(2)
@@ -264,6 +263,8 @@ def measurements(viewer: Viewer, out: Path) -> None:
     widget = MeasureWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="Measure (LDSeg)", area="right", tabify=True)
     wait_for(widget.measured, widget.measure_button.click)
+    viewer.window._qt_window.resizeDocks([dock], [760], Qt.Orientation.Horizontal)
+    viewer.fit_to_view()
     save_picture(viewer, out / "measure.png")
     viewer.window.remove_dock_widget(dock)
     for layer in [layer for layer in viewer.layers if HELPER in layer.metadata]:

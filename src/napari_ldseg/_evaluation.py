@@ -70,13 +70,14 @@ def evaluate(
         if not foreground:
             for mask, path in ((found, prediction), (true, reference)):
                 check_classes(mask.array, 256, path.name)
-        masks = [(mask.array > 0).astype(np.uint8) if foreground else mask.array for mask in (found, true)]
+        arrays = [np.asarray(mask.array) for mask in (found, true)]
+        masks = [(array > 0).astype(np.uint8) if foreground else array for array in arrays]
         sd = _uncertainty(prediction)
         rows[stem(prediction)] = score_case(
             *masks,
             spacing=_spacing(found) or _spacing(true),
             objects=objects,
-            sd=None if sd is None else sd.array,
+            sd=None if sd is None else np.asarray(sd.array),
             unlabelled=None if foreground else UNLABELLED,
         )
     return Evaluation(rows, summarize(list(rows.values())))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from napari_ldseg import cli
 from napari_ldseg._evaluation import evaluate
-from napari_ldseg.data import match_masks, write_tiff
+from napari_ldseg.data import match_masks, read_labels, write_image, write_tiff
 from napari_ldseg.errors import InputError
 from napari_ldseg.measure import score_case, summarize
 
@@ -182,3 +182,13 @@ def test_black_and_white_masks_are_told_from_unlabelled_ones(tmp_path: Path) -> 
     assert refused.exit_code == 2
     assert "nothing but 0 and 255" in refused.output
     assert "1.0000" in run(tmp_path / "p", tmp_path / "r", "--foreground").output
+
+
+def test_masks_in_ome_zarr_are_compared_with_their_uncertainty(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    masks = [read_labels(folders[0] / "a_labels.tif").array, read_labels(folders[1] / "a_anno.png").array]
+    for name, mask in zip(("a_labels", "true"), masks, strict=True):
+        write_image(tmp_path / f"{name}.ome.zarr", mask, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
+    sd = (masks[0] != masks[1]).astype(np.float32)
+    write_image(tmp_path / "a_sd.ome.zarr", sd, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
+    (row,) = evaluate(match_masks(tmp_path / "a_labels.ome.zarr", tmp_path / "true.ome.zarr")).rows.values()
+    assert (row["dsc"], row["hd95"], row["error_auroc"]) == (0.5, 4, 1)

@@ -1,5 +1,6 @@
 """Images larger than memory: levels, blocks, resuming, memory that stays small; OME-Zarr files."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,12 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 import zarr
 
+from napari_ldseg import segment_folder
+from napari_ldseg.batch._image import summarize_result
+from napari_ldseg.batch._large import summarize_large
 from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import (
@@ -16,10 +21,12 @@ from napari_ldseg.data import (
     LABELS,
     Image,
     find_images,
+    match_masks,
     partial_of,
     read_image,
     write_image,
 )
+from napari_ldseg.data._files import picture_files
 from napari_ldseg.data._ome_zarr import average, majority
 from napari_ldseg.errors import InputError
 from napari_ldseg.inference import LargeRun, is_large, nearest_level, segment, segment_large
@@ -28,6 +35,7 @@ from napari_ldseg.inference import _large as large
 from .builders import make_ramp, make_tiny_config, make_tiny_model, to_end
 from .test_tiles import make_spacing_model, noise_picture
 
+KINDS = ("labels", "samples")
 FAST = SegmentConfig(samples=2, steps=1, device="cpu", tile=32, overlap=8)
 
 
@@ -70,6 +78,27 @@ def test_axes_are_brought_into_the_order_of_the_standard(tmp_path: Path) -> None
     image = read_image(tmp_path / "a.zarr")
     assert (image.axes, image.spacing) == ("cyx", None)
     assert np.array_equal(np.asarray(image.array), make_ramp((6, 7, 3)).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("axes", "times"), [("spyx", []), ("psyx", []), ("tpyx", ["t"]), ("pstyx", [])])
+def test_frame_axes_stay_in_their_order(tmp_path: Path, axes: str, times: list[str]) -> None:
+    """Samples are the axis before the pixels. The standard has no time but the first axis."""
+    array = make_ramp((2, 3, 4, 6, 7)[-len(axes) :])
+    write_image(tmp_path / "a.zarr", array, axes, spacing=None, unit="pixel", metadata={})
+    image = read_image(tmp_path / "a.zarr")
+    assert image.axes == axes
+    assert np.array_equal(np.asarray(image.array), array)
+    attributes: dict[str, Any] = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)
+    found = attributes["multiscales"][0]["axes"]
+    assert [axis["name"] for axis in found if axis.get("type") == "time"] == times
+
+
+def test_an_ome_zarr_is_one_mask_and_its_folder_is_not_looked_into(tmp_path: Path) -> None:
+    for name in ("found/a_labels.ome.zarr", "true/a_gt.zarr"):
+        write_image(tmp_path / name, make_ramp((6, 7)), "yx", spacing=None, unit="pixel", metadata={})
+    found, true = tmp_path / "found" / "a_labels.ome.zarr", tmp_path / "true" / "a_gt.zarr"
+    assert picture_files(found) == [found]
+    assert match_masks(found, true) == match_masks(found.parent, true.parent) == [(found, true)]
 
 
 def test_version_0_5_is_read(tmp_path: Path) -> None:
@@ -129,6 +158,29 @@ def test_a_model_of_whole_images_takes_the_coarsest_level_that_is_large_enough()
     assert nearest_level(pyramid(16, 2), make_tiny_config(2))[0].shape == (16, 16)
 
 
+def test_a_level_without_unit_is_seen_at_the_size_of_its_pixels(tmp_path: Path) -> None:
+    """The model assumes 0.25 where a file states nothing, which is the finest level: four of these are one pixel."""
+    model = make_spacing_model(2, 1.0)
+    model.config = model.config.replace(input=model.config.input.model_dump() | {"source_spacing": (0.25, 0.25)})
+    saved = save_model(model, tmp_path / "tiny.safetensors", "# Tiny\n")
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 256, 192), dtype=np.uint8)
+    for name, levels in (("pyramid", 3), ("single", 1)):
+        group, datasets = zarr.open_group(tmp_path / f"{name}.zarr", mode="w", zarr_format=2), []
+        for level in range(levels):
+            group.create_array(str(level), data=pixels[:, :: 2**level, :: 2**level])
+            scale = [{"type": "scale", "scale": [1, 2**level, 2**level]}]
+            datasets.append({"path": str(level), "coordinateTransformations": scale})
+        axes = [{"name": "c", "type": "channel"}, *({"name": name, "type": "space"} for name in "yx")]
+        group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]  # type: ignore[dict-item]
+    seen = []
+    for name, side in (("pyramid", (64, 48)), ("single", (256, 192))):
+        segment_folder(tmp_path / f"{name}.zarr", tmp_path / "out", saved, FAST.replace(keep_mb=1), kinds=KINDS)
+        labels, samples = (read_image(tmp_path / "out" / f"{name}_{kind}.ome.zarr") for kind in KINDS)
+        assert (labels.shape, labels.spacing, labels.unit) == (side, None, "pixel")
+        seen.append(samples.shape)
+    assert seen == [(64, 48)] * 2
+
+
 def test_large_is_what_neither_memory_nor_one_pass_holds() -> None:
     config, settings = make_spacing_model(2, 1.0).config, SegmentConfig()
     assert not is_large(pyramid(2**13, 1, 1.0), config, settings)
@@ -167,9 +219,26 @@ def test_frames_of_a_sequence_are_blocks_of_their_own(tmp_path: Path) -> None:
     stack = one.replace(array=np.stack([one.array, one.array[::-1]]), axes="tyxc")
     result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
     assert result.axes == "tyx"
+    assert result.sizes.shape == (2, 2, 2)
     for frame in range(2):
         alone = to_end(segment(model, one.replace(array=stack.array[frame]), FAST.replace(tiles="always")))
         assert np.allclose(result.sd[0][frame], alone.sd, atol=1e-5)
+        assert result.sizes[frame] == pytest.approx(alone.sizes, rel=0.05)
+
+
+def test_numbers_of_a_large_result_are_those_of_one_frame(tmp_path: Path) -> None:
+    """They were the sums over all frames."""
+    model, one = make_spacing_model(), noise_picture(70, 40)
+    stack = one.replace(array=np.stack([one.array, one.array[::-1], one.array // 2]), axes="tyxc", spacing=None)
+    result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
+    found = summarize_large(result, 1.0)
+    whole = summarize_result(to_end(segment(model, stack, FAST.replace(tiles="always"))), 1.0)
+    assert (found.frames, found.unit) == (whole.frames, whole.unit) == (3, "pixel")
+    assert found.sizes == pytest.approx(whole.sizes, rel=0.05)
+    # By hand: in the first frame the samples found 10 and 14 pixels, in the second 20 and 20.
+    sizes = np.array([[[0, 10], [0, 14]], [[0, 20], [0, 20]]], float)
+    found = summarize_large(dataclasses.replace(result, sizes=sizes), 1.0)
+    assert (found.frames, found.sizes, found.sizes_sd) == (2, {"foreground": 16}, {"foreground": 2**0.5})
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +291,33 @@ def test_another_run_is_not_mixed_in(tmp_path: Path, change: str) -> None:
     to_end(segment_large(model, image, path, config, overwrite=True))
     with pytest.raises(InputError, match="holds another result"):
         LargeRun(make_spacing_model(), noise_picture(70, 44), path, FAST)
+
+
+def test_another_content_is_another_image(tmp_path: Path) -> None:
+    model, image, path = make_spacing_model(), noise_picture(70, 40), tmp_path / "a.zarr"
+    to_end(segment_large(model, image, path, FAST, content="one"))
+    assert LargeRun(model, image, path, FAST, overwrite=True, content="one").todo() == []
+    with pytest.raises(InputError, match="holds another result"):
+        LargeRun(model, image, path, FAST, content="two")
+    assert LargeRun(model, image, path, FAST, overwrite=True, content="two").todo() == [0, 1]
+
+
+def test_a_frame_that_was_changed_changes_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five frames, the second is none of those that tell the intensities of the whole."""
+    monkeypatch.setattr("napari_ldseg.inference._levels.MAX_PLANE", 100)
+    model = save_model(make_spacing_model(), tmp_path / "tiny.safetensors", "# Tiny\n")
+    stack = np.random.default_rng(0).integers(0, 255, (5, 40, 40, 3), dtype=np.uint8)
+
+    def spread(out: str) -> Any:
+        tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb", metadata={"axes": "TYXS"})
+        assert segment_folder(tmp_path / "a.tif", tmp_path / out, model, FAST, overwrite=True).count("done") == 1
+        return np.asarray(read_image(tmp_path / out / "a_ldseg.zarr").array)
+
+    before = spread("out")
+    stack[1] = 255 - stack[1]
+    after = spread("out")
+    assert [bool((a != b).any()) for a, b in zip(before, after, strict=True)] == [False, True, False, False, False]
+    assert np.array_equal(after, spread("fresh"))
 
 
 def test_intensities_are_those_of_the_whole(tmp_path: Path) -> None:

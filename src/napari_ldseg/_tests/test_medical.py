@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import Result
 
-from napari_ldseg import save_model
+from napari_ldseg import SegmentConfig, save_model, segment_folder
+from napari_ldseg._outputs import plan_outputs
 from napari_ldseg.data import Image, find_images, find_pairs, read_image, read_labels, read_notes, write_image
+from napari_ldseg.data._files import stem
 from napari_ldseg.errors import InputError
 
 from .builders import make_ramp, make_tiny_model
@@ -111,6 +113,26 @@ def test_microns_are_kept_and_an_unscaled_header_states_none(tmp_path: Path) -> 
     np.testing.assert_allclose(image.geometry.matrix[:3], SHEARED[:3] / 1000, rtol=1e-6)
     nibabel.Nifti1Image(make_ramp((4, 5, 6)), None).to_filename(tmp_path / "b.nii")
     assert read_image(tmp_path / "b.nii").spacing is None
+
+
+@pytest.mark.parametrize("source", [False, True])
+def test_many_frames_make_nifti_2(tmp_path: Path, source: bool) -> None:
+    """400 times 100 samples are 40000 along one axis, and NIfTI-1 ends at 32767."""
+    place: dict[str, Any] = {"spacing": None, "unit": "pixel", "geometry": None}
+    if source:
+        place = place_of(read_image(make_nifti(tmp_path / "a.nii", (3, 2, 1))))
+    array = make_ramp((400, 100, 2, 3))
+    write_image(tmp_path / "a_samples.nii.gz", array, "tpyx", metadata={"seed": 3}, **place)
+    written, image = load(tmp_path / "a_samples.nii.gz"), read_image(tmp_path / "a_samples.nii.gz")
+    assert type(written) is nibabel.Nifti2Image
+    assert image.axes == "tpyx"
+    np.testing.assert_array_equal(image.array, array)
+    assert read_notes(tmp_path / "a_samples.nii.gz") == {"seed": 3}
+    if source:
+        kept = load(tmp_path / "a.nii")
+        np.testing.assert_array_equal(written.affine, kept.affine)
+        for field in ("sform_code", "qform_code", "xyzt_units"):
+            assert written.header[field] == kept.header[field]
 
 
 # --- every format that is written
@@ -242,6 +264,97 @@ def test_an_ultrasound_cine(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.array, pixels)
 
 
+def without(path: Path, *keys: str, **changes: Any) -> Path:
+    """Take entries out of a DICOM file, and change others."""
+    data = pydicom.dcmread(path)
+    for key in keys:
+        delattr(data, key)
+    for key, value in changes.items():
+        setattr(data, key, value)
+    data.save_as(path)
+    return path
+
+
+def rescaled_by(slope: float, intercept: float) -> Any:
+    """A functional group of an enhanced image."""
+    inner, group = pydicom.Dataset(), pydicom.Dataset()
+    inner.RescaleSlope, inner.RescaleIntercept, inner.RescaleType = slope, intercept, "HU"
+    group.PixelValueTransformationSequence = [inner]
+    return group
+
+
+@pytest.mark.parametrize(
+    ("frames", "groups", "expected"),
+    [
+        (2, {"Shared": [(1, -1000)]}, [-990, -980]),
+        (2, {"PerFrame": [(1, -1000), (2, 3)]}, [-990, 43]),
+        (2, {"PerFrame": [(0.25, 0), (0.25, 1)], "Shared": [(9, 9)]}, [2.5, 6]),
+        (1, {"Shared": [(1, -1000)]}, [-990]),
+        (2, {}, [10, 20]),
+    ],
+)
+def test_an_enhanced_image_is_rescaled_as_its_frames_say(
+    tmp_path: Path, frames: int, groups: dict[str, list[tuple[float, float]]], expected: list[float]
+) -> None:
+    pixels = np.repeat(np.array([10, 20], np.uint16)[:frames], 20)
+    path = make_slice(tmp_path / "a.dcm", 0, NumberOfFrames=frames, PixelData=pixels.tobytes())
+    told = {f"{kind}FunctionalGroupsSequence": [rescaled_by(*each) for each in given] for kind, given in groups.items()}
+    image = read_image(without(path, "RescaleSlope", "RescaleIntercept", **told))
+    assert image.array[..., 0, 0].ravel().tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "0.dcm"])
+def test_damaged_slices_are_images_of_their_own(tmp_path: Path, name: str) -> None:
+    """They ended the whole run."""
+    whole = make_slice(tmp_path / "b.dcm", 0).read_bytes()
+    (tmp_path / name).write_bytes(b"no DICOM at all" * 20)
+    (tmp_path / "c.dcm").write_bytes(whole[:-600])
+    assert [path.name for path in find_images([tmp_path])] == [name, "b.dcm", "c.dcm"]
+
+
+def test_names_that_are_uids_stay_whole(tmp_path: Path) -> None:
+    for number in (1, 2):
+        make_slice(tmp_path / f"1.2.840.{number}", 0, series=f"1.2.{number}")
+    found = find_images([tmp_path])
+    assert [stem(path) for path in found] == ["1.2.840.1", "1.2.840.2"]
+    assert [task.outputs["labels"].name for task in plan_outputs(found, tmp_path / "out", ("labels",))] == [
+        "1.2.840.1_labels.nii.gz",
+        "1.2.840.2_labels.nii.gz",
+    ]
+    names = {"a.b.tif": "a.b", "a.B.OME.TIFF": "a.B", "a.nii.gz": "a", "a.ome.zarr": "a", "a": "a", "IM.1": "IM.1"}
+    assert {name: stem(tmp_path / name) for name in names} == names
+
+
+def test_a_report_among_the_slices_does_not_count(tmp_path: Path) -> None:
+    for number in range(3):
+        make_slice(tmp_path / f"{number}.dcm", number)
+    without(make_slice(tmp_path / "report.dcm", 7, series="9.9"), "PixelData")
+    assert find_images([tmp_path]) == [tmp_path]
+    assert read_image(tmp_path).array.shape == (3, 4, 5)
+    make_slice(tmp_path / "other.dcm", 7, series="9.9")
+    assert len(find_images([tmp_path])) == 5
+
+
+@pytest.mark.parametrize("name", ["1.2.840.99", "scan.dcm"])
+def test_results_inside_the_folder_of_a_series(tmp_path: Path, saved: Path, name: str) -> None:
+    """They were called "99_labels" in the report, and made the series another image the second time."""
+    series = tmp_path / name
+    quick = SegmentConfig(samples=2, steps=1, device="cpu")
+    square: dict[str, Any] = {"Rows": 16, "Columns": 16, "PixelData": make_ramp((16, 16), np.uint16).tobytes()}
+    for number in range(2):
+        make_slice(series / f"{number}.dcm", number, **square)
+    (row,) = segment_folder(series, series / "results", saved, quick).rows
+    assert (row.state, {kind: path.name for kind, path in (row.outputs or {}).items()}) == (
+        "done",
+        {"labels": f"{name}_labels.nii.gz", "sd": f"{name}_sd.nii.gz"},
+    )
+    (row,) = segment_folder(series, series / "results", saved, quick).rows
+    assert (row.state, set(row.outputs or ())) == ("earlier", {"labels", "sd"})
+    without(series / "0.dcm", RescaleIntercept=-900)
+    with pytest.raises(InputError, match="made of another image"):
+        segment_folder(series, series / "results", saved, quick)
+
+
 # --- cines
 
 
@@ -262,6 +375,41 @@ def test_a_cine_of_grey_frames(tmp_path: Path, suffix: str, codec: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match="cannot be read"):
         read_image(path)
+
+
+def trimmed(path: Path, rate: int, hidden: int) -> Path:
+    """Hide the first frames of a video by an edit list, as programs do that cut without encoding again."""
+    out = path.with_name(f"trimmed{path.suffix}")
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1", "movflags": "faststart"}
+    with av.open(str(path)) as source, av.open(str(out), "w", options=options) as target:
+        stream: Any = source.streams.video[0]
+        copy, shift = target.add_stream_from_template(stream), int(hidden / rate / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.dts is not None and packet.pts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+                target.mux(packet)
+    return out
+
+
+@pytest.mark.parametrize("interval", [4, 30])
+def test_a_trimmed_cine_is_read_and_a_truncated_one_is_not(tmp_path: Path, interval: int) -> None:
+    """Frames before the trim stay in the file: all of them, or those since the last whole one."""
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=20, options={"g": str(interval)})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for value in range(40, 160, 10):
+            grey = np.full((48, 64, 3), value, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+    path = trimmed(tmp_path / "a.mp4", 20, 5)
+    image = read_image(path)
+    assert image.array.shape == (7, 48, 64)
+    assert np.abs(image.array.mean(axis=(1, 2)) - np.arange(90, 160, 10)).max() < 4
+    whole = path.read_bytes()
+    for lost in (1, 40, 150):
+        path.write_bytes(whole[:-lost])
+        with pytest.raises(InputError, match="cannot be read"):
+            read_image(path)
 
 
 # --- damage

@@ -11,11 +11,21 @@ from typer.testing import CliRunner
 
 from napari_ldseg import Image, MeasureConfig, SegmentConfig, cli, save_model, segment
 from napari_ldseg._outputs import Task, write_outputs
-from napari_ldseg.data import read_image, write_text, write_tiff
+from napari_ldseg.data import read_image, write_image, write_text, write_tiff
 from napari_ldseg.errors import InputError
 from napari_ldseg.measure import Measured, SampleMasks
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.reports import Report, csv_text, geojson, page, read_report, table, unit_symbol, write_report
+from napari_ldseg.reports import (
+    Report,
+    csv_text,
+    geojson,
+    page,
+    read_cardiac,
+    read_report,
+    table,
+    unit_symbol,
+    write_report,
+)
 from napari_ldseg.reports._geojson import rings
 
 from .builders import make_ramp, make_row, measured_to_end, save_picture, to_end
@@ -181,6 +191,62 @@ def test_slices_that_a_flat_model_saw_are_frames(tmp_path: Path, tiny_model_2d: 
     assert report.source.mean.shape == (3, 2, 20, 30)
     assert report.source.masks is not None
     assert report.source.masks.array.shape == (3, 2, 32, 32)
+
+
+def test_results_in_ome_zarr_are_measured_as_any_other(tmp_path: Path) -> None:
+    """The page could not be made, SD and samples beside them were not seen, and channels first were refused."""
+    labels = make_row()
+    colours = make_ramp((3, *labels.shape), np.float32)
+    maps: dict[str, tuple[Any, str]] = {
+        "a_labels": (labels, "yx"),
+        "a_sd": (np.full(labels.shape, 0.25, np.float32), "yx"),
+        "a_mean": (np.stack([labels == value for value in range(3)]).astype(np.float32), "cyx"),
+        "a_samples": (np.stack([labels, labels * (labels != 2)]), "pyx"),
+        "image": (colours, "cyx"),
+    }
+    for name, (array, axes) in maps.items():
+        write_image(tmp_path / f"{name}.ome.zarr", array, axes, spacing=(2, 2), unit="micrometer", metadata={})
+    done = run(
+        *("measure", tmp_path / "a_labels.ome.zarr", "--image", tmp_path / "image.ome.zarr"),
+        *("--smallest", 1, "--out", tmp_path / "out"),
+    )
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"a_labels.{suffix}" for suffix in ("csv", "geojson", "html")
+    ]
+    rows = list(csv.DictReader((tmp_path / "out" / "a_labels.csv").read_text().splitlines()))
+    found = [[float(row[name]) for name in ("existence", "mean SD", "area (micrometer^2)")] for row in rows]
+    assert found == [[1, 0.25, 64], [1, 0.25, 96], [0.5, 0.25, 4]]
+    report = read_report(tmp_path / "a_labels.ome.zarr", image=tmp_path / "image.ome.zarr", config=CONFIG)
+    assert report.source.image is not None
+    np.testing.assert_array_equal(report.source.image, np.moveaxis(colours, 0, -1))
+    parts = (report.source.labels, report.source.sd, report.source.mean, report.source.image)
+    assert [type(part) for part in parts] == [np.ndarray] * 4
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_samples_of_a_stack_in_ome_zarr_are_not_transposed(tmp_path: Path, samples: int) -> None:
+    """They were read as the samples of other slices, where there are as many samples as slices."""
+    stack = np.stack([np.zeros_like(make_row()), make_row(), make_row()])
+    options: dict[str, Any] = {"spacing": None, "unit": "pixel", "metadata": {}}
+    write_image(tmp_path / "a_labels.zarr", stack, "syx", **options)
+    write_image(tmp_path / "a_samples.zarr", np.stack([stack] * samples, axis=1), "spyx", **options)
+    report = read_report(tmp_path / "a_labels.zarr", config=CONFIG)
+    assert [one.existence for one in report.measurements] == [1.0] * 6
+
+
+def test_a_cine_in_ome_zarr_is_measured(tmp_path: Path) -> None:
+    frames = np.zeros((2, 40, 40), np.uint8)
+    frames[0, 5:35, 10:30] = frames[1, 8:32, 13:27] = 1
+    options: dict[str, Any] = {"spacing": (1.0, 1.0), "unit": "millimeter", "metadata": {}}
+    fractions = []
+    for suffix in (".tif", ".zarr"):
+        write_image(tmp_path / f"a_labels{suffix}", frames, "tyx", **options)
+        write_image(tmp_path / f"a_samples{suffix}", np.stack([frames] * 3, axis=1), "tpyx", **options)
+        found = read_cardiac(tmp_path / f"a_labels{suffix}")
+        fractions.append((found.ejection_fraction.value, len(found.volume.samples)))
+    assert fractions[0] == fractions[1]
+    assert fractions[0][1] == 3
 
 
 def test_samples_of_another_image_are_refused(results: Path, tmp_path: Path) -> None:

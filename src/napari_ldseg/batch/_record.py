@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..data import write_text
-from ..data._files import stem
+from ..data._files import dicom_files, format_of, stem
 
 RECORDS = ".napari-ldseg"
 FORMAT = 1
@@ -131,7 +131,12 @@ def remove(path: Path) -> None:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    """Return the files that count; of a folder of DICOM only the DICOM files, as results may lie among them."""
+    if not path.is_dir():
+        return [path]
+    if format_of(path) == "dicom":
+        return sorted(dicom_files(path))
+    return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def _stat(path: Path) -> tuple[int, int]:

@@ -148,6 +148,5 @@ def _row(batch: Batch, index: int, update: Update | None = None) -> Row:
 
 
 def _outputs(batch: Batch, record: Record) -> dict[str, Path]:
-    """Kind and place of each output."""
-    before = len(stem(Path(record.image))) + 1
-    return {stem(Path(name))[before:]: batch.out / name for name in record.outputs}
+    """Kind and place of each output; their names end in the kind."""
+    return {stem(Path(name)).rpartition("_")[2]: batch.out / name for name in record.outputs}

@@ -16,6 +16,7 @@ from ._geometry import Geometry, rows, voxel_size
 from ._image import Image
 from ._optional import optional
 
+_PIXEL_DATA = 0x7FE00010
 _LPS = np.diag([-1.0, -1.0, 1.0])
 _CENTIMETER = 3  # unit of the regions of an ultrasound image
 # A slice may lie this share of a step beside its place.
@@ -33,12 +34,25 @@ def read_dicom(path: Path, palette: bool = True) -> Image:
 
 
 def is_series(files: Sequence[Path]) -> bool:
-    """Whether files are single slices of one series."""
+    """Whether files are single slices of one series; those without an image, such as reports, do not count."""
     with _quiet():
-        tags = ["SeriesInstanceUID", "NumberOfFrames"]
-        read = optional("pydicom", "DICOM").dcmread
-        headers = [read(file, stop_before_pixels=True, specific_tags=tags) for file in files]
-    return len({str(each.get("SeriesInstanceUID", "")) for each in headers}) == 1 and max(map(_count, headers)) == 1
+        headers = [header for header in map(_header, files) if header is not None]
+        one = len({str(each.get("SeriesInstanceUID", "")) for each in headers}) == 1
+        return one and max(map(_count, headers)) == 1
+
+
+def _header(path: Path) -> Any:
+    """Read what :func:`is_series` asks for, but not the pixels; None where there are none."""
+    found: list[int] = []
+
+    def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
+        found.extend([tag] * (tag == _PIXEL_DATA))
+        return bool(found)
+
+    reader, tag = optional("pydicom.filereader", "DICOM"), optional("pydicom.tag", "DICOM").Tag
+    with path.open("rb") as file:
+        header = reader.read_partial(file, at_pixels, specific_tags=[tag("SeriesInstanceUID"), tag("NumberOfFrames")])
+    return header if found else None
 
 
 def _read_file(path: Path) -> Image:
@@ -146,12 +160,24 @@ def _pixels(path: Path, data: Any) -> NDArray[Any]:
     if data.PhotometricInterpretation == "MONOCHROME1":
         low, high = (0, 2**data.BitsStored - 1) if data.PixelRepresentation == 0 else (array.min(), array.max())
         array = (low + high - array).astype(array.dtype)
-    rescaled = np.asarray(pixels.apply_modality_lut(array, data))
+    rescaled = _rescaled(array, data)
     if rescaled.dtype != np.float64:
         return rescaled
     # Hounsfield units are whole numbers.
     whole = rescaled.astype(np.int16) if np.abs(rescaled).max() < 2**15 else rescaled
     return whole if np.array_equal(whole, rescaled) and whole is not rescaled else rescaled.astype(np.float32)
+
+
+def _rescaled(array: NDArray[Any], data: Any) -> NDArray[Any]:
+    """Rescale as the file says; an enhanced one says it in its functional groups, for each frame or for all."""
+    rescale = optional("pydicom.pixels", "DICOM").apply_modality_lut
+    count = _count(data)
+    groups = [_shared(data, "PixelValueTransformationSequence", frame) for frame in range(count)]
+    if "RescaleSlope" in data or "ModalityLUTSequence" in data or all(group is None for group in groups):
+        return np.asarray(rescale(array, data))
+    frames = array if count > 1 else array[np.newaxis]
+    each = [frame if group is None else rescale(frame, group) for frame, group in zip(frames, groups, strict=True)]
+    return np.stack(each) if count > 1 else np.asarray(each[0])
 
 
 def _pixel_size(data: Any) -> tuple[float, float] | None:

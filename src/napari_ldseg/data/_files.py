@@ -35,9 +35,14 @@ def suffix(path: Path) -> str:
 
 
 def stem(path: Path) -> str:
-    """Name of a file without its suffix; ``a.ome.tif`` and ``a.nii.gz`` are ``a``. A folder of DICOM keeps its name."""
-    folder = path.is_dir() and format_of(path) == "dicom"
-    return path.name if folder else path.name[: len(path.name) - len(suffix(path))]
+    """Name of a file without its known suffix; ``a.ome.tif`` and ``a.nii.gz`` are ``a``, ``1.2.840`` stays whole.
+
+    A folder of DICOM keeps its name.
+    """
+    known = suffix(path)
+    if known not in SUFFIXES or (path.is_dir() and format_of(path) == "dicom"):
+        return path.name
+    return path.name[: len(path.name) - len(known)]
 
 
 def label_stem(path: Path) -> str:
@@ -70,7 +75,7 @@ def beside(labels: Path, kind: str) -> Path | None:
     if not stem(labels).endswith("_labels"):
         return None
     path = labels.with_name(f"{stem(labels).removesuffix('_labels')}_{kind}{suffix(labels)}")
-    return path if path.is_file() else None
+    return path if path.exists() else None
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:
@@ -79,11 +84,18 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
+def is_one_picture(path: Path) -> bool:
+    """Whether a path is one image by itself: a file, or the folder of an OME-Zarr."""
+    return path.is_file() or (path.is_dir() and format_of(path) == "ome-zarr")
+
+
 def picture_files(folder: Path) -> list[Path]:
     """All images of a folder (not of its subfolders), naturally sorted; hidden files are left out.
 
-    A subfolder that is one DICOM series is one image. A folder of DICOM slices is itself the only one.
+    A subfolder that is one DICOM series is one image. An OME-Zarr or a folder of DICOM slices is itself the only one.
     """
+    if is_one_picture(folder):
+        return [folder]
     files = sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_key)
     slices = [path for path in files if path.is_file() and format_of(path) == "dicom"]
     return [folder] if len(slices) > 1 and len(slices) == len(files) and _is_series(slices) else files
@@ -113,7 +125,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
         raise InputError("No image was named; name image files, folders or patterns such as 'slides/*.png'.")
     found: dict[Path, None] = {}
     for given in map(Path, inputs):
-        if given.is_file() or (given.is_dir() and format_of(given) == "ome-zarr"):
+        if is_one_picture(given):
             found[given] = None
             continue
         if given.is_dir():
@@ -152,7 +164,11 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _is_series(slices: Sequence[Path]) -> bool:
-    """Whether DICOM files are slices of one series, and not pictures or cines of their own."""
+    """Whether DICOM files are slices of one series, and not pictures or cines of their own, or damaged."""
     from ._dicom import is_series
+    from ._reader import _DAMAGE
 
-    return is_series(slices)
+    try:
+        return is_series(slices)
+    except _DAMAGE:  # what is wrong with which file is said when it is read
+        return False

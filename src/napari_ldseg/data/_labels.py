@@ -57,7 +57,7 @@ def merge_foreground(labels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def check_classes(labels: NDArray[Any], classes: int, name: str, who: str = "there are") -> None:
     """Refuse labels beyond ``classes``, other than 255; where they look like a mask of objects, offer the remedy."""
-    found = np.unique(labels)
+    found = np.unique(np.asarray(labels))
     if found.tolist() == [0, UNLABELLED]:
         raise InputError(
             f"{name} holds nothing but 0 and {UNLABELLED}, and {UNLABELLED} means unlabelled. If it is a "

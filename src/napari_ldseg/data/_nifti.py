@@ -51,7 +51,8 @@ def read_nifti(path: Path, palette: bool = True) -> Image:
 def save_nifti(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     """Write with the source's header where the image has one, else with its affine, else with its pixel size alone.
 
-    Frames become the fourth axis, channels the fifth. The provenance stands in a header extension.
+    Frames become the fourth axis, channels the fifth. The provenance stands in a header extension. What is too long
+    for NIfTI-1, frames included, becomes NIfTI-2.
     """
     nibabel = optional("nibabel", "NIfTI")
     stack, axes, note = fold(image, "zyxc")
@@ -59,7 +60,7 @@ def save_nifti(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     array = np.transpose(stack.reshape(full), (3, 2, 1, 0, 4))
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    header = _header(image, tuple(full[1:4]))
+    header = _header(image, tuple(full[1:4]), long=max(array.shape) > _LONGEST_SIDE)
     header["descrip"] = f"napari-ldseg {metadata.get('version', '')}".strip().encode()[:79]
     kind = nibabel.Nifti2Image if header.sizeof_hdr == 540 else nibabel.Nifti1Image
     file = kind(array, None, header, dtype=array.dtype)
@@ -139,7 +140,7 @@ def _notes(file: Any) -> dict[str, Any]:
     return {}
 
 
-def _header(image: Image, grid: tuple[int, ...]) -> Any:
+def _header(image: Image, grid: tuple[int, ...], *, long: bool) -> Any:
     """Return a header with the image's geometry; shape and type of the pixels are set later."""
     nibabel = optional("nibabel", "NIfTI")
     geometry = image.geometry
@@ -150,8 +151,8 @@ def _header(image: Image, grid: tuple[int, ...]) -> Any:
         for field in ("cal_min", "cal_max", "intent_code", "intent_p1", "intent_p2", "intent_p3"):
             header[field] = 0
         header["intent_name"] = b""
-        return header
-    header = (nibabel.Nifti2Header if max(image.array.shape) > _LONGEST_SIDE else nibabel.Nifti1Header)()
+        return _lengthened(header) if long and kind is nibabel.Nifti1Header else header
+    header = (nibabel.Nifti2Header if long else nibabel.Nifti1Header)()
     sizes = geometry.spacing if geometry is not None else convert_spacing(image.spacing, image.unit, "millimeter")
     header.set_data_shape(grid[::-1])
     if sizes is not None:
@@ -165,3 +166,11 @@ def _header(image: Image, grid: tuple[int, ...]) -> Any:
             header.set_qform(affine, "unknown")
             header["qform_code"] = 0
     return header
+
+
+def _lengthened(header: Any) -> Any:
+    """Return a NIfTI-1 header as NIfTI-2."""
+    longer = optional("nibabel", "NIfTI").Nifti2Header()
+    for field in set(header) & set(longer) - {"sizeof_hdr", "magic", "vox_offset"}:
+        longer[field] = header[field]
+    return longer

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ._image import SPATIAL, Image
+from ._image import FRAMES, SPATIAL, Image
 from ._spacing import unit_name
 
 KEY = "napari-ldseg"
 # Where a large result keeps its labels, and what says of which model, settings and image it is.
 LABELS, IDENTITY = "labels/segmentation", "ldseg.json"
 ORDER = "tpsczyx"
+# Channels stand between frames and pixels; frame axes stay as they are, so that samples lie before the pixels.
+_RANK = dict.fromkeys(FRAMES, 0) | {"c": 1} | dict.fromkeys(SPATIAL, 2)
 MAX_CHUNK = {2: 512, 3: 64}
 SMALLEST_LEVEL = 256
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -35,7 +37,7 @@ class Layout:
     Attributes
     ----------
     axes : str
-        In the order t, p, s, c, z, y, x.
+        Frames (t, p, s), then c, then (z), y, x.
     spacing : tuple of float or None
         Pixel size ((Z), Y, X) of the finest level in ``unit``.
     unit : str
@@ -115,7 +117,7 @@ def save_ome_zarr(path: Path, image: Image, metadata: Mapping[str, Any]) -> None
 
     Class indices (uint8) become coarser by majority, other numbers by their mean.
     """
-    order = sorted(range(image.array.ndim), key=lambda index: ORDER.index(image.axes[index]))
+    order = sorted(range(image.array.ndim), key=lambda index: _RANK[image.axes[index]])
     layout = Layout("".join(image.axes[i] for i in order), image.spacing, image.unit)
     values = image.array.transpose(order)
     levels = create_pyramid(path, values.shape, values.dtype, layout, name=image.name, metadata=metadata)
@@ -182,7 +184,7 @@ def create_pyramid(
             )
         )
         datasets.append({"path": str(level), "coordinateTransformations": _transformations(layout, level)})
-    axes = [_axis(axis, layout.unit) for axis in layout.axes]
+    axes = [_axis(axis, layout.unit, first=not index) for index, axis in enumerate(layout.axes)]
     entry = {"version": "0.4", "name": name, "axes": axes, "datasets": datasets, "type": "mean"}
     # Through JSON and back, so that nothing but JSON gets in.
     group.attrs.update({"multiscales": [entry], KEY: json.loads(json.dumps(metadata, default=str))})
@@ -238,9 +240,9 @@ def _pairs(values: NDArray[Any], axes: list[int]) -> NDArray[Any]:
     return values
 
 
-def _axis(letter: str, unit: str) -> dict[str, str]:
+def _axis(letter: str, unit: str, *, first: bool) -> dict[str, str]:
     axis = {"name": letter}
-    if letter in _TYPES:
+    if letter in _TYPES and (first or letter != "t"):  # the standard has time first, or not at all
         axis["type"] = _TYPES[letter]
     if letter in SPATIAL and unit_name(unit) != "pixel":
         axis["unit"] = unit_name(unit)

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ._files import LABEL_ENDINGS, READABLE, SUFFIXES, is_label_name, label_stem, picture_files, shortlist, stem, suffix
+from ._files import (
+    LABEL_ENDINGS,
+    READABLE,
+    SUFFIXES,
+    is_label_name,
+    is_one_picture,
+    label_stem,
+    picture_files,
+    shortlist,
+    stem,
+    suffix,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
     for path in (images, labels):
         if not path.exists():
             raise InputError(f"{path} does not exist; check the path.")
-    matched = [(images, labels)] if images.is_file() and labels.is_file() else _match(images, labels)
+    matched = [(images, labels)] if is_one_picture(images) and is_one_picture(labels) else _match(images, labels)
     group_of = _read_groups(groups, [stem(image) for image, _ in matched]) if groups is not None else {}
     return [Pair(image, label, group_of.get(stem(image), stem(image))) for image, label in matched]
 
@@ -74,7 +85,7 @@ def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
     for path in map(Path, (predictions, references)):
         if not path.exists():
             raise InputError(f"{path} does not exist; check the path.")
-    if predictions.is_file() and references.is_file():
+    if is_one_picture(predictions) and is_one_picture(references):
         return [(predictions, references)]
     found, real = (_masks_of(path, what) for path, what in ((predictions, "predictions"), (references, "references")))
     if not found:

@@ -40,21 +40,25 @@ def cine(frames: NDArray[Any], path: Path, tolerance: int = 0) -> Image:
 
 
 def read_tiff(path: Path, palette: bool) -> Image:
-    """Read the first series of a TIFF file."""
+    """Read the first series of a TIFF file; where its 0 is white, an image is inverted and labels are not."""
     with refuse_damage(), tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         page = series.keyframe
         check_complete(tiff, series)
+        bits = page.bitspersample
         try:
             array = series.asarray()
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
             array = _decode_with_pillow(path, series, error)
+            bits = 8 * array.itemsize  # Pillow stretches fewer
         letters = series.axes
         if palette and page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
             array = np.moveaxis((page.colormap[:, array] >> 8).astype(np.uint8), 0, -1)
             letters += "S"
+        if palette and page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
+            array = ~array if array.dtype == bool else (2**bits - 1 - array).astype(array.dtype)
         own = written_axes(tiff, array.shape)
         axes = own[0] if own is not None else _our_axes(path, letters)
         spacing, unit = tiff_spacing(tiff, depth="z" in axes)
@@ -66,12 +70,16 @@ def read_tiff(path: Path, palette: bool) -> Image:
 
 
 def _decode_with_pillow(path: Path, series: tifffile.TiffPageSeries, reason: ValueError) -> NDArray[Any]:
-    """Decode LZW, JPEG and the like without imagecodecs, where Pillow holds the same pixels."""
+    """Decode LZW, JPEG and the like without imagecodecs, where Pillow holds the same pixels.
+
+    Where 0 is white, Pillow inverts 1 and 8 bits, which is undone.
+    """
+    white = series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     planes = []
     with PIL.Image.open(path) as picture:
         for page in series.pages:
             picture.seek(page.index if page is not None else 0)
-            planes.append(np.array(picture))
+            planes.append(~np.array(picture) if white and picture.mode in ("1", "L") else np.array(picture))
     if any(plane.dtype != series.dtype for plane in planes) or sum(plane.size for plane in planes) != series.size:
         raise reason
     return np.stack(planes).reshape(series.shape)

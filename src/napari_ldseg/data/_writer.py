@@ -122,7 +122,9 @@ def save_ome(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file in UTF-8, beside its place first, then renamed; a missing folder is made.
+    r"""Write a text file in UTF-8, beside its place first, then renamed; a missing folder is made.
+
+    What is not UTF-8 in the name of a file is written with a backslash: ``M\udcfcller``.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def write_text(path: Path | str, text: str) -> None:
         Where the disk refuses.
     """
     with _replacing(Path(path)) as partial:
-        partial.write_text(text, encoding="utf-8", newline="")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def partial_of(path: Path) -> Path:

@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._follow import follow
 from ..config import CardiacConfig
 from ..data import read_labels, read_notes, write_text
@@ -42,7 +44,7 @@ def read_cardiac(
         found = read_labels(path)
         chosen = given or samples_beside(path).get("samples")
         masks = None if chosen is None else read_samples(chosen, found)
-        views.append(Measured(found.array, len(found.spatial), found.spacing, masks))
+        views.append(Measured(np.asarray(found.array), len(found.spatial), found.spacing, masks))
         units.append(found.unit)
     if len(set(units)) > 1:
         raise InputError(f"The pixel sizes of the two views are in {' and '.join(units)}; write both in one unit.")

@@ -47,7 +47,9 @@ def read_report(
         Where a file cannot be read, or does not lie on the labels' grid.
     """
     config = config or MeasureConfig()
+    # An OME-Zarr is a dask array.
     found, notes = read_labels(labels), read_notes(labels)
+    found = found.replace(array=np.asarray(found.array))
     ndim = len(found.spatial)
     maps = samples_beside(labels)
     sd, samples = sd or maps.get("sd"), samples or maps.get("samples")
@@ -56,7 +58,7 @@ def read_report(
         ndim=ndim,
         spacing=found.spacing,
         masks=None if samples is None else read_samples(samples, found),
-        sd=None if sd is None else read_image(sd).array,
+        sd=None if sd is None else np.asarray(read_image(sd).array),
         mean=None if "mean" not in maps else _mean(read_image(maps["mean"]), ndim),
         image=None if image is None else _pixels(read_image(image)),
     )
@@ -68,14 +70,16 @@ def read_report(
 
 def _pixels(image: Image) -> NDArray[Any]:
     """Return the pixels with the channels last."""
-    return image.array if "c" in image.axes else image.array[..., np.newaxis]
+    array = np.asarray(image.array)
+    return np.moveaxis(array, image.axes.index("c"), -1) if "c" in image.axes else array[..., np.newaxis]
 
 
 def _mean(image: Image, ndim: int) -> NDArray[Any]:
     """Return the mean map with the classes after the frames."""
+    array = np.asarray(image.array)
     if "c" not in image.axes:
-        return np.expand_dims(image.array, -ndim - 1)
-    return np.moveaxis(image.array, image.axes.index("c"), -ndim - 1)
+        return np.expand_dims(array, -ndim - 1)
+    return np.moveaxis(array, image.axes.index("c"), -ndim - 1)
 
 
 def read_samples(path: Path, labels: Image) -> SampleMasks:
@@ -87,4 +91,4 @@ def read_samples(path: Path, labels: Image) -> SampleMasks:
             f"{path} of shape {image.array.shape} does not hold samples of labels of shape {labels.array.shape}; "
             "give the file that was written together with the labels."
         )
-    return SampleMasks(image.array.astype(np.uint8, copy=False), labels.array.shape[-ndim:])
+    return SampleMasks(np.asarray(image.array).astype(np.uint8, copy=False), labels.array.shape[-ndim:])
