@@ -10,6 +10,7 @@ from typing import Any
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 COLORS = {"autoencoder": "#56b4e9", "denoiser": "#e69f00", "validation": "#2fc48d"}
+LOSSES = {"autoencoder": "autoencoder", "decoder": "autoencoder", "denoiser": "denoiser"}
 HEIGHT = 230
 LEAST_RANGE = 0.05
 WIDE = 1.2  # decades
@@ -68,9 +69,9 @@ class Curves(QWidget):
                 self._offset = max(self._offset, step)
             step += self._offset if stage == "denoiser" else 0
             if row.get("loss") is not None and row["loss"] > 0:
-                self._put(stage, step, float(row["loss"]))
+                self._put(LOSSES[stage], step, float(row["loss"]))
             score = row.get("validation")
-            if stage == "denoiser" and score is not None and math.isfinite(score):
+            if stage != "autoencoder" and score is not None and math.isfinite(score):
                 self._put("validation", step, float(score))
         for name, line in self._lines.items():
             steps, values = zip(*self._points[name], strict=True) if self._points[name] else ((), ())

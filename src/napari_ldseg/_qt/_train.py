@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     import napari
 
 WIDTH = 350
-STAGES = {"autoencoder": "Mask autoencoder", "denoiser": "Image encoder and denoiser"}
+STAGES = {
+    "autoencoder": "Mask autoencoder",
+    "denoiser": "Image encoder and denoiser",
+    "decoder": "Mask decoder",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -164,7 +168,7 @@ class TrainWidget(QWidget):
         if report.picture is not None:
             page.preview.show_picture(report.picture)
         for row in report.rows:
-            if row["stage"] == "denoiser" and row.get("validation") is not None:
+            if row["stage"] != "autoencoder" and row.get("validation") is not None:
                 self._best = max(self._best or 0.0, row["validation"])
         row = report.rows[-1]
         if not self._paused and page.pause.isEnabled() and not row.get("note"):

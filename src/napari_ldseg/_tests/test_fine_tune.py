@@ -20,7 +20,7 @@ from napari_ldseg.config import InputConfig, TrainConfig
 from napari_ldseg.data import UNLABELLED, Image, Pair, TrainingSet, write_ome
 from napari_ldseg.errors import InputError
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.training import Epoch, _loop, fine_tune, stop_training
+from napari_ldseg.training import Epoch, _loop, fine_tune, stop_training, train
 from napari_ldseg.training._adapt import match_classes, with_classes
 from napari_ldseg.training._augment import draw_batch
 from napari_ldseg.training._cases import Case, Frame, soft_masks, split_groups
@@ -460,3 +460,33 @@ def test_a_model_of_upright_images_stays_one(tmp_path: Path, monkeypatch: pytest
     assert not parent.config.input.upright
     finish(fine_tune(upright, pairs, QUICK, tmp_path / "again"))
     assert set(drawn) == {False}
+
+
+def test_the_mask_decoder_can_learn_alone(tmp_path: Path) -> None:
+    parent = a_model()
+    pairs = some_pairs(tmp_path / "data", 4)
+    config = QUICK.replace(learn="decoder", autoencoder_steps=30, autoencoder_learning_rate=0.01)
+    seen, child = finish(fine_tune(parent, pairs, config, tmp_path / "run"))
+    assert {epoch.stage for epoch in seen} == {"decoder"}
+    assert "The mask decoder alone learns; it rebuilds these masks with DSC" in " ".join(epoch.note for epoch in seen)
+    assert max(epoch.validation for epoch in seen if epoch.validation is not None) == pytest.approx(
+        float(child.config.score.split()[1]), abs=5e-4
+    )
+    changed = {
+        name.split(".")[0]
+        for name, value in child.state_dict().items()
+        if not torch.equal(value, parent.state_dict()[name])
+    }
+    assert changed <= {"mask_decoder"}
+    losses = [epoch.loss for epoch in seen if epoch.loss == epoch.loss]
+    assert losses[-1] < losses[0]
+
+
+def test_a_decoder_alone_needs_a_trained_model_of_the_same_classes(tmp_path: Path) -> None:
+    pairs = some_pairs(tmp_path / "data", 4)
+    config = QUICK.replace(learn="decoder")
+    with pytest.raises(InputError, match="goes on from a trained model"):
+        finish(train(pairs, a_model().config, config, tmp_path / "run"))
+    with pytest.raises(InputError, match="its mask autoencoder must learn, too"):
+        names = ("background", "cell", "other")
+        finish(fine_tune(a_model(), pairs, config, tmp_path / "run", class_names=names))

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ._base import Config, Device, Precision
 
-Learn = Literal["auto", "denoiser", "all", "scratch"]
+Learn = Literal["auto", "denoiser", "decoder", "all", "scratch"]
 
 
 class TrainConfig(Config):
@@ -17,7 +17,7 @@ class TrainConfig(Config):
         title="Learn",
         description="What fine-tuning changes: 'auto' is image encoder and denoiser, and the mask autoencoder, too, "
         "where the classes are new or it cannot draw their shapes; 'denoiser' never touches the autoencoder, 'all' "
-        "always does; 'scratch' forgets all weights.",
+        "always does; 'decoder' is the mask decoder alone, from the masks; 'scratch' forgets all weights.",
     )
     minutes: float | None = Field(
         None, title="Minutes", gt=0, description="Time budget for both stages together, in minutes."

@@ -23,7 +23,7 @@ class Epoch:
     Attributes
     ----------
     stage : str
-        ``"autoencoder"`` or ``"denoiser"``.
+        ``"autoencoder"``, ``"denoiser"`` or ``"decoder"`` (of masks, alone).
     step, total : int
         Optimiser steps done in this stage, and planned (estimated under a time budget).
     loss : float

@@ -100,12 +100,15 @@ def _autoencoder_learns(parent: LDSeg, start: LDSeg, cases: Sequence[Case], conf
     if config.learn == "scratch":
         return True, "Everything is trained from scratch; of the parent, only its networks' shape is kept."
     new = start.config.network.classes != parent.config.network.classes
-    frozen = config.learn == "denoiser" or not config.autoencoder_steps
+    frozen = config.learn in ("denoiser", "decoder") or not config.autoencoder_steps
     if new and frozen:
         raise InputError(
             f"The labels have {start.config.network.classes} classes and the model {parent.config.network.classes}, so "
             "its mask autoencoder must learn, too; choose learn 'auto' or 'all', and autoencoder_steps above 0."
         )
+    if config.learn == "decoder":
+        before = mean_score([reconstruction_dice(start, case) for case in cases])
+        return False, f"The mask decoder alone learns; it rebuilds these masks with DSC {before:.3f} now."
     if frozen:
         return False, "Image encoder and denoiser learn; the mask autoencoder stays as it is."
     if new or config.learn == "all":

@@ -181,7 +181,7 @@ class Trainer:
         images, masks = images.to(self.device), masks.to(self.device)
         if not is_partial(masks):
             return Batch(images, masks, masks)
-        if stage.name == "autoencoder":
+        if stage.name != "denoiser":
             return Batch(images, masks, fill_nearest(masks))
         with autocast(self.device, self.precision):
             return Batch(images, masks, fill_predicted(self.average, images, masks))
@@ -219,7 +219,7 @@ class Trainer:
         loss = math.fsum(stage.losses) / len(stage.losses) if stage.losses else math.nan
         stage.losses.clear()
         preview = self.folder / PREVIEW
-        fresh = score is not None and stage.name == "denoiser" and preview.is_file()
+        fresh = score is not None and stage is self.stages[-1] and preview.is_file()
         left = sum(each.seconds_left for each in self.stages[self.stages.index(stage) :])
         epoch = Epoch(
             stage.name, stage.step, stage.total, loss, score, left, memory_mb(), preview if fresh else None, note

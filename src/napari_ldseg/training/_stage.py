@@ -58,6 +58,8 @@ class Stage:
 def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool) -> list[Stage]:
     """Return the stages to train: the autoencoder, if ``masks`` and it has steps, and the denoiser.
 
+    With ``learn="decoder"`` the mask decoder alone: what the latents mean stays.
+
     Parameters
     ----------
     config : TrainConfig
@@ -68,6 +70,9 @@ def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool) ->
     masks : bool
         Whether the autoencoder shall learn.
     """
+    if config.learn == "decoder":
+        rate = config.autoencoder_learning_rate
+        return [Stage("decoder", ("mask_decoder",), autoencoder_loss, config.autoencoder_steps, config.minutes, rate)]
     masks = masks and config.autoencoder_steps > 0
     share = AUTOENCODER_SHARE if masks else 0.0
     rate = config.peak_rate * (TUNING_RATE if config.learning_rate == "auto" and not fresh else 1)
