@@ -116,6 +116,12 @@ def hold_out(cases: list[Case], folds: int, held: str, seed: int) -> list[tuple[
     return [([c for c in cases if c.group not in part], [c for c in cases if c.group in part]) for part in parts]
 
 
+def chosen(names: list[str], only: list[str] | None) -> list[str]:
+    """Return the names that were asked for, each by itself or by a part of it; by default all."""
+    parts = [part for part in only or [""] if part not in names]
+    return [name for name in names if name in (only or []) or any(part in name for part in parts)]
+
+
 def phantoms(config: ModelConfig) -> list[Case]:
     """Thirty-two small phantoms."""
     frames = []
@@ -173,9 +179,9 @@ def main() -> None:
     groups = [case.group for _, validation in splits for case in validation]
     rows: list[Row] = []
     begun = time.perf_counter()
-    for name, make in peers(model, 5 if args.quick else PIXEL_STEPS).items():
-        if args.only and not any(part in name for part in args.only):
-            continue
+    every = peers(model, 5 if args.quick else PIXEL_STEPS)
+    for name in chosen(list(every), args.only):
+        make = every[name]
         found: Scores = {}
         steps = 0
         for training, validation in splits:
