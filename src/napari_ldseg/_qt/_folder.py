@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLine
 from ..batch import Batch, BatchReport, Update
 from ..checkpoints import ModelEntry
 from ..config import BatchConfig, SegmentConfig
-from ..data._files import shortlist
+from ..data._files import shortlist, stem
 from ..data._formats import WRITABLE
 from ..errors import InputError, LDSegError
 from ._background import Done, Task
@@ -54,6 +54,7 @@ class FolderWidget(QWidget):
         self._entry: ModelEntry | None = None
         self._reasons: dict[int, str] = {}
         self._opening: Task | None = None
+        self._proposed = ""
         self.inputs: tuple[Path, ...] = ()
         self.input_line = QLineEdit()
         self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
@@ -83,12 +84,14 @@ class FolderWidget(QWidget):
         return self._run is not None
 
     def set_inputs(self, paths: Sequence[Path]) -> None:
-        """Choose a folder, or files; an output folder beside them is proposed where none was chosen."""
+        """Choose a folder, or files; an output folder beside them is proposed unless another was chosen."""
         self.inputs = tuple(paths)
         self.input_line.setText(str(paths[0]) if len(paths) == 1 else f"{len(paths)} files in {paths[0].parent}")
         first = paths[0]
-        if not self.out_line.text():
-            self.out_line.setText(str((first if first.is_dir() else first.parent).with_name(f"{first.stem}_segmented")))
+        if self.out_line.text() in ("", self._proposed):
+            beside = first if first.is_dir() else first.parent
+            self._proposed = str(beside.with_name(f"{stem(first)}_segmented"))
+            self.out_line.setText(self._proposed)
 
     def start(self) -> None:
         """Compare with what is done, and segment the rest; say in words why that cannot be."""
@@ -156,7 +159,7 @@ class FolderWidget(QWidget):
         if not self.inputs:
             raise InputError("No images are chosen; press Folder… or Files….")
         if entry is None:
-            raise InputError("There is no model; choose one by Model > Open….")
+            raise InputError("There is no model; choose one under Model, or a file by Open….")
         if not self.out_line.text().strip():
             raise InputError("No folder for the results is chosen; press Choose….")
         self._entry = entry
@@ -217,7 +220,7 @@ class FolderWidget(QWidget):
     def _on_opened(self, done: Done) -> None:
         self._opening = None
         if done.error is not None or self._entry is None:
-            self.show_error(done.error or InputError("There is no model; choose one by Model > Open…."))
+            self.show_error(done.error or InputError("There is no model; choose one under Model, or a file by Open…."))
             return
         layers = show_row(self._viewer, done.value, self._entry.config)
         self._viewer.layers.selection.active = layers[0]

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Image as ImageLayer
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 from qtpy.QtCore import Signal
 
 from .._outputs import Task
@@ -17,13 +18,16 @@ from ..batch import Batch, BatchReport, large_path, plan_batch, run_batch
 from ..config import ModelConfig, SegmentConfig
 from ..data import LABELS, Image, read_image, read_labels, read_notes
 from ._background import Background, Done
-from ._layers import KEY, labels_layer, sd_layer
+from ._layers import _WRITTEN, KEY, _Stamp, _untouched, labels_layer, sd_layer
+from ._sources import GEOMETRY, place_on
 from ._torch import import_torch
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 BREATH = 0.1
+# Of which file each layer was opened here, and what it was then.
+_OPENED: "WeakKeyDictionary[Layer, tuple[Path, _Stamp]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,13 @@ class FolderRun(Background):
 
 @dataclass(frozen=True)
 class Opened:
-    """The pictures of one row, read from their files."""
+    """The pictures of one row, read from their files; ``files`` says which: "image", "labels" and "SD"."""
 
     image: Image
     labels: Image
     sd: Image | None
     notes: dict[str, Any]
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def finished_outputs(task: Task) -> dict[str, Path]:
@@ -126,40 +131,74 @@ def read_row(image: Path, outputs: Mapping[str, Path]) -> Opened:
     """
     sd = read_image(outputs["sd"]) if "sd" in outputs else None
     labels = read_labels(outputs["labels"])
-    return Opened(read_image(image), labels, sd, read_notes(outputs.get("notes", outputs["labels"])))
+    notes = read_notes(outputs.get("notes", outputs["labels"]))
+    files = {"image": image, "labels": outputs["labels"]} | ({"SD": outputs["sd"]} if sd is not None else {})
+    return Opened(read_image(image), labels, sd, notes, files)
 
 
 def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list[Layer]:
-    """Add image, labels and SD map as layers; layers of the same names are replaced."""
+    """Add image, labels and SD map as layers.
+
+    Layers that were opened of the same files before are replaced where nobody has touched them since; painted ones
+    stay, just below the new ones. All others stay, too, whatever their names: results of the Segment widget, images
+    of the same name.
+    """
+    made = _layers(opened, config)
+    for kind, layer in made.items():
+        file = opened.files.get(kind)
+        if file is not None:
+            _make_room(viewer, file)
+        viewer.add_layer(layer)
+        if file is not None:
+            _remember(layer, file)
+    return list(made.values())
+
+
+def _layers(opened: Opened, config: ModelConfig) -> dict[str, Layer]:
+    """Make the layers of a row."""
     image, labels, sd = opened.image, opened.labels, opened.sd
     prefix = f"{image.name} [{config.name}]"
-    rgb = _is_colour(image)
-    made: list[Layer] = [ImageLayer(name=image.name, rgb=rgb, **_pixels(image), **_place(image, image))]
-    made.append(
-        labels_layer(
-            names=config.class_names,
-            colors=config.class_colors,
-            name=f"{prefix} labels",
-            metadata={KEY: {**opened.notes, "kind": "labels"}},
-            **_pixels(labels),
-            **_place(labels, image),
-        )
+    # As with every result: the geometry is that of the image, on which the layer lies by its transform.
+    geometry = {} if image.geometry is None else {GEOMETRY: image.geometry}
+    made: dict[str, Layer] = {}
+    made["image"] = ImageLayer(
+        name=image.name, rgb=_is_colour(image), metadata=dict(geometry), **_pixels(image), **_place(image, image)
     )
-    made[-1].editable = not labels.levels  # on disk, and coarser levels would not follow
+    made["labels"] = labels_layer(
+        names=config.class_names,
+        colors=config.class_colors,
+        name=f"{prefix} labels",
+        metadata={KEY: {**opened.notes, "kind": "labels"}, **geometry},
+        **_pixels(labels),
+        **_place(labels, image),
+    )
+    made["labels"].editable = not labels.levels  # on disk, and coarser levels would not follow
     if sd is not None:
-        layer = sd_layer(
+        made["SD"] = sd_layer(
             ndim=config.network.ndim,
             name=f"{prefix} SD",
-            metadata={KEY: {**opened.notes, "kind": "SD"}},
+            metadata={KEY: {**opened.notes, "kind": "SD"}, **geometry},
             **_pixels(sd),
             **_place(sd, image),
         )
-        made.append(layer)
-    for layer in made:
-        if layer.name in viewer.layers:
-            viewer.layers.remove(layer.name)
-        viewer.add_layer(layer)
     return made
+
+
+def _make_room(viewer: "ViewerModel", file: Path) -> None:
+    """Remove what was opened of a file and is still as it was; bring to the top what has been changed since."""
+    for layer in [one for one in viewer.layers if one in _OPENED and _OPENED[one][0] == file]:
+        if _WRITTEN.get(layer) is _OPENED[layer][1] and _untouched(layer):
+            viewer.layers.remove(layer)
+        else:
+            viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
+
+
+def _remember(layer: Layer, file: Path) -> None:
+    """Note what a layer is that was just opened of a file."""
+    copy = layer.data.copy() if isinstance(layer, Labels) and not layer.multiscale else layer.data
+    place = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
+    stamp = _WRITTEN[layer] = _Stamp(layer.name, layer.data, copy, place)
+    _OPENED[layer] = file, stamp
 
 
 def _is_colour(image: Image) -> bool:
@@ -176,12 +215,14 @@ def _pixels(image: Image) -> dict[str, Any]:
     return {"data": levels, "multiscale": True} if image.levels else {"data": levels[0]}
 
 
-def _place(part: Image, image: Image) -> dict[str, tuple[float, ...]]:
-    """Return the scale and the position with which a result lies on its image, whose pixels may be smaller."""
+def _place(part: Image, image: Image) -> dict[str, tuple[Any, ...]]:
+    """Return the place, in the unit of the image, with which a result lies on it; its pixels may be smaller."""
     fine = np.asarray(image.spacing or (1.0,) * len(image.spatial))
     step = fine * np.asarray(image.shape) / np.asarray(part.shape)
     before = part.array.ndim - _is_colour(part) - len(fine)
+    unit = image.unit if image.spacing is not None else "pixel"
     return {
         "scale": (1.0,) * before + tuple(step.tolist()),
         "translate": (0.0,) * before + tuple(((step - fine) / 2).tolist()),
+        "units": ("pixel",) * before + (unit,) * len(fine),
     }

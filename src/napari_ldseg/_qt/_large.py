@@ -1,5 +1,6 @@
 """Layers larger than memory: where their result lies on disk, and the layers that show it while it fills."""
 
+import hashlib
 import math
 import re
 import time
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # Pixels of the finest level above which a layer is segmented on disk.
 LARGE = 2**26
 REFRESH = 1.0
+# Pixels of a layer that are looked at to tell it from others: boxes of this side at so many places, corner to corner.
+LOOK, PLACES = 64, 8
+LONGEST_NAME = 80
 
 
 def large_image(layer: Image, config: ModelConfig) -> Picture | None:
@@ -47,10 +51,32 @@ def large_image(layer: Image, config: ModelConfig) -> Picture | None:
     return every[0].replace(levels=tuple(every[1:]))
 
 
-def result_folder(image: str, model: str) -> Path:
-    """Return where the result of an image with a model lies: in the user's data folder, beside the models."""
-    name = re.sub(r"[^\w.+-]+", "_", f"{image}_{model}")
-    return Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "results" / f"{name}.zarr"
+def result_folder(layer: Image, model: str) -> Path:
+    """Return where the result of a layer with a model lies: in the user's data folder, beside the models.
+
+    The same layer, opened again, has the same folder, so that a stopped run goes on; another image of the same name
+    has another one.
+    """
+    name = re.sub(r"[^\w.+-]+", "_", f"{layer.name}_{model}")[:LONGEST_NAME]
+    folder = Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "results"
+    return folder / f"{name}_{_digest(layer, model)}.zarr"
+
+
+def _digest(layer: Image, model: str) -> str:
+    """Return what tells a layer from others: its file, shape and pixel size, and pixels of its coarsest level."""
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    size = pixel_size(layer, list(range(layer.ndim)), np.ones(layer.ndim))
+    shapes = [(tuple(level.shape), str(level.dtype)) for level in levels]
+    digest = hashlib.sha256(repr((layer.name, model, str(layer.source.path), shapes, size)).encode())
+    coarsest = levels[-1]
+    for share in np.linspace(0, 1, PLACES):
+        starts = [int(share * max(side - LOOK, 0)) for side in coarsest.shape[: layer.ndim]]
+        box = tuple(slice(start, start + LOOK) for start in starts)
+        try:
+            digest.update(np.ascontiguousarray(coarsest[box]).tobytes())
+        except Exception:  # noqa: BLE001  the run meets it, too, and says what is wrong
+            break
+    return digest.hexdigest()[:12]
 
 
 class LargeLayers:

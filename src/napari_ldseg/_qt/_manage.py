@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, QUrl
+from qtpy.QtGui import QColor, QDesktopServices, QImage, QTextCharFormat, QTextCursor, QTextDocument
 from qtpy.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -11,8 +12,8 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMessageBox,
-    QPlainTextEdit,
     QPushButton,
+    QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
@@ -34,6 +35,52 @@ from ._models import FILTER, MODELS, ModelDrops, ModelPicker
 ROLE = 256  # Qt.ItemDataRole.UserRole
 BUTTONS = ("Rename…", "Delete…", "Export…", "Import…")
 ONE_FILE = "LDSeg models (*.safetensors)"
+LINK = "#4a90d9"  # Qt's own blue cannot be read on napari's dark grey
+
+
+class Card(QTextBrowser):
+    """A model's card, which may come from anyone: without HTML and pictures; web addresses open in the browser."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setOpenLinks(False)
+        self.anchorClicked.connect(self._on_clicked)
+
+    def show_card(self, card: str) -> None:
+        """Show this Markdown, from its beginning."""
+        kinds = QTextDocument.MarkdownFeature
+        self.document().setMarkdown(card, kinds.MarkdownDialectGitHub | kinds.MarkdownNoHTML)
+        readable, cursor = QTextCharFormat(), self.textCursor()
+        readable.setForeground(QColor(LINK))
+        for start, end in self._links():
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.mergeCharFormat(readable)
+        self.moveCursor(QTextCursor.MoveOperation.Start)
+
+    def loadResource(self, kind: int, name: QUrl) -> QImage:
+        """Return an empty picture for whatever a card refers to: no file is read, and no address is asked."""
+        del kind, name
+        picture = QImage(1, 1, QImage.Format.Format_ARGB32)
+        picture.fill(0)
+        return picture
+
+    def _links(self) -> list[tuple[int, int]]:
+        """Return where links begin and end."""
+        found, block = [], self.document().begin()
+        while block.isValid():
+            part = block.begin()
+            while not part.atEnd():
+                piece = part.fragment()
+                if piece.charFormat().isAnchor():
+                    found.append((piece.position(), piece.position() + piece.length()))
+                part += 1
+            block = block.next()
+        return found
+
+    def _on_clicked(self, address: QUrl) -> None:
+        if address.scheme() in ("http", "https"):
+            QDesktopServices.openUrl(address)
 
 
 class ManageDialog(QDialog):
@@ -50,7 +97,7 @@ class ManageDialog(QDialog):
         self._picker = picker
         self._drops = ModelDrops(picker, self)
         self.list = QListWidget()
-        self.card = QPlainTextEdit()
+        self.card = Card()
         self.message = Message()
         self.buttons = {name: QPushButton(name) for name in BUTTONS}
         self._lay_out()
@@ -95,7 +142,7 @@ class ManageDialog(QDialog):
         entry = self.value()
         if entry is not None:
             name, given = QInputDialog.getText(self, "Rename a model", f"New name of {entry.name!r}:", text=entry.name)
-            if given and self._done(lambda: rename_model(entry, name.strip())):
+            if given and self._done(lambda: MODELS.renamed.emit(entry.path, rename_model(entry, name.strip()))):
                 self.select(name.strip())
 
     def delete(self) -> None:
@@ -141,13 +188,12 @@ class ManageDialog(QDialog):
         for name in BUTTONS[:3]:
             self.buttons[name].setEnabled(entry is not None and (not entry.bundled or name == "Export…"))
         try:
-            self.card.setPlainText(read_header(entry.path).card or "No card." if entry is not None else "")
+            self.card.show_card(read_header(entry.path).card or "No card." if entry is not None else "")
         except CheckpointError as error:
             self.card.setPlainText(str(error))
 
     def _lay_out(self) -> None:
         self.setWindowTitle("LDSeg models")
-        self.card.setReadOnly(True)
         self.list.setToolTip(f"Your own models lie in {user_folder()}; drop a .safetensors file here to import it")
         self.buttons["Delete…"].setToolTip("Models that came with napari-ldseg cannot be deleted or renamed")
         close = QPushButton("Close")

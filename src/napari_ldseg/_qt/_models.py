@@ -1,5 +1,6 @@
 """Choosing a model: released, the user's own, or any file; with its card in short."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,16 @@ OPEN_KERAS = "Open a Keras folder…"
 FIRST = "glas"  # shown while nothing is known of the image
 MANAGE = "Manage models…"
 NO_MODEL = "No model found"
+CHOOSE = "Choose a model…"
 KERAS = (".hdf5", ".h5")
 FILTER = "LDSeg models (*.safetensors);;Keras files of the LDSeg release (*.hdf5 *.h5);;All files (*)"
 
 
 class _Models(QObject):
-    """Tells every picker when a model came, went or got another name."""
+    """Tells every picker when models came or went; and when one got another name, its file before and now."""
 
     changed = Signal()
+    renamed = Signal(object, object)
 
 
 MODELS = _Models()
@@ -45,6 +48,7 @@ class ModelPicker(QWidget):
         super().__init__(parent)
         self._entries: list[ModelEntry] = []
         self._chosen: ModelEntry | None = None
+        self._gone = ""
         self._by_hand = False
         self._importing: Task | None = None
         self.combo = QComboBox()
@@ -62,6 +66,7 @@ class ModelPicker(QWidget):
         self.combo.activated.connect(self._on_activated)
         self._drops = ModelDrops(self)
         MODELS.changed.connect(self.refresh)
+        MODELS.renamed.connect(self._on_renamed)
         self.refresh()
 
     def value(self) -> ModelEntry | None:
@@ -102,35 +107,51 @@ class ModelPicker(QWidget):
                 return
 
     def refresh(self) -> None:
-        """Read the list of models again; keep the choice, and files that were opened."""
+        """Read the list of models again; keep the choice, and files that were opened.
+
+        Where the chosen model is gone, none is chosen, and the card says so.
+        """
         listed = list_models()
         known = {entry.path for entry in listed}
         self._entries = [
             *listed,
             *(entry for entry in self._entries if entry.path not in known and entry.path.exists()),
         ]
-        keep = next((entry for entry in self._entries if self._chosen and entry.path == self._chosen.path), None)
-        first = next((entry for entry in self._entries if entry.name == FIRST), next(iter(self._entries), None))
-        self._choose(keep or first)
+        if self._chosen is not None:
+            keep = next((entry for entry in self._entries if entry.path == self._chosen.path), None)
+            gone = f"The model {self._chosen.name!r} was deleted or moved; choose another one."
+            self._choose(keep, gone)
+        elif self._gone and self._entries:
+            self._choose(None, self._gone)
+        else:
+            first = next((entry for entry in self._entries if entry.name == FIRST), next(iter(self._entries), None))
+            self._choose(first)
 
-    def _choose(self, entry: ModelEntry | None) -> None:
+    def _choose(self, entry: ModelEntry | None, gone: str = "") -> None:
         before, self._chosen = self._chosen, entry
+        self._gone = "" if entry else gone
         self.combo.clear()
         bundled = [entry for entry in self._entries if entry.bundled]
         others = [entry for entry in self._entries if not entry.bundled]
+        if entry is None:
+            self.combo.addItem(CHOOSE if self._entries else NO_MODEL)
         for group in (bundled, others):
             for one in group:
                 self.combo.addItem(one.name, one)
                 self.combo.setItemData(self.combo.count() - 1, str(one.path), 3)  # Qt.ToolTipRole
             if group:
                 self.combo.insertSeparator(self.combo.count())
-        if not self._entries:
-            self.combo.addItem(NO_MODEL)
         self.combo.addItems([OPEN, OPEN_KERAS, MANAGE])
         self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
-        self.card.setText(describe(entry) if entry else f"Put a model into\n{user_folder()}\nor choose {OPEN}")
+        lines = [self._gone, "" if self._entries else f"Put a model into\n{user_folder()}\nor choose {OPEN}"]
+        self.card.setText(describe(entry) if entry else "\n".join(filter(None, lines)))
         if before != entry:
             self.changed.emit()
+
+    def _on_renamed(self, before: Path, now: Path) -> None:
+        """Follow a file to its new name, under which the list is about to show it."""
+        if self._chosen is not None and self._chosen.path == before:
+            self._chosen = replace(self._chosen, path=now)
 
     def _on_activated(self, index: int) -> None:
         entry = self.combo.itemData(index)
@@ -143,11 +164,13 @@ class ModelPicker(QWidget):
             path = QFileDialog.getOpenFileName(self, "Open a model", str(Path.home()), FILTER)[0]
         elif self.combo.itemText(index) == OPEN_KERAS:
             path = QFileDialog.getExistingDirectory(self, "Open a folder of Keras files", str(Path.home()))
-        self._choose(self._chosen)
+        self._choose(self._chosen, self._gone)
         if self.combo.itemText(index) == MANAGE:
             from ._manage import ManageDialog  # which has a picker's list in it, too
 
-            ManageDialog(self).exec()
+            dialog = ManageDialog(self)
+            dialog.exec()
+            dialog.deleteLater()
         if path:
             self.open_path(Path(path))
 

@@ -104,11 +104,11 @@ class SegmentWidget(QWidget):
             if layer is None:
                 raise InputError("There is no image layer; open an image, or one of File > Open Sample > LDSeg.")
             if entry is None:
-                raise InputError("There is no model; choose one by Model > Open….")
+                raise InputError("There is no model; choose one under Model, or a file by Open….")
             source = self.reading.value(checked=True)
             large = large_image(layer, entry.config) if self.reading.is_whole else None
             if large is not None:
-                path = result_folder(layer.name, entry.name)
+                path = result_folder(layer, entry.name)
                 job = Job(large, entry.path, self._config(), path)
                 self._results = LargeLayers(self._viewer, layer, path, entry)
             else:

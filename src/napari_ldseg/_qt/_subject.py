@@ -1,5 +1,6 @@
 """The labels layer that is reviewed or measured, with all that is known of it."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +9,17 @@ from napari.layers import Image, Labels, Layer
 
 from ..errors import InputError
 from ..measure import Box, Measured, Region
-from ._layers import HELPER, KEY, PALETTE, result_of
+from ._layers import HELPER, KEY, PALETTE, is_result, result_of
+from ._sources import pixel_size
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from ..inference import Segmentation
+
+
+# What tells one run from another.
+RUN = ("date", "image", "model_sha256")
 
 
 @dataclass(frozen=True)
@@ -121,9 +127,7 @@ def read_subject(viewer: "ViewerModel", layer: Labels, *, volume: bool, image: I
         )
         return Subject(layer, source, axes, result.unit, result.class_names, _colors(result), dict(result.provenance))
     ndim = 3 if volume and layer.ndim >= 3 else 2
-    units = [str(unit) for unit in layer.units[-ndim:]]
-    known = len(set(units)) == 1 and not (units[0] == "pixel" and np.allclose(layer.scale[-ndim:], 1))
-    spacing = tuple(float(abs(step)) for step in layer.scale[-ndim:]) if known else None
+    spacing, unit = pixel_size(layer, list(range(layer.ndim))[-ndim:], np.ones(layer.ndim))
     sd = sd_layer(viewer, layer)
     source = Measured(
         layer.data,
@@ -133,7 +137,7 @@ def read_subject(viewer: "ViewerModel", layer: Labels, *, volume: bool, image: I
         image=_pixels(image, layer, layer.data.shape),
     )
     notes = layer.metadata.get(KEY, {})
-    return Subject(layer, source, tuple(range(layer.ndim)), units[0] if known else "pixel", (), (), dict(notes))
+    return Subject(layer, source, tuple(range(layer.ndim)), unit, (), (), dict(notes))
 
 
 def match_axes(shape: tuple[int, ...], part: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -154,14 +158,43 @@ def _colors(result: "Segmentation") -> tuple[str, ...]:
 
 
 def sd_layer(viewer: "ViewerModel", layer: Labels) -> Layer | None:
-    """Return an image layer of the same shape whose name says SD where this one's says labels."""
+    """Return the SD layer of the run that made these labels, else one whose name says SD where theirs says labels."""
     stem = layer.name.lower().replace("labels", "").strip(" _")
+    run = layer.metadata.get(KEY)
+    named = None
     for other in viewer.layers:
-        name = other.name.lower()
-        like = isinstance(other, Image) and not other.multiscale and np.shape(other.data) == layer.data.shape
-        if like and name.endswith("sd") and name.removesuffix("sd").strip(" _") == stem:
-            return other
-    return None
+        if not isinstance(other, Image) or other.multiscale or HELPER in other.metadata:
+            continue
+        if np.shape(other.data) != layer.data.shape:
+            continue
+        made, name = other.metadata.get(KEY), other.name.lower()
+        if run is not None and made is not None:
+            if made.get("kind") == "SD" and all(made.get(key) == run.get(key) for key in RUN):
+                return other
+        elif named is None and name.endswith("sd") and name.removesuffix("sd").strip(" _") == stem:
+            named = other
+    return named
+
+
+def image_name(layer: Labels) -> str:
+    """Return the name of the image that labels were made from; empty where that is unknown."""
+    return str(layer.metadata.get(KEY, {}).get("image", ""))
+
+
+def is_of(layer: Labels, image: Image) -> bool:
+    """Whether labels may be those of an image: they were made from one of that name, or it is unknown from which."""
+    # napari numbers layers of the same name.
+    return image_name(layer) in ("", image.name, re.sub(r" \[\d+\]$", "", image.name))
+
+
+def image_layer(viewer: "ViewerModel", layer: Labels) -> Image | None:
+    """Return the image layer that labels were made from; None where it is unknown, or one of several."""
+    if not image_name(layer):
+        return None
+    images = [one for one in viewer.layers if isinstance(one, Image) and not is_result(one) and is_of(layer, one)]
+    if result_of(layer) is not None:  # made in this session, where each name is that of one layer
+        images = [one for one in images if one.name == image_name(layer)] or images
+    return images[0] if len(images) == 1 else None
 
 
 def _pixels(image: Image | None, layer: Labels, shape: tuple[int, ...]) -> Any:

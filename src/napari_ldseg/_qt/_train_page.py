@@ -15,7 +15,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..checkpoints import check_name
 from ..config import TrainConfig, TrainJob
+from ..errors import CheckpointError
 from ._add import AddForm
 from ._curves import Curves
 from ._forms import ConfigForm, form_layout, ignore_wheel, narrow, row_label
@@ -74,6 +76,21 @@ class Offer(QFrame):
         self.show()
 
 
+class NameLine(QLineEdit):
+    """A name for the new model: what the user has typed stays while a model can be called that."""
+
+    def setText(self, text: str) -> None:
+        """Propose a name."""
+        if self.isModified():
+            try:
+                check_name(self.text().strip())
+            except CheckpointError:
+                pass
+            else:
+                return
+        super().setText(text)
+
+
 class TrainPage(QWidget):
     """Looks only; what the buttons do is the widget's business."""
 
@@ -82,7 +99,7 @@ class TrainPage(QWidget):
         self.dataset = SetPicker()
         self.model = ModelPicker()
         self.add = AddForm(viewer, self.dataset, self._seen)
-        self.name = QLineEdit()
+        self.name = NameLine()
         self.learn = ConfigForm(TrainConfig.for_fine_tuning(), ("learn",))
         self.more = ConfigForm(TrainConfig.for_fine_tuning(), MORE_FIELDS)
         self.budget = QDoubleSpinBox()

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QImage
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
-from napari_ldseg._qt._manage import ManageDialog
-from napari_ldseg._qt._models import ModelPicker
+from napari_ldseg._qt._manage import Card, ManageDialog
+from napari_ldseg._qt._models import MANAGE, ModelPicker
 from napari_ldseg.checkpoints import (
     ModelEntry,
     delete_model,
@@ -113,7 +113,7 @@ def test_the_window(qtbot: QtBot, tmp_path: Path, user_models: Path, monkeypatch
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(save_tiny(tmp_path)), ""))
     dialog.take_in()
     dialog.select("tiny-2d")
-    assert dialog.card.toPlainText() == "# Tiny"
+    assert dialog.card.toPlainText() == "Tiny"
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("mine", True))
     dialog.rename()
     assert list(own()) == ["mine"]
@@ -123,3 +123,54 @@ def test_the_window(qtbot: QtBot, tmp_path: Path, user_models: Path, monkeypatch
         monkeypatch.setattr(QMessageBox, "question", lambda *_, answer=answer: answer)
         dialog.delete()
         assert list(own()) == left
+
+
+@pytest.mark.parametrize("way", ["file", "folder"])
+def test_pickers_follow_a_model_to_its_new_name(
+    qtbot: QtBot, tmp_path: Path, user_models: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way == "file":
+        save_tiny(user_models)
+    else:
+        install_model(save_tiny(tmp_path), "tiny")
+    pickers = [ModelPicker(), ModelPicker(), ModelPicker()]
+    for picker, name in zip(pickers, ("tiny", "tiny", bundled().name), strict=True):
+        qtbot.addWidget(picker)
+        picker.setValue(name)
+    dialog = ManageDialog(pickers[0])
+    dialog.select("tiny")
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("mine", True))
+    dialog.rename()
+    chosen = [entry for picker in pickers if (entry := picker.value()) is not None]
+    assert [entry.name for entry in chosen] == ["mine", "mine", bundled().name]
+    assert [picker.combo.currentText() for picker in pickers] == ["mine", "mine", bundled().name]
+    assert all(entry.path.exists() for entry in chosen)
+
+
+def test_the_window_is_gone_when_it_is_closed(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    picker = ModelPicker()
+    qtbot.addWidget(picker)
+    monkeypatch.setattr(ManageDialog, "exec", lambda _: 0)
+    picker.combo.activated.emit(picker.combo.findText(MANAGE))
+    assert len(picker.findChildren(ManageDialog)) == 1
+    qtbot.waitUntil(lambda: not picker.findChildren(ManageDialog))
+
+
+def test_a_card_is_markdown_that_loads_nothing(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = QImage(200, 300, QImage.Format.Format_RGB32)
+    assert picture.save(str(tmp_path / "picture.png"))
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+    card = Card()
+    qtbot.addWidget(card)
+    card.resize(400, 400)
+    card.show()
+    card.show_card("# Title\n\nby [us](https://example.org/a) and <b>them</b>")
+    assert card.toPlainText() == "Title\nby us and <b>them</b>"
+    assert card.isReadOnly()
+    for address in (QUrl.fromLocalFile(str(tmp_path / "picture.png")).toString(), str(tmp_path / "picture.png")):
+        card.show_card(f"by ![us]({address})")
+        assert card.document().size().height() < 100
+    for address in ("file:///etc/passwd", "https://example.org/a", "../glas"):
+        card.anchorClicked.emit(QUrl(address))
+    assert opened == ["https://example.org/a"]

@@ -60,6 +60,29 @@ def test_labels_against_a_reference(qtbot: QtBot) -> None:
     assert list(errors.features["error"]) == ["none", "missed", "too much", "other class"]
 
 
+@pytest.mark.parametrize(
+    ("place", "distance"),
+    [
+        ({"scale": (0.5, 0.5), "units": ("um", "um")}, 1.0),
+        ({"affine": np.diag([0.5, 0.5, 1]), "units": ("um", "um")}, 1.0),
+        ({"scale": (0.0005, 0.5), "units": ("mm", "um")}, 1.0),
+        ({}, 2.0),
+    ],
+)
+def test_distances_are_in_the_unit_of_the_layer_whatever_transform_says_it(
+    qtbot: QtBot, place: dict[str, Any], distance: float
+) -> None:
+    viewer = ViewerModel()
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:10, 5:10] = 1
+    first = viewer.add_labels(mask, **place)
+    second = viewer.add_labels(np.roll(mask, 2, axis=0), **place)
+    widget = open_evaluate(qtbot, viewer)
+    widget.prediction.setValue(first)
+    widget.reference.setValue(second)
+    assert evaluate(qtbot, widget)["hd95"] == pytest.approx(distance)
+
+
 def test_a_result_also_says_whether_its_sd_finds_the_errors(qtbot: QtBot, tmp_path: Path) -> None:
     viewer, segment = open_widget(qtbot, tmp_path)
     viewer.add_image(make_ramp((32, 40)), name="cells")

@@ -1,5 +1,6 @@
 """The Segment folder widget, on tiny models and pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,17 +8,18 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
-from napari_ldseg._qt import FolderWidget
+from napari_ldseg._qt import FolderWidget, MeasureWidget
 from napari_ldseg._qt._folder_run import Opened, show_row
 from napari_ldseg._qt._folder_table import STATE, UNCERTAINTY
-from napari_ldseg._qt._layers import is_result
+from napari_ldseg._qt._layers import ResultLayers, is_result
+from napari_ldseg._qt._sources import GEOMETRY, read_layer
 from napari_ldseg.checkpoints import save_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image, write_image
+from napari_ldseg.data import Geometry, Image, write_image
 from napari_ldseg.errors import InputError
 
 from .builders import make_ramp, make_tiny_config, save_picture
-from .qt_fixtures import save_tiny
+from .qt_fixtures import make_result, save_tiny
 from .test_tiles import make_spacing_model, noise_picture
 
 QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
@@ -78,6 +80,71 @@ def test_a_double_click_opens_image_labels_and_sd(qtbot: QtBot, widget: FolderWi
     assert [is_result(layer) for layer in layers] == [False, True, True]
     assert layers[1].data.shape == layers[2].data.shape == (24, 26)
     assert layers[1].metadata["napari-ldseg"]["model"] == "tiny-2d"
+
+
+def opened_row(folder: Path, labels: str = "a") -> Opened:
+    """A gray picture of 4 x 5 pixels of 0.5 um, as if read from this folder."""
+    image = Image(make_ramp((4, 5)), "yx", (0.5, 0.5), "micrometer", "slide")
+    result = image.replace(array=np.ones((4, 5), np.uint8))
+    files = {"image": folder / "slide.png", "labels": folder / labels, "SD": folder / f"{labels}_sd"}
+    return Opened(image, result, image.replace(array=np.full((4, 5), 0.2, np.float32)), {}, files)
+
+
+def test_opened_again_only_what_nobody_has_touched_is_replaced(tmp_path: Path) -> None:
+    viewer, config = ViewerModel(), make_tiny_config()
+    foreign = viewer.add_image(make_ramp((6, 6)), name="slide")
+    _, labels, sd = show_row(viewer, opened_row(tmp_path), config)
+    labels.paint((1, 1), 0)
+    again = show_row(viewer, opened_row(tmp_path), config)
+    assert list(viewer.layers) == [foreign, again[0], labels, *again[1:]]  # what was painted is not hidden
+    assert labels.data[1, 1] == 0
+    assert (again[1].name, again[2].name) == (f"{labels.name} [1]", sd.name)
+    labels.undo()
+    again[1].name = "mine"
+    last = show_row(viewer, opened_row(tmp_path), config)
+    assert {foreign, again[1], *last} == set(viewer.layers)
+
+
+def test_layers_of_other_files_and_results_of_segment_stay(tmp_path: Path) -> None:
+    viewer, config = ViewerModel(), make_tiny_config()
+    first = show_row(viewer, opened_row(tmp_path / "one"), config)
+    second = show_row(viewer, opened_row(tmp_path / "two"), config)
+    assert len({*first, *second} & set(viewer.layers)) == 6
+    source = read_layer(first[0], 2, "current", viewer.dims.point)
+    run = ResultLayers(viewer, source, config.name)
+    run.show(make_result("yx", source.image.array, 1))
+    assert run.layers == (first[1], first[2])  # written over: they are as they were opened
+    third = show_row(viewer, opened_row(tmp_path / "one"), config)
+    assert {*first[1:], *second, *third} == set(viewer.layers)
+
+
+def test_units_and_geometry_go_along(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(make_ramp((9, 9)), name="of unknown size")
+    row = opened_row(tmp_path)
+    geometry = Geometry(tuple(map(tuple, np.diag([0.5, 0.5, 1, 1]).tolist())), (1, 4, 5), "nifti")
+    made = show_row(viewer, replace(row, image=row.image.replace(geometry=geometry)), make_tiny_config())
+    assert [tuple(map(str, layer.units)) for layer in made] == [("micrometer", "micrometer")] * 3
+    assert [layer.metadata[GEOMETRY] for layer in made] == [geometry] * 3
+    for layer in made[1:]:
+        np.testing.assert_allclose(layer.extent.world, made[0].extent.world)
+    measure = MeasureWidget(viewer)
+    qtbot.addWidget(measure)
+    with qtbot.waitSignal(measure.measured, timeout=20_000):
+        measure.measure_button.click()
+    area = next(one for one in measure.model.columns if one.title == "Area (µm²)")
+    assert area.values == [5.0]
+
+
+def test_the_output_folder_follows_the_images_until_one_is_chosen(widget: FolderWidget, tmp_path: Path) -> None:
+    assert widget.out_line.text() == str(tmp_path / "slides_segmented")
+    for name in ("more", "v1.2"):
+        (tmp_path / name).mkdir()
+        widget.set_inputs([tmp_path / name])
+        assert widget.out_line.text() == str(tmp_path / f"{name}_segmented")
+    widget.out_line.setText(str(tmp_path / "mine"))
+    widget.set_inputs([tmp_path / "more"])
+    assert widget.out_line.text() == str(tmp_path / "mine")
 
 
 def test_a_result_that_is_larger_than_memory_opens_from_disk(

@@ -1,9 +1,14 @@
 """The Segment widget with a layer that is too large for memory."""
 
+import re
 from pathlib import Path
+from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
+from napari.layers import Image as ImageLayer
+from napari.layers._source import Source
 from pytestqt.qtbot import QtBot
 
 from napari_ldseg._qt import _large as large
@@ -25,7 +30,50 @@ def small_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_result_folders_have_names_that_every_system_takes(tmp_path: Path) -> None:
-    assert large.result_folder("a/b: c", "glas") == tmp_path / "data" / "results" / "a_b_c_glas.zarr"
+    layer = ImageLayer(np.zeros((9, 9)), name="a/b: c")
+    assert re.fullmatch(r"a_b_c_glas_[0-9a-f]{12}\.zarr", large.result_folder(layer, "glas").name)
+    assert large.result_folder(layer, "glas").parent == tmp_path / "data" / "results"
+    layer.name = "very long " * 40
+    assert len(large.result_folder(layer, "glas").name) < 120
+
+
+def test_each_image_has_its_own_result_folder(tmp_path: Path) -> None:
+    pixels = noise_picture(160, 120).array
+
+    def folder(data: Any = pixels, path: Path | None = None, **options: Any) -> Path:
+        layer = ImageLayer(data, name="0", rgb=True, **options)
+        layer._set_source(Source(path=str(path) if path else None))
+        return large.result_folder(layer, "glas")
+
+    assert folder() == folder(dask.array.from_array(pixels, chunks=50))  # the same picture, opened otherwise
+    changed = pixels.copy()
+    changed[-1, -1] += 1
+    others = [
+        folder(),
+        folder(changed),
+        folder(pixels[:-1]),
+        folder(path=tmp_path / "a.tif"),
+        folder(path=tmp_path / "b.tif"),
+        folder(scale=(0.5, 0.5)),
+        folder([pixels, pixels[::2, ::2]], multiscale=True),
+    ]
+    assert len(set(others)) == len(others)
+
+
+def test_another_image_of_the_same_name_leaves_a_result_alone(qtbot: QtBot, tmp_path: Path) -> None:
+    save_model(make_spacing_model(), tmp_path / "spaced.safetensors", "# Tiny\n")
+    made = []
+    for pixels in (noise_picture(160, 120).array, noise_picture(140, 128).array):
+        viewer, widget = open_widget(qtbot, tmp_path, engine)
+        widget.model.setValue(tmp_path / "spaced.safetensors")
+        widget.settings.setValue(SegmentConfig(samples=1, steps=1, device="cpu"))
+        viewer.add_image(pixels, name="0", scale=(0.5, 0.5), units=("um", "um"))
+        run_to_end(qtbot, widget)
+        labels = next(layer for layer in viewer.layers if "labels" in layer.name)
+        made.append((labels, np.asarray(labels.data)))
+    for labels, data in made:
+        assert np.array_equal(np.asarray(labels.data), data)
+    assert len({labels.metadata["napari-ldseg"]["folder"] for labels, _ in made}) == 2
 
 
 def test_only_what_is_too_large_is_segmented_on_disk(qtbot: QtBot, tmp_path: Path) -> None:
@@ -55,7 +103,7 @@ def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: Qt
     widget.segment()
     entry = widget.model.value()
     assert entry is not None
-    folder = large.result_folder("slide", entry.name)
+    folder = large.result_folder(layer, entry.name)
     with qtbot.waitSignal(widget.run_finished, timeout=60_000):
         qtbot.waitUntil(lambda: "slide [" in viewer.layers[-1].name, timeout=60_000)
         assert partial_of(folder).exists()

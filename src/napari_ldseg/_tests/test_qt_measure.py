@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from napari_ldseg._qt import MeasureWidget
 from napari_ldseg._qt._review_state import Review, fingerprint, save_review
 from napari_ldseg.measure import find_regions
 
-from .qt_fixtures import add_result
+from .qt_fixtures import add_result, make_three_boxes
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,20 @@ def test_objects_are_measured_with_error_bars(qtbot: QtBot) -> None:
     assert found["Intensity"] == ["7"] * 3
     assert "95% interval over 4 samples" in widget.progress.line.text()
     assert labels in viewer.layers
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"scale": (0.5, 0.5), "units": ("um", "um")},
+        {"affine": np.diag([0.5, 0.5, 1]), "units": ("um", "um")},
+        {"scale": (0.0005, 0.5), "units": ("mm", "um")},
+    ],
+)
+def test_the_pixel_size_is_that_of_all_transforms(qtbot: QtBot, place: dict[str, Any]) -> None:
+    viewer = ViewerModel()
+    viewer.add_labels(make_three_boxes()[0], **place)
+    assert press_measure(qtbot, open_measure(qtbot, viewer))["Area (µm²)"] == ["25"] * 3
 
 
 def test_without_shapes_it_measures_sizes_alone(qtbot: QtBot) -> None:

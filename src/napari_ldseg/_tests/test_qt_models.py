@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_ldseg._qt import SegmentWidget, TrainWidget
-from napari_ldseg._qt._models import MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
+from napari_ldseg._qt._models import CHOOSE, MANAGE, MODELS, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
 from napari_ldseg.checkpoints import ModelEntry, save_model
 from napari_ldseg.config import InputConfig, ModelConfig
 from napari_ldseg.errors import CheckpointError
@@ -46,6 +47,32 @@ def test_new_models_appear_and_the_choice_stays(picker: ModelPicker, user_models
     picker.refresh()
     assert texts(picker) == ["tiny", "tiny-2d", OPEN, OPEN_KERAS, MANAGE]
     assert picker.value() == chosen
+
+
+def test_a_model_that_is_gone_is_not_replaced_silently(
+    qtbot: QtBot, picker: ModelPicker, user_models: Path, tmp_path: Path
+) -> None:
+    path = save_tiny(user_models)
+    save_model(make_tiny_model(2), user_models / "other.safetensors", "# Other")
+    picker.refresh()
+    picker.setValue("tiny")
+    path.unlink()
+    with qtbot.waitSignal(picker.changed):
+        MODELS.changed.emit()
+    for _ in range(2):  # said until one is chosen
+        assert picker.value() is None
+        assert (picker.combo.currentText(), texts(picker)[:2]) == (CHOOSE, [CHOOSE, "other"])
+        assert picker.card.text() == "The model 'tiny' was deleted or moved; choose another one."
+        picker.combo.activated.emit(0)
+        picker.refresh()
+    picker.combo.activated.emit(picker.combo.findText("other"))
+    assert (picker.combo.currentText(), texts(picker)) == ("other", ["other", OPEN, OPEN_KERAS, MANAGE])
+    assert "was deleted" not in picker.card.text()
+    (user_models / "other.safetensors").unlink()
+    picker.refresh()
+    assert picker.combo.currentText() == NO_MODEL
+    assert "'other' was deleted" in picker.card.text()
+    assert str(user_models) in picker.card.text()
 
 
 def test_a_file_is_opened(qtbot: QtBot, picker: ModelPicker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,3 +209,10 @@ def test_train_proposes_the_base_model_that_suits_the_image(
         assert entry is not None
         proposed.append((entry.path.stem, train.page.name.text()))
     assert proposed == [("b-slides", "b-slides-tuned"), ("a-echo", "a-echo-tuned")]
+    # A name that was typed stays, until a model is called that.
+    for typed, left in (("mine", "mine"), ("a-echo", "b-slides-tuned")):
+        train.page.name.selectAll()
+        QTest.keyClicks(train.page.name, typed)
+        for name in ("a-echo", "b-slides"):
+            train.page.model.setValue(name)
+        assert train.page.name.text() == left
