@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from typer.testing import Result
 
 import napari_ldseg
 from napari_ldseg import SegmentConfig, save_model, segment_folder
-from napari_ldseg.batch import Fingerprint, Record, _patience, plan_batch, run_batch
+from napari_ldseg.batch import Fingerprint, Record, Update, _patience, plan_batch, run_batch
 from napari_ldseg.batch._image import summarize_result
 from napari_ldseg.errors import InputError
 
@@ -163,6 +165,37 @@ def test_fingerprint_of_a_folder_is_of_names_and_contents(tmp_path: Path) -> Non
 def test_a_record_that_cannot_be_understood_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     assert Record.read(tmp_path / "a.json") is None
+
+
+@pytest.mark.parametrize("fault", ["file", "full"])
+def test_a_folder_that_takes_nothing_is_found_before_anything_is_computed(
+    slides: Path, tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    out = tmp_path / "file" / "out"
+    if fault == "file":
+        out.parent.write_text("no folder")
+    else:
+
+        def refuse(**_: object) -> None:
+            raise OSError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    seen = list[Update]()
+    wrong = pytest.raises(InputError, match=r"cannot be written \(Not a directory\); choose another folder")
+    with wrong if fault == "file" else nullcontext():  # there is no place for the report, too
+        segment_folder(slides, out, saved, QUICK, progress=seen.append)
+    ended = [update.stage for update in seen if update.state == "failed"]
+    reason = {"file": "Not a directory", "full": "Permission denied"}[fault]
+    assert ended == [f"{out} cannot be written ({reason}); make room, or choose another folder."] * 3
+    assert {update.stage for update in seen if update.state == "running"} == {"Loading the model", "Reading the image"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf_8(slides: Path, out: Path, saved: Path) -> None:
+    (slides / "a.png").rename(os.fsdecode(os.fsencode(slides) + b"/M\xfcller.png"))
+    assert segment_folder(slides, out, saved, QUICK).count("done") == 3
+    assert "M\\udcfcller.png,done" in (out / "report.csv").read_text(encoding="utf-8")
+    assert segment_folder(slides, out, saved, QUICK).count("earlier") == 3
 
 
 def test_storage_that_fails_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,10 @@ def test_a_large_image_is_shared_by_the_workers_bit_for_bit(
         np.testing.assert_allclose(alone, shared, atol=0 if folder.endswith(LABELS) else 1e-5, rtol=0)
     again = segment_folder(tmp_path / "a.zarr", tmp_path / "out", model, config, scheduler=scheduler)
     assert again.count("earlier") == 1
+    # The workers still hold the plan of the folder that is deleted here.
+    shutil.rmtree(tmp_path / "out" / "a_ldseg.zarr")
+    again = segment_folder(tmp_path / "a.zarr", tmp_path / "out", model, config, scheduler=scheduler)
+    assert (again.count("done"), again.failed) == (1, {})
 
 
 def workers(scheduler: str) -> list[int]:

@@ -129,7 +129,7 @@ def test_wrong_use_is_one_message(
 def test_an_interrupt_leaves_no_half_file(
     run: Run, model: Path, slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(inference, "segment", interrupted)

@@ -68,12 +68,6 @@ def test_release_returns_this_much(
         assert ratio == pytest.approx(expected[1], abs=slack)
 
 
-@pytest.mark.parametrize("sampler", ["ldseg-release", "ldseg-release-ddpm"])
-def test_one_step_of_the_release_is_the_noise_itself(sampler: SamplerName) -> None:
-    # Its only call is at t = 0, where nothing is left to remove: mean 0 and SD 1, ten times 0.1.
-    assert returned_moments(sampler, 1, 0.1) == pytest.approx((0, 10), abs=1e-3)
-
-
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm-solver++"])
 def test_one_step_gives_the_mean_and_nothing_else(sampler: SamplerName) -> None:
     mean, ratio = returned_moments(sampler, 1, 0.1)

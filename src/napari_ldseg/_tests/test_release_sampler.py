@@ -12,6 +12,7 @@ from napari_ldseg import SegmentConfig, segment
 from napari_ldseg.config import SamplerName
 from napari_ldseg.data import Image
 from napari_ldseg.diffusion import SAMPLERS, ddim, ddpm, release_ddpm, time_grid
+from napari_ldseg.errors import InputError
 
 from .builders import make_ramp, make_tiny_model
 
@@ -60,6 +61,17 @@ def test_timesteps_are_real_and_end_at_zero(name: SamplerName) -> None:
 
 
 @pytest.mark.parametrize("name", RELEASE)
+def test_a_single_step_would_remove_nothing_and_is_refused(name: SamplerName) -> None:
+    """Its only call would be at t = 0, and the result the noise itself."""
+    with pytest.raises(InputError, match=f"last step of the sampler '{name}' removes no noise.*take 2 steps or more"):
+        time_grid(name, 1, "cosine", 1000)
+    assert time_grid(name, 2, "cosine", 1000).tolist() == [999, 0]
+    with pytest.raises(InputError, match=f"the last step of {name} removes no noise; take 2 steps or more"):
+        SegmentConfig().replace(sampler=name, steps=1)
+    assert SegmentConfig(sampler=name, steps=2).steps == 2
+
+
+@pytest.mark.parametrize("name", RELEASE)
 def test_each_step_has_mean_0_and_sd_1_over_the_batch_and_not_for_each_sample(name: SamplerName) -> None:
     generator = torch.Generator().manual_seed(0)
     latent = torch.randn(3, 1, 4, 4, generator=generator)
@@ -79,7 +91,7 @@ def test_each_step_has_mean_0_and_sd_1_over_the_batch_and_not_for_each_sample(na
 
 def test_last_step_adds_noise_where_the_schedule_has_some_left() -> None:
     def last(schedule: Any, noise: float) -> Tensor:
-        times = time_grid("ldseg-release-ddpm", 1, schedule, 1000)
+        times = time_grid("ldseg-release-ddpm", 2, schedule, 1000)[1:]
         latent = torch.arange(4.0).reshape(1, 1, 2, 2)
         steps = release_ddpm(
             lambda noisy, t: noisy, latent, times, schedule, 1000, noise=lambda step: noise * latent.square()

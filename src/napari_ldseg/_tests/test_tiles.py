@@ -249,7 +249,7 @@ def test_a_model_of_whole_images_is_tiled_only_when_told_to() -> None:
     [({"sampler": "ldseg-release"}, "re-normalises the whole latent"), ({"smoothing": 1.0}, "cannot be smoothed")],
 )
 def test_what_cannot_be_tiled_is_refused(change: dict[str, Any], words: str) -> None:
-    config = SegmentConfig(samples=2, steps=1, device="cpu", tiles="always").replace(**change)
+    config = SegmentConfig(samples=2, steps=2, device="cpu", tiles="always").replace(**change)
     with pytest.raises(InputError, match=words):
         to_end(segment(make_spacing_model(), noise_picture(40, 70), config))
 

@@ -16,12 +16,13 @@ from functools import lru_cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from .._outputs import Task
 from ..config import Device, SegmentConfig
 from ..data import read_image
 from ..errors import EngineError, InputError
-from ._image import segment_file
+from ._image import check_writable, fingerprint, segment_file
 from ._large import is_large_file, large_path
 from ._plan import Batch
 from ._record import Record
@@ -52,6 +53,9 @@ class Job:
     overwrite: bool
     workers_on: dict[str, int]
     part: "Part"
+    # Of another batch, a worker may hold the plan of a folder that is gone; the hash is known for blocks.
+    batch: str
+    image_sha256: str = ""
 
 
 # What a job does of an image: the whole, unless it turns out to be large; one block of a large one; or the rest.
@@ -63,6 +67,7 @@ class Blocks:
     """The answer for an image that is too large for memory: these blocks of it are to do."""
 
     numbers: tuple[int, ...]
+    image_sha256: str
 
 
 def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
@@ -194,11 +199,13 @@ class _Queue:
 
     def __init__(self, indices: Iterable[int]) -> None:
         self.parts: deque[tuple[int, Part]] = deque((index, "first") for index in indices)
+        self.name, self.hashes = uuid4().hex, dict[int, str]()
         self._left: dict[int, int] = {}
         self._blocks: dict[int, int] = {}
 
     def split(self, index: int, blocks: Blocks) -> None:
         """Put the blocks of an image first."""
+        self.hashes[index] = blocks.image_sha256
         self._left[index] = self._blocks[index] = len(blocks.numbers)
         self.parts.extendleft((index, number) for number in reversed(blocks.numbers))
         if not blocks.numbers:
@@ -234,7 +241,8 @@ def _submit(
         busy = workers.total() + (workers.total() + 3) // 4
         while queue.parts and len(going) < (min(1, workers.total()) if alone else busy):
             index, part = queue.parts.popleft()
-            going[client.submit(segment_remotely, _job(batch, index, part, workers), pure=False)] = index
+            job = _job(batch, index, part, workers, queue)
+            going[client.submit(segment_remotely, job, pure=False)] = index
             if part == "first":
                 yield Update(index, "running", stage="On a worker")
         for future in _finished(client, going, batch):
@@ -258,11 +266,12 @@ def _submit(
     return killed
 
 
-def _job(batch: Batch, index: int, part: Part, workers: Counter[str]) -> Job:
+def _job(batch: Batch, index: int, part: Part, workers: Counter[str], queue: _Queue) -> Job:
     task = batch.items[index].task
     there = Task(task.image.absolute(), {kind: path.absolute() for kind, path in task.outputs.items()})
     out, settings = batch.out.absolute(), (batch.config, batch.overwrite)
-    return Job(there, out, batch.model, batch.model_sha256, *settings, dict(workers), part)
+    plan = (queue.name, queue.hashes.get(index, ""))
+    return Job(there, out, batch.model, batch.model_sha256, *settings, dict(workers), part, *plan)
 
 
 def _workers(client: Any, batch: Batch) -> Counter[str]:
@@ -331,12 +340,12 @@ def segment_remotely(job: Job) -> Outcome:
             if model.sha256 != job.model_sha256:
                 return f"the worker has another file as {job.model}; all need the same storage"
             if isinstance(job.part, int):
-                run = _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite)
-                deque(run.segment_block(job.part), maxlen=0)
+                deque(_plan_of(job, model, job.image_sha256).segment_block(job.part), maxlen=0)
                 return job.part
             if job.part == "first" and is_large_file(model, read_image(job.task.image), job.config):
-                run = _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite)
-                return Blocks(tuple(run.todo()))
+                check_writable(job.out)
+                digest = fingerprint(job.task.image).sha256
+                return Blocks(tuple(_plan_of(job, model, digest).todo()), digest)
             steps = segment_file(model, job.task, job.out, job.config, overwrite=job.overwrite)
             while True:
                 next(steps)
@@ -347,12 +356,19 @@ def segment_remotely(job: Job) -> Outcome:
         return reason_of(error)
 
 
+def _plan_of(job: Job, model: "LDSeg", content: str) -> "LargeRun":
+    return _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite, content, job.batch)
+
+
 @lru_cache(maxsize=1)
-def _large_run(model: "LDSeg", image: Path, path: Path, config: SegmentConfig, overwrite: bool) -> "LargeRun":
-    """Keep the plan of a large image for its next block."""
+def _large_run(
+    model: "LDSeg", image: Path, path: Path, config: SegmentConfig, overwrite: bool, content: str, batch: str
+) -> "LargeRun":
+    """Keep the plan of a large image for its next block in the same batch."""
     from ..inference import LargeRun
 
-    return LargeRun(model, read_image(image), path, config, overwrite=overwrite)
+    del batch
+    return LargeRun(model, read_image(image), path, config, overwrite=overwrite, content=content)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from ..data import read_image, read_part
 from ..errors import InputError
 from ._large import is_large_file, segment_large_file, summarize_large
 from ._patience import patiently
-from ._record import Fingerprint, Record, Summary, record_path, remove, scratch_path
+from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
 
 if TYPE_CHECKING:
     from ..inference import Progress, Segmentation
@@ -41,7 +41,8 @@ def segment_file(
     from ..inference import nearest_level, segment
 
     started = time.perf_counter()
-    digest = patiently(lambda: _fingerprint(task.image))
+    check_writable(out)
+    digest = fingerprint(task.image)
     image = patiently(lambda: read_image(task.image))
     ndim = model.config.network.ndim
     reading = read_part(image, ndim, axes=config.axes, frames=config.frames, region=config.region)
@@ -50,13 +51,13 @@ def segment_file(
         "warnings": reading.warnings(model.config),
     }
     if is_large_file(model, image, config):
-        large = yield from segment_large_file(model, image, task, config, overwrite)
+        large = yield from segment_large_file(model, image, task, digest, config, overwrite)
         summary = replace(summarize_large(large, time.perf_counter() - started), **said)
         record = _record(model, task, config, digest, [large.path], summary)
         record.write(record_path(out, task.image))
         return record
-    level = nearest_level(image, model.config)[0] if image.levels and not config.is_part else image
-    result = yield from segment(model, level, config)
+    level, seen = nearest_level(image, model.config) if image.levels and not config.is_part else (image, None)
+    result = yield from segment(model, level, config, seen=seen)
     scratches = scratch_path(out, task.image)
     try:
         scratches.mkdir(parents=True, exist_ok=True)
@@ -68,9 +69,33 @@ def segment_file(
             _put_into_place(record, task, beside, out)
         remove(scratches)  # with what earlier runs that were killed left there
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{out} cannot be written ({reason}); make room, or choose another folder.") from error
+        raise _unwritable(out, error) from error
     return record
+
+
+def check_writable(out: Path) -> None:
+    """Make the folder of the outputs and write into it, so that nothing is computed for a place that takes nothing.
+
+    Raises
+    ------
+    InputError
+        Where the disk refuses.
+    """
+
+    def write() -> None:
+        (out / RECORDS).mkdir(parents=True, exist_ok=True)
+        for folder in (out, out / RECORDS):
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+
+    try:
+        patiently(write)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> InputError:
+    return InputError(f"{out} cannot be written ({error.strerror or error}); make room, or choose another folder.")
 
 
 def _record(
@@ -87,9 +112,16 @@ def _record(
     )
 
 
-def _fingerprint(path: Path) -> Fingerprint:
+def fingerprint(path: Path) -> Fingerprint:
+    """Read what an image is.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read.
+    """
     try:
-        return Fingerprint.of(path)
+        return patiently(lambda: Fingerprint.of(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); check the path.") from error
 

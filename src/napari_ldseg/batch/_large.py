@@ -8,7 +8,7 @@ from .._outputs import Task
 from ..config import SegmentConfig
 from ..data import Image
 from ..data._files import stem
-from ._record import Summary
+from ._record import Fingerprint, Summary
 
 if TYPE_CHECKING:
     from ..inference import LargeSegmentation, Progress
@@ -30,12 +30,13 @@ def is_large_file(model: "LDSeg", image: Image, config: SegmentConfig) -> bool:
 
 
 def segment_large_file(
-    model: "LDSeg", image: Image, task: Task, config: SegmentConfig, overwrite: bool
+    model: "LDSeg", image: Image, task: Task, digest: Fingerprint, config: SegmentConfig, overwrite: bool
 ) -> "Generator[Progress, None, LargeSegmentation]":
     """Segment what is not done yet of a large image."""
     from ..inference import segment_large
 
-    return (yield from segment_large(model, image, large_path(task), config, overwrite=overwrite))
+    place, content = large_path(task), digest.sha256
+    return (yield from segment_large(model, image, place, config, overwrite=overwrite, content=content))
 
 
 def summarize_large(result: "LargeSegmentation", seconds: float) -> Summary:
@@ -45,15 +46,17 @@ def summarize_large(result: "LargeSegmentation", seconds: float) -> Summary:
     """
     import numpy as np
 
-    classes, sizes = result.class_names[1:], result.sizes[:, 1:]
-    spread = sizes.std(axis=0, ddof=1).tolist() if len(sizes) > 1 else [None] * len(classes)
+    classes = result.class_names[1:]
+    sizes = result.sizes.reshape(-1, *result.sizes.shape[-2:])[..., 1:]
+    several = sizes.shape[1] > 1
+    spread = sizes.std(axis=1, ddof=1).mean(axis=0).tolist() if several else [None] * len(classes)
     return Summary(
         seconds=round(seconds, 3),
         samples=result.samples,
-        frames=int(np.prod(result.sd[0].shape[: -len(result.spacing or (1, 1))], dtype=int)),
+        frames=len(sizes),
         mean_sd=float(np.asarray(result.sd[-1]).mean(dtype=float)),
         uncertainty=None,
-        sizes=dict(zip(classes, sizes.mean(axis=0).tolist(), strict=True)),
+        sizes=dict(zip(classes, sizes.mean(axis=(0, 1)).tolist(), strict=True)),
         sizes_sd=dict(zip(classes, spread, strict=True)),
         unit=result.unit if result.spacing is not None else "pixel",
     )

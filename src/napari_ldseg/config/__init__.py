@@ -8,6 +8,7 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 from ._base import (
     FORMAT_VERSION,
     TIMESTEPS,
+    TWO_STEPS,
     Config,
     DemoSample,
     Device,
@@ -28,6 +29,7 @@ from ._train import Learn, TrainConfig
 __all__ = [
     "FORMAT_VERSION",
     "TIMESTEPS",
+    "TWO_STEPS",
     "AnyNetworkConfig",
     "BatchConfig",
     "CardiacConfig",

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ._base import TIMESTEPS, Config, Device, Precision, Ranking, SamplerName, Tiling, VolumeMethod
+from ._base import TIMESTEPS, TWO_STEPS, Config, Device, Precision, Ranking, SamplerName, Tiling, VolumeMethod
 
 
 class SegmentConfig(Config):
@@ -103,6 +103,12 @@ class SegmentConfig(Config):
     def _positive(self) -> Self:
         if isinstance(self.samples, int) and not 1 <= self.samples <= 10_000:
             raise ValueError("samples must be 'auto' or between 1 and 10000")
+        return self
+
+    @model_validator(mode="after")
+    def _two_steps(self) -> Self:
+        if self.steps == 1 and self.sampler in TWO_STEPS:
+            raise ValueError(f"the last step of {self.sampler} removes no noise; take 2 steps or more")
         return self
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..config import SamplerName, Schedule
+from ..config import TWO_STEPS, SamplerName, Schedule
 from ..errors import InputError
 
 COSINE_OFFSET = 0.008
@@ -87,7 +87,7 @@ def time_grid(sampler: SamplerName, steps: int, schedule: Schedule, timesteps: i
         is our K - 1.
         DPM-Solver++ takes K points evenly spaced in log-SNR, from 0.985 T down to a small, real timestep.
     steps : int
-        K, between 1 and ``timesteps``.
+        K, between 1 (the release's: 2) and ``timesteps``.
     schedule : {"cosine", "linear", "quadratic"}
     timesteps : int
         T.
@@ -99,13 +99,18 @@ def time_grid(sampler: SamplerName, steps: int, schedule: Schedule, timesteps: i
     Raises
     ------
     InputError
-        If K is below 1 or above T.
+        If K is too small, or above T.
     """
     if not 1 <= steps <= timesteps:
         raise InputError(
             f"{steps} sampling steps do not fit a model of {timesteps} timesteps; take between 1 and {timesteps}."
         )
-    if sampler in ("ldseg-release", "ldseg-release-ddpm"):
+    if sampler in TWO_STEPS:
+        if steps == 1:
+            raise InputError(
+                f"The last step of the sampler {sampler!r} removes no noise, so that a single one would leave all of "
+                "it; take 2 steps or more, or another sampler."
+            )
         return torch.linspace(0, timesteps - 1, steps, dtype=torch.float64).flip(0)
     if sampler != "dpm-solver++":
         grid = torch.linspace(timesteps - 1, 0, steps + 1, dtype=torch.float64)[:-1]

@@ -63,8 +63,8 @@ class LargeSegmentation:
     spacing : tuple of float or None
         Pixel size ((Z), Y, X) of the finest level in ``unit``.
     unit : str
-    sizes : float64 array, shape (N, C)
-        Area or volume of each class in each sample, over all blocks.
+    sizes : float64 array, shape (*frames, N, C)
+        Area or volume of each class in each sample, over all blocks of a frame.
     samples : int
     class_names, class_colors : tuple of str
     provenance : dict
@@ -84,7 +84,13 @@ class LargeSegmentation:
 
 
 def segment_large(
-    model: LDSeg, image: Image, path: Path | str, config: SegmentConfig | None = None, *, overwrite: bool = False
+    model: LDSeg,
+    image: Image,
+    path: Path | str,
+    config: SegmentConfig | None = None,
+    *,
+    overwrite: bool = False,
+    content: str = "",
 ) -> Generator[Progress, None, LargeSegmentation]:
     """Segment an image that does not fit into memory, into an OME-Zarr on disk.
 
@@ -105,6 +111,9 @@ def segment_large(
         ``samples="auto"`` draws 8: a number that differed from block to block would show.
     overwrite : bool
         Whether to replace another result, or another half-written one.
+    content : str
+        What tells the image from others, for example a hash of its file. Without it an image counts as the same where
+        its coarsest level is (or its pixels at those places of the first, the middle and the last frame).
 
     Yields
     ------
@@ -122,7 +131,7 @@ def segment_large(
     EngineError
         If the computation fails.
     """
-    run = LargeRun(model, image, path, config, overwrite=overwrite)
+    run = LargeRun(model, image, path, config, overwrite=overwrite, content=content)
     yield run.progress("starting")
     for number in run.todo():
         yield from run.segment_block(number)
@@ -144,6 +153,7 @@ class LargeRun:
         config: SegmentConfig | None = None,
         *,
         overwrite: bool = False,
+        content: str = "",
     ) -> None:
         self.path = Path(path)
         self._folder, self._finished = partial_of(self.path), False
@@ -155,6 +165,7 @@ class LargeRun:
         probed = probe(image, model.config)
         self._scale = probe_intensities(probed, model.config, image.name)
         self._frames = list(lazy_frames(self._level, model.config))
+        self._leading = frame_shape(self._level, model.config)[0]
         sides = tile_sides(model.config, config)
         self._tiles = plan_tiles(self._grid.outer, *sides, model.config.network.stride)
         self._starts = [np.unique(each) for each in zip(*(tile.start for tile in self._tiles), strict=True)]
@@ -163,7 +174,8 @@ class LargeRun:
         self._block = _block_side(self._grid)
         grids = [range(0, side, self._block) for side in self._grid.source]
         self._blocks = list(product(self._frames, product(*grids)))
-        self._open(self._identity(model, probed, sides), overwrite)
+        stated = {"content": content} if content else {}
+        self._open(self._identity(model, probed, sides) | stated, overwrite)
         finished = len(self._blocks) - len(self.todo())
         self._steps = {start: self._count_steps(start) for start in product(*grids)}
         self._run.total = sum(self._steps[start] for _, start in self._blocks)
@@ -219,11 +231,10 @@ class LargeRun:
             missing = len(self.todo())
             if missing:
                 raise InputError(f"{missing} blocks of {self.path} are not done yet; compute them first.")
-            sizes = np.sum([json.loads(file.read_text()) for file in (self._folder / DONE).iterdir()], axis=0)
             provenance = {
                 **self._run.provenance(self._name),
                 "samples": self._run.wanted,
-                "sizes": sizes.tolist(),
+                "sizes": self._sizes().tolist(),
             }
             shutil.rmtree(self._folder / DONE)
             note = json.loads((self._folder / IDENTITY).read_text())
@@ -245,6 +256,13 @@ class LargeRun:
             provenance=provenance,
         )
 
+    def _sizes(self) -> NDArray[np.float64]:
+        """Add up what the blocks of each frame noted; the blocks of a frame are numbered in a row."""
+        done = self._folder / DONE
+        noted = np.array([json.loads((done / f"{number}.json").read_text()) for number in range(self.blocks)])
+        each: NDArray[np.float64] = noted.reshape(len(self._frames), -1, *noted.shape[1:]).sum(axis=1)
+        return each.reshape(*self._leading, *each.shape[1:])
+
     def _open(self, identity: dict[str, Any], overwrite: bool) -> None:
         """Find the finished or half-written folder of this very run, or make a new one."""
         self._folder, self._finished = partial_of(self.path), False
@@ -263,8 +281,7 @@ class LargeRun:
                     "remove it, or allow that it is overwritten."
                 )
             shutil.rmtree(self._folder)
-        shape = (*(len(set(each)) for each in zip(*(index for index, _ in self._frames), strict=True)),)
-        shape = (*shape, *self._grid.source)
+        shape = (*self._leading, *self._grid.source)
         note = self._run.provenance(self._name)
         make = partial(create_pyramid, shape=shape, layout=self._geometry, metadata=note, block=self._block)
         make(self._folder, dtype=np.float32, name="SD")

@@ -36,10 +36,18 @@ def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
 class Maps:
     """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks."""
 
-    def __init__(self, image: Image, config: ModelConfig, wanted: int, keep_mb: int = 0, tiles: Tiling = "never"):
+    def __init__(
+        self,
+        image: Image,
+        config: ModelConfig,
+        wanted: int,
+        keep_mb: int = 0,
+        tiles: Tiling = "never",
+        seen: tuple[float, ...] | None = None,
+    ):
         self.leading, self.shape, self.axes, self.spacing = frame_shape(image, config)
         self.unit, self.geometry, self.config = image.unit, image.geometry, config
-        seen = convert_spacing(self.spacing, image.unit, config.input.unit)
+        seen = seen or convert_spacing(self.spacing, image.unit, config.input.unit)
         self.grid: Grid = plan_grid(self.shape, seen, config, tiles)
         classes = config.network.classes
         self.mean = np.zeros((*self.leading, classes, *self.shape), dtype=np.float32)
