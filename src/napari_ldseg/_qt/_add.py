@@ -15,6 +15,7 @@ from ._forms import form_layout, narrow, row_label
 from ._images import ImagePicker
 from ._labels import LabelsPicker
 from ._messages import Message
+from ._regions import on_layer
 from ._set_picker import SetPicker
 from ._sources import frame_axes
 
@@ -77,7 +78,7 @@ class AddForm(QWidget):
             frames: tuple[Chosen, ...] = ("current", (), "all")
             index = self.frames.currentIndex()
             chosen = parse_frames(self.chosen.text()) if index == 1 and self.chosen.isVisibleTo(self) else frames[index]
-            ndim, point = self._model()[0], self._viewer.dims.point
+            ndim, point = self._model()[0], on_layer(self._viewer, image, self._viewer.dims.point)[0]
             self.write(read_annotations(image, labels, ndim, chosen, point, group=self.group.text().strip()))
         except LDSegError as error:
             self.message.show_error(str(error))

@@ -53,7 +53,7 @@ def read_annotations(
     chosen : {"current", "all"} or sequence of int
         Frames, counted from 0 as napari's slider does.
     point : sequence of float
-        The viewer's ``dims.point``.
+        The viewer's ``dims.point``, in the world of the image layer: its axes, in its units.
     group : str
         What must not be split between training and validation; by default the image layer.
     data : array, optional
@@ -149,12 +149,10 @@ def _place(labels: "Labels", image: "ImageLayer", point: Sequence[float]) -> Seq
     """Return where the frame of these labels is: their own place if they have one, else what is shown."""
     if labels.ndim != image.ndim:
         return point
-    return tuple(
-        at if size > 1 else start
-        for at, size, start in zip(
-            point[-labels.ndim :], labels.data.shape, labels.data_to_world((0,) * labels.ndim), strict=True
-        )
-    )
+    own = zip(labels.data_to_world((0,) * labels.ndim), labels.units, image.units, strict=True)
+    starts = [float((at * a).to(b).magnitude) if a.is_compatible_with(b) else at for at, a, b in own]
+    shown = zip(point[-labels.ndim :], labels.data.shape, starts, strict=True)
+    return tuple(at if size > 1 else start for at, size, start in shown)
 
 
 def _frame_of(image: Image, index: tuple[int, ...]) -> Image:

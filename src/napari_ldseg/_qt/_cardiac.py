@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import (
@@ -31,7 +30,9 @@ from ._forms import Choice, ConfigForm, form_layout, row_label
 from ._labels import LabelsPicker
 from ._looks import style
 from ._messages import Message
+from ._navigate import to_view
 from ._progress import ProgressView
+from ._regions import on_layer
 from ._subject import Subject, read_subject
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ class CardiacWidget(QWidget):
         axis, layer = subject.axes[0], subject.layer
         place = [0.0] * layer.ndim
         place[axis] = float(frame)
-        self._viewer.dims.set_point(axis + self._viewer.dims.ndim - layer.ndim, float(layer.data_to_world(place)[axis]))
+        world = to_view(self._viewer, layer, layer.data_to_world(place))
+        self._viewer.dims.set_point(axis + self._viewer.dims.ndim - layer.ndim, float(world[axis]))
 
     def save(self, path: Path) -> None:
         """Write the curves (.csv) or the summary (.json)."""
@@ -230,7 +232,7 @@ class CardiacWidget(QWidget):
         if subject is None or subject.source.labels.ndim < 3 or subject.layer not in self._viewer.layers:
             return
         layer, axis = subject.layer, subject.axes[0]
-        point = np.asarray(self._viewer.dims.point)[-layer.ndim :]
+        point = on_layer(self._viewer, layer, self._viewer.dims.point)[0]
         self.plot.show_frame(round(float(layer.world_to_data(point)[axis])))
 
     def _on_biplane(self, both: bool) -> None:

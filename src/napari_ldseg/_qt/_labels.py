@@ -57,12 +57,16 @@ class LabelsPicker(QComboBox):
     def _rebuild(self) -> None:
         layers = labels_layers(self._viewer)
         self.clear()
-        self.addItems([layer.name for layer in layers] or [NO_LABELS])
+        for layer in layers:
+            self.addItem(layer.name, layer)
+        if not layers:
+            self.addItem(NO_LABELS)
         self.setEnabled(bool(layers))
         if self._chosen in layers:
             self.setCurrentIndex(layers.index(self._chosen))
 
     def _on_activated(self, index: int) -> None:
-        layers = labels_layers(self._viewer)
-        if index < len(layers):
-            self.setValue(layers[index])
+        # The item's own layer: their order changes when one becomes a result, of which nobody is told.
+        layer = self.itemData(index)
+        if isinstance(layer, Labels):
+            self.setValue(layer)

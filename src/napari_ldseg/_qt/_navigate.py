@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
 
 from ..measure import Region
 from ._layers import HELPER
@@ -21,6 +22,21 @@ SHARE = 0.4
 CLOSEST = 5
 
 
+def to_view(viewer: "ViewerModel", layer: Layer, world: Any) -> NDArray[np.float64]:
+    """Bring points or lengths (..., layer's ndim) from the layer's world to the viewer's, which has its own units."""
+    from ._regions import on_layer  # which takes the camera from here
+
+    return np.asarray(np.asarray(world, float) / on_layer(viewer, layer, np.ones(viewer.dims.ndim))[0])
+
+
+def move_to(layer: Layer, where: dict[str, Any]) -> None:
+    """Give a layer the transforms that :func:`place_on` returns."""
+    now = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
+    for name, value in where.items():
+        if not np.array_equal(now[name], value):
+            setattr(layer, name, value)
+
+
 def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
     """Show the frame and slice of a region, and for objects centre and zoom on them."""
     layer, index = subject.layer, subject.index(region.frame, region.box)
@@ -32,7 +48,7 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
         # In volumes the slice of the middle pixel, which surely shows the object.
         for axis, value in zip(subject.axes[len(region.frame) :], region.anchor, strict=True):
             centre[axis] = centre[axis] if axis in subject.axes[-2:] else float(value)
-    world = np.asarray(layer.data_to_world(centre), float)
+    world = to_view(viewer, layer, layer.data_to_world(centre))
     offset = viewer.dims.ndim - layer.ndim
     for axis in range(layer.ndim):
         if axis + offset not in viewer.dims.displayed:
@@ -41,12 +57,13 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
         return
     corners = np.array([[p.start, p.stop] if isinstance(p, slice) else [p, p + 1] for p in index], float) - 0.5
     grid = np.stack(np.meshgrid(*corners, indexing="ij"), axis=-1).reshape(-1, layer.ndim)
-    points = np.array([layer.data_to_world(corner) for corner in grid])
+    points = to_view(viewer, layer, [layer.data_to_world(corner) for corner in grid])
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     extent = np.ptp(points[:, shown], axis=0)
     view = camera_of(viewer)
     canvas = canvas_size(viewer)
-    everything = np.ptp(np.asarray(layer.extent.world)[:, shown], axis=0)
+    limits = to_view(viewer, layer, layer.extent.world)[:, shown]
+    everything = np.ptp(limits, axis=0)
     near, far = (
         min(share * side / max(e, 1e-9) for side, e in zip(canvas, size[-2:], strict=True))
         for share, size in ((SHARE, extent), (0.95, everything))
@@ -56,7 +73,7 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
     centre_in_view = world[shown]
     if viewer.dims.ndisplay == 2:
         # At the edge of the image the view stays inside of it: no half of the canvas is black.
-        low, high = np.asarray(layer.extent.world)[:, shown]
+        low, high = limits
         half = np.array(canvas) / view.zoom / 2
         middle = (low + high) / 2
         inside = np.clip(centre_in_view, np.minimum(low + half, middle), np.maximum(high - half, middle))
@@ -87,13 +104,16 @@ def outline(viewer: "ViewerModel", subject: Subject, region: Region | None) -> N
             layer.visible = False
         return
     # A line of a few pixels of the screen, whatever the zoom, and room for it.
-    width = max(1, round(LINE / (camera_of(viewer).zoom * abs(float(subject.layer.scale[subject.axes[-1]])))))
+    step = to_view(viewer, subject.layer, np.abs(subject.layer.scale))[subject.axes[-1]]
+    width = max(1, round(LINE / (camera_of(viewer).zoom * float(step))))
     margin = [width if axis in subject.axes[-2:] else 0 for axis in range(subject.layer.ndim)]
     data = np.pad(region.mask.reshape(subject.shape(region)).astype(np.uint8), [(m, m) for m in margin])
     first = np.array(subject.origin(region), float) - margin
     where = place_on(subject.layer, np.ones(subject.layer.ndim), first)
     if layer is not None and layer.ndim == data.ndim:
-        layer.data, layer.translate, layer.contour, layer.visible = data, where["translate"], width, True
+        layer.data = data
+        move_to(layer, where)
+        layer.contour, layer.visible = width, True
         return
     colors = DirectLabelColormap(color_dict={0: "transparent", 1: "white", None: "transparent"})
     new = Labels(data, name=OUTLINE, colormap=colors, opacity=1, metadata={HELPER: "outline"}, **where)

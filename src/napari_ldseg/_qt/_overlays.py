@@ -1,5 +1,6 @@
 """What is shown over the image while reviewing: SD or mean map, contours of confidence, and single samples."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSlid
 
 from ._forms import form_layout, ignore_wheel, narrow, row_label
 from ._layers import HELPER, SD_OPACITY, SD_RANGE, sd_colormap
-from ._navigate import add_unselected
+from ._layers import sd_layer as new_sd_layer
+from ._navigate import add_unselected, move_to
 from ._sources import place_on
 from ._subject import Subject, sd_layer
 
@@ -22,6 +24,7 @@ STEPS = 100
 CONTOUR_COLORS = {0: "transparent", 1: "#56b4e9", 2: "white", 3: "#f0e442", None: "transparent"}
 SAMPLE_COLOR = "#ff4fa3"
 MAPS = ("SD map", "Mean map", "No map")
+KINDS = ("mean", "sd", "contours", "sample")
 
 
 class Overlays(QWidget):
@@ -33,6 +36,7 @@ class Overlays(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._subject: Subject | None = None
+        self._shown: dict[str, Subject] = {}
         self.map = QComboBox()
         self.above = _slider("Show the SD only where it is above this (0 to 0.5)")
         self.opacity = _slider("Opacity of the map", round(SD_OPACITY * STEPS))
@@ -51,8 +55,10 @@ class Overlays(QWidget):
         self.show_subject(None)
 
     def show_subject(self, subject: Subject | None) -> None:
-        """Offer what there is for these labels."""
+        """Offer what there is for these labels, and show it in place of what was shown for others."""
         self._subject = subject
+        for kind in KINDS:
+            self._hide(kind)
         mean = subject is not None and subject.source.mean is not None
         samples = subject.samples if subject is not None else 0
         self.map.model().item(1).setEnabled(mean)
@@ -64,6 +70,10 @@ class Overlays(QWidget):
         self.sample.setSuffix(f" of {samples}" if samples else "")
         for widget in (self.sample, self.paste_button):
             widget.setEnabled(samples > 0)
+        if self.map.currentIndex() == 1:
+            self._on_map()
+        self._on_contours()
+        self._on_sample(self.sample.value())
 
     def flip(self, by: int) -> None:
         """Show the next or the previous sample; after the last one comes none."""
@@ -81,52 +91,46 @@ class Overlays(QWidget):
 
     def _on_map(self) -> None:
         """Show the chosen map with the chosen threshold and opacity."""
-        if self._subject is None:
+        subject = self._subject
+        if subject is None:
             return
         chosen, above = self.map.currentIndex(), self.above.value() / STEPS * SD_RANGE[1]
-        sd, mean = sd_layer(self._viewer, self._subject.layer), self._helper("mean")
+        sd = sd_layer(self._viewer, subject.layer) or self._sd_of(subject, wanted=chosen == 0)
         if sd is not None:
             sd.visible = chosen == 0
             sd.opacity = self.opacity.value() / STEPS
             sd.colormap = sd_colormap(above)
+        mean = self._fresh("mean")
         if chosen == 1 and mean is None:
-            mean = Image(
-                _foreground(self._subject),
-                name="Mean probability",
-                rgb=False,
-                colormap="viridis",
-                contrast_limits=(0, 1),
-                blending="translucent",
-                **self._options(self._subject, "mean"),
-            )
-            add_unselected(self._viewer, mean)
+            mean = self._put("mean", _foreground(subject), _own_place(subject), _mean_layer)
         if mean is not None:
             mean.visible = chosen == 1
             mean.opacity = self.opacity.value() / STEPS
 
+    def _sd_of(self, subject: Subject, *, wanted: bool) -> Layer | None:
+        """Return a layer with the SD of a result whose own layer is gone, or shows another run by now."""
+        sd = self._fresh("sd")
+        if sd is None and wanted and subject.source.sd is not None:
+            data = np.asarray(subject.source.sd).reshape(subject.layer.data.shape)
+            ndim = subject.source.ndim
+            sd = self._put("sd", data, _own_place(subject), lambda data, **o: new_sd_layer(data, ndim, name="SD", **o))
+        return sd
+
     def _on_contours(self) -> None:
         """Draw lines where the mean probability of the foreground crosses 1 - p, one half and p."""
-        layer = self._helper("contours")
-        if self._subject is None or self._subject.source.mean is None or not self.contours.isChecked():
-            if layer is not None:
-                layer.visible = False
+        subject = self._subject
+        if subject is None or subject.source.mean is None or not self.contours.isChecked():
+            self._hide("contours")
             return
         high = self.confidence.value() / 100
-        bands = np.digitize(_foreground(self._subject), [1 - high, 0.5, high]).astype(np.uint8)
-        if layer is not None:
-            layer.data, layer.visible = bands, True
-            return
-        new = Labels(bands, name="Confidence contours", opacity=0.9, **self._options(self._subject, "contours"))
-        new.colormap = DirectLabelColormap(color_dict=CONTOUR_COLORS)
-        new.contour = 1
-        add_unselected(self._viewer, new)
+        bands = np.digitize(_foreground(subject), [1 - high, 0.5, high]).astype(np.uint8)
+        self._put("contours", bands, _own_place(subject), _contour_layer)
 
     def _on_sample(self, number: int) -> None:
         """Show one sample as a line, on the grid on which it was drawn: no pixel is computed for it."""
-        layer, subject = self._helper("sample"), self._subject
+        subject = self._subject
         if subject is None or subject.source.masks is None or number == 0:
-            if layer is not None:
-                layer.visible = False
+            self._hide("sample")
             return
         masks = subject.source.masks
         frames = masks.array.ndim - masks.ndim - 1
@@ -136,31 +140,38 @@ class Overlays(QWidget):
             shape[axis] = side
         for axis, factor in zip(subject.axes[frames:], masks.factors, strict=True):
             stretch[axis] = factor
-        if layer is not None:
-            layer.data, layer.visible, layer.name = shown.reshape(shape), True, f"Sample {number}"
-            return
         where = place_on(subject.layer, stretch, np.zeros(subject.layer.ndim))
-        options = {**self._options(subject, "sample"), **where}
-        new = Labels(shown.reshape(shape), name=f"Sample {number}", opacity=1, **options)
-        new.colormap = DirectLabelColormap(color_dict={0: "transparent", None: SAMPLE_COLOR})
-        new.contour = 1
-        add_unselected(self._viewer, new)
+        self._put("sample", shown.reshape(shape), where, _sample_layer).name = f"Sample {number}"
 
-    def _options(self, subject: Subject, kind: str) -> dict[str, Any]:
-        """Return metadata and place of a helper that lies on the labels' own grid."""
-        layer = subject.layer
-        where = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
-        return {"metadata": {HELPER: kind, "of": layer.name}, **where}
+    def _put(self, kind: str, data: NDArray[Any], where: dict[str, Any], make: Callable[..., Layer]) -> Layer:
+        """Show data in the helper of a kind, whatever that showed before and wherever it lay."""
+        assert self._subject is not None
+        layer = self._helper(kind)
+        if layer is not None and layer.ndim != data.ndim:
+            self._viewer.layers.remove(layer)
+            layer = None
+        if layer is None:
+            layer = make(data, metadata={HELPER: kind}, **where)
+            add_unselected(self._viewer, layer)
+        else:
+            layer.data = data
+            move_to(layer, where)
+            layer.visible = True
+        self._shown[kind] = self._subject
+        return layer
 
     def _helper(self, kind: str) -> Layer | None:
-        """Return the layer of that kind that was made here for these labels; one for others is taken away."""
-        found = next((layer for layer in self._viewer.layers if layer.metadata.get(HELPER) == kind), None)
-        if found is None or self._subject is None:
-            return found
-        if found.ndim != self._subject.layer.ndim or found.metadata.get("of") != self._subject.layer.name:
-            self._viewer.layers.remove(found)
-            return None
-        return found
+        """Return the helper of a kind, whatever it shows."""
+        return next((layer for layer in self._viewer.layers if layer.metadata.get(HELPER) == kind), None)
+
+    def _fresh(self, kind: str) -> Layer | None:
+        """Return the helper of a kind if it shows what is reviewed now."""
+        return self._helper(kind) if self._shown.get(kind) is self._subject else None
+
+    def _hide(self, kind: str) -> None:
+        layer = self._helper(kind)
+        if layer is not None:
+            layer.visible = False
 
     def _lay_out(self) -> None:
         self.map.addItems(MAPS)
@@ -189,6 +200,30 @@ class Overlays(QWidget):
             for index, widget in enumerate(widgets):
                 row.addWidget(widget, 1 if index == len(widgets) - 1 or len(widgets) == 1 else 0)
             form.addRow(row_label(title), row)
+
+
+def _own_place(subject: Subject) -> dict[str, Any]:
+    """Return the place of a helper that lies on the labels' own grid."""
+    return place_on(subject.layer, np.ones(subject.layer.ndim), np.zeros(subject.layer.ndim))
+
+
+def _mean_layer(data: NDArray[np.float32], **options: Any) -> Image:
+    style = {"colormap": "viridis", "contrast_limits": (0, 1), "blending": "translucent"}
+    return Image(data, name="Mean probability", rgb=False, **style, **options)
+
+
+def _contour_layer(data: NDArray[np.uint8], **options: Any) -> Labels:
+    colors = DirectLabelColormap(color_dict=CONTOUR_COLORS)
+    layer = Labels(data, name="Confidence contours", opacity=0.9, colormap=colors, **options)
+    layer.contour = 1
+    return layer
+
+
+def _sample_layer(data: NDArray[Any], **options: Any) -> Labels:
+    colors = DirectLabelColormap(color_dict={0: "transparent", None: SAMPLE_COLOR})
+    layer = Labels(data, name="Sample", opacity=1, colormap=colors, **options)
+    layer.contour = 1
+    return layer
 
 
 def _foreground(subject: Subject) -> NDArray[np.float32]:

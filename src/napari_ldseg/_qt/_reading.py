@@ -120,6 +120,8 @@ class ReadingForm(QWidget):
         """Return what each axis is: what was chosen, or where nothing was, what the viewer shows."""
         assert self._layer is not None
         assert self._config is not None
+        if len(self.roles) != self._layer.ndim:  # its data was replaced
+            self._fill_roles()
         chosen = [box.currentData() for box in self.roles]
         automatic = automatic_roles(self._layer, self._config.network.ndim, order_on(self._viewer, self._layer))
         return tuple(role or own for role, own in zip(chosen, automatic, strict=True)) if chosen else automatic

@@ -15,17 +15,20 @@ from ..measure import usable_ranking
 from ._annotations import read_annotations
 from ._background import Done, Steps
 from ._navigate import go_to, outline
+from ._regions import on_layer
 from ._review_page import ReviewPage
 from ._review_rows import SCORE, STATE, columns
 from ._review_session import Listed, Session, list_rows, reviewed_labels
 from ._review_state import State
-from ._subject import read_subject
+from ._subject import Subject, image_layer, image_name, is_of, read_subject
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Labels
 
 WIDTH = 410
 AUTOSAVE = 800
+RETRY = 5_000
 logger = logging.getLogger(__name__)
 
 
@@ -49,9 +52,11 @@ class ReviewWidget(QWidget):
         self._turn = 0
         self._saving: Steps | None = None
         self._atoms: list[Any] = []
+        self._refused = ""
         self.page = ReviewPage(napari_viewer, self)
         page = self.page
         self._autosave = _timer(self, AUTOSAVE, self._on_autosave)
+        self._retry = _timer(self, RETRY, self._on_autosave)
         # napari tells of an edit before it is made.
         self._noticing = _timer(self, 0, self._on_edited)
         page.list_requested.connect(self.list_rows)
@@ -62,6 +67,9 @@ class ReviewWidget(QWidget):
         page.state_requested.connect(self.mark)
         page.overlays.paste_requested.connect(self.paste)
         page.teach_requested.connect(self.teach)
+        removed = napari_viewer.layers.events.removed
+        removed.connect(self._on_removed)
+        self.destroyed.connect(lambda: removed.disconnect(self._on_removed))
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves room for the picture; napari makes the dock this wide."""
@@ -75,8 +83,9 @@ class ReviewWidget(QWidget):
 
     def list_rows(self) -> None:
         """Find and rank the objects of the chosen labels, in a thread."""
-        self.flush()
         self.page.message.clear()
+        self._refused = ""
+        self.flush()
         layer = self.page.labels.value()
         try:
             if layer is None:
@@ -87,8 +96,8 @@ class ReviewWidget(QWidget):
             return
         self._leave()
         frames = self.page.rows.currentIndex() == 1
-        config = MeasureConfig(shapes=False)
-        work = Steps(lambda: list_rows(subject, config, frames=frames))
+        config, salt = MeasureConfig(shapes=False), self._salt(layer)
+        work = Steps(lambda: list_rows(subject, config, frames=frames, salt=salt))
         work.progressed.connect(self.page.progress.bar.show_done)
         self._turn = turn = self._turn + 1
         work.inform(self, lambda done: self._on_listed(turn, subject, done.value, done.error))
@@ -142,21 +151,31 @@ class ReviewWidget(QWidget):
                 raise InputError("Press List first, and accept or correct what you want to teach.")
             if image is None:
                 raise InputError("There is no image layer that the labels belong to.")
-            data, frames = reviewed_labels(self.session)
             layer, ndim = self.session.subject.layer, self.session.subject.source.ndim
+            if not is_of(layer, image):
+                raise InputError(
+                    f"The labels {layer.name!r} were made from the image {image_name(layer)!r}, but {image.name!r} is "
+                    "chosen; choose that one under Image, or add them to another image with the Train widget."
+                )
+            data, frames = reviewed_labels(self.session)
             group = form.group.text().strip()
-            point = self._viewer.dims.point
+            point = on_layer(self._viewer, image, self._viewer.dims.point)[0]
             form.write(read_annotations(image, layer, ndim, frames, point, group=group, data=data))
         except LDSegError as error:
             form.message.show_error(str(error))
 
     def flush(self) -> None:
         """Save at once what is not saved yet."""
+        if self._noticing.isActive():
+            self._noticing.stop()
+            self._on_edited()
+        self._on_step()  # of labels that are hidden napari does not tell that they are shown anew
         if self.session is not None and self.session.dirty:
             try:
                 self.session.save()
+                self._on_kept()
             except LDSegError as error:
-                self.show_error(error)
+                self._on_refused(error)
             self.saved.emit()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -166,14 +185,18 @@ class ReviewWidget(QWidget):
 
     def show_error(self, error: Exception) -> None:
         """Tell the user, here and as a notification of napari."""
-        expected = isinstance(error, LDSegError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
+        text = _words(error)
+        if not isinstance(error, LDSegError):
             logger.error("unexpected error while reviewing", exc_info=error)
         self.page.message.show_error(text)
         show_error(text)
 
-    def _on_listed(self, turn: int, subject: Any, listed: Listed | None, error: Exception | None) -> None:
+    def _salt(self, layer: "Labels") -> str:
+        """Return what tells labels that are still empty from those of other images."""
+        image = image_layer(self._viewer, layer) or self.page.add.image.value()
+        return repr([(one.name, one.source.path) for one in (layer, image) if one is not None])
+
+    def _on_listed(self, turn: int, subject: Subject, listed: Listed | None, error: Exception | None) -> None:
         if turn != self._turn:
             return  # another list was asked for meanwhile
         self._work = None
@@ -182,14 +205,25 @@ class ReviewWidget(QWidget):
             if error is not None:
                 self.show_error(error)
             return
+        if self._is_gone(subject):
+            self.listed.emit()
+            return
         self.session = session = Session(subject, listed)
+        session.catch_up()
         ranking = usable_ranking(listed.measurements, MeasureConfig().ranking)
         self.page.set_rankings(listed.measurements, ranking)
-        self.page.overlays.show_subject(subject)
+        self.page.show_subject(subject)
         self._fill(ranking)
         words = f"Review of {len(session.review.states)} objects restored." if session.review.states else ""
         if listed.found is not None and listed.found.labels is not None and session.put_back(listed.found.labels):
             words += " The corrected labels were put back; Ctrl+Z undoes that."
+        # napari undoes and paints in the layer that is selected; and those that were painted meanwhile are to be saved.
+        self._viewer.layers.selection.active = subject.layer
+        image = image_layer(self._viewer, subject.layer)
+        if image is not None:
+            self.page.add.image.setValue(image)
+        if session.dirty:
+            self._autosave.start()
         subject.layer.events.paint.connect(self._on_paint)
         subject.layer.events.set_data.connect(self._on_data)
         self.page.progress.say(words)
@@ -229,15 +263,32 @@ class ReviewWidget(QWidget):
 
     def _on_data(self, event: Any = None) -> None:
         """After undo, of which napari tells no more than that the data is shown anew; or after a new run."""
-        subject = self.session.subject if self.session is not None else None
-        if subject is not None and not np.may_share_memory(subject.layer.data, subject.source.labels):
-            self.flush()
-            self._leave()
-            self.page.progress.say("These labels were written anew; press List again.")
-        if self.session is not None and self.session.review.before and not self._noticing.isActive():
-            back = self.session.undone()
-            if back:
-                self._show_states(back)
+        if self.session is not None and not self._is_gone(self.session.subject) and not self._noticing.isActive():
+            self._on_step()
+
+    def _on_removed(self, event: Any = None) -> None:
+        if self.session is not None:
+            self._is_gone(self.session.subject)
+
+    def _is_gone(self, subject: Subject) -> bool:
+        """Whether labels are no longer what was listed; then their review is left, which is said."""
+        if subject.layer not in self._viewer.layers:
+            words = "These labels were removed; their review is kept. Press List to review others."
+        elif not np.may_share_memory(subject.layer.data, subject.source.labels):
+            words = "These labels were written anew; press List again."
+        else:
+            return False
+        self.flush()
+        self._leave()
+        self.page.progress.say(words)
+        return True
+
+    def _on_step(self) -> None:
+        """Take note of an undo or a redo, if there was one."""
+        rows = self.session.stepped(self.row) if self.session is not None else None
+        if rows is not None:
+            self._show_states(rows)
+            self._autosave.start()
 
     def _on_version(self, session: Session, version: Any, error: Exception | None) -> None:
         if error is not None:
@@ -268,8 +319,24 @@ class ReviewWidget(QWidget):
     def _on_saved(self, done: Done) -> None:
         self._saving = None
         if done.error is not None:
-            self.show_error(done.error)
+            self._on_refused(done.error)
+        else:
+            self._on_kept()
         self.saved.emit()
+
+    def _on_kept(self) -> None:
+        """Take back what was said when the review could not be saved."""
+        if self._refused and self.page.message.text() == self._refused:
+            self.page.message.clear()
+        self._refused = ""
+
+    def _on_refused(self, error: Exception) -> None:
+        """Say once that the review cannot be saved, and try again later."""
+        if _words(error) != self._refused:
+            self.show_error(error)
+        self._refused = _words(error)
+        if self.session is not None and self.session.dirty:
+            self._retry.start()
 
     def _leave(self) -> None:
         """Let go of the labels that were reviewed."""
@@ -280,7 +347,12 @@ class ReviewWidget(QWidget):
             outline(self._viewer, self.session.subject, None)
         self.session = None
         self.page.model.set_columns([])
-        self.page.overlays.show_subject(None)
+        self.page.counts.clear()
+        self.page.show_subject(None)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
 
 
 def _timer(parent: QWidget, milliseconds: int, call: Any) -> QTimer:

@@ -1,11 +1,23 @@
 """What the Review widget looks like: pickers, list, buttons with their keys, and overlays."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, get_args
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..config import MeasureConfig, Ranking
 from ..measure import Measurement, usable_ranking
@@ -20,6 +32,7 @@ from ._progress import ProgressView
 from ._review_state import STATES, Review
 from ._section import Section
 from ._set_picker import SetPicker
+from ._subject import Subject
 from ._table import RowModel, RowView
 
 if TYPE_CHECKING:
@@ -50,6 +63,7 @@ class ReviewPage(QWidget):
 
     def __init__(self, viewer: "ViewerModel", parent: QWidget) -> None:
         super().__init__(parent)
+        self.subject: Subject | None = None
         self.labels = LabelsPicker(viewer)
         self.rows = QComboBox()
         self.ranking = QComboBox()
@@ -67,6 +81,28 @@ class ReviewPage(QWidget):
         self._lay_out(parent)
         self._connect()
         self._on_labels()
+
+    def show_subject(self, subject: Subject | None) -> None:
+        """Offer what there is for the labels that are reviewed now."""
+        self.subject = subject
+        self.overlays.show_subject(subject)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take the keys wherever the main window or, where this floats, its own window has the focus."""
+        window: QWidget | None = self
+        while window is not None and not isinstance(window, QMainWindow):
+            window = window.parentWidget()
+        for shortcut in self.shortcuts.values():
+            shortcut.setParent(window or self)
+            shortcut.setEnabled(True)
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Leave the keys to others."""
+        for shortcut in self.shortcuts.values():
+            shortcut.setEnabled(False)
+            shortcut.setParent(self)
+        super().hideEvent(event)
 
     def select_line(self, line: int) -> None:
         """Select a line of the list and scroll to it."""
@@ -109,9 +145,13 @@ class ReviewPage(QWidget):
             # The window's, not the list's: they work while the canvas has the focus and somebody paints.
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(actions[name])
+        shortcuts = list(self.shortcuts.values())
+        self.destroyed.connect(lambda: _delete(shortcuts))
 
     def _seen(self) -> tuple[int, tuple[str, ...]]:
         """Return the spatial axes and the class names of the labels, for a training set that is new."""
+        if self.subject is not None:
+            return self.subject.source.ndim, self.subject.class_names or ("background", "foreground")
         layer = self.labels.value()
         result = result_of(layer) if layer is not None else None
         if result is None:
@@ -177,3 +217,10 @@ class ReviewPage(QWidget):
         outer = QVBoxLayout(parent)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self)
+
+
+def _delete(shortcuts: Iterable[QShortcut]) -> None:
+    """Delete the shortcuts that another window holds by now."""
+    for shortcut in shortcuts:
+        with suppress(RuntimeError):  # deleted already
+            shortcut.deleteLater()

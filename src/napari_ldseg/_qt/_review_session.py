@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from napari.layers import Labels
 from numpy.typing import NDArray
 
 from ..config import MeasureConfig
@@ -12,7 +13,7 @@ from ..data import UNLABELLED
 from ..errors import InputError
 from ..measure import Measurement, Region, SampleMasks, grown, match, measure_frames, measure_objects
 from ._edits import RIM, Edits
-from ._review_state import Found, Review, find_review, fingerprint, match_entries, save_review
+from ._review_state import Found, Review, UnkeptError, find_review, fingerprint, match_entries, save_review
 from ._subject import Subject
 
 Steps = Generator[tuple[int, int], None, Any]
@@ -20,20 +21,24 @@ Steps = Generator[tuple[int, int], None, Any]
 
 @dataclass(frozen=True)
 class Listed:
-    """What was found in the thread: the objects of a copy of the labels, and a review of them that was kept."""
+    """What was found in the thread: the objects of a copy of the labels, and a review of them that was kept.
+
+    ``salt`` as in :func:`napari_ldseg._qt._review_state.fingerprint`.
+    """
 
     measurements: list[Measurement]
     original: NDArray[Any]
     fingerprint: str
     found: Found | None
+    salt: str = ""
 
 
-def list_rows(subject: Subject, config: MeasureConfig, *, frames: bool) -> Steps:
+def list_rows(subject: Subject, config: MeasureConfig, *, frames: bool, salt: str = "") -> Steps:
     """Copy the labels, which may be painted meanwhile, and measure their objects or frames; meant for a thread."""
     original = subject.source.labels.copy()
     source = replace(subject.source, labels=original)
     measurements = yield from (measure_frames if frames else measure_objects)(source, config.replace(shapes=False))
-    return Listed(measurements, original, fingerprint(original), find_review(original))
+    return Listed(measurements, original, fingerprint(original, salt), find_review(original, salt=salt), salt)
 
 
 def reviewed_labels(session: "Session") -> tuple[NDArray[Any], Literal["current"] | Sequence[int]]:
@@ -81,7 +86,9 @@ class Session:
         self.review = Review()
         self.dirty = False
         self._rows = {region.number: row for row, region in enumerate(self.regions)}
-        self._name = listed.fingerprint
+        self._name, self._salt = listed.fingerprint, listed.salt
+        self._original = listed.original
+        self._steps = _steps(subject.layer)
         self._edits = Edits(subject, self.regions, listed.original)
         if listed.found is not None:
             self._name = listed.found.original
@@ -98,24 +105,45 @@ class Session:
 
     def edited(self, atoms: list[Any], selected: int | None) -> list[int]:
         """Return the rows that an edit of the labels turned to "corrected"."""
-        self.dirty = True
-        region = None if selected is None else self.regions[selected]
-        touched = self._edits.touched(atoms, region)
-        return [self.row_of(one) for one in touched if self.review.correct(one.number)]
+        self._steps, self.dirty = _steps(self.subject.layer), True
+        rows = self._correct(atoms, selected)
+        # Something that can be redone: the edit was undone before it was noticed.
+        return [*rows, *self._restore()] if self._steps[1] else rows
 
-    def undone(self) -> list[int]:
-        """Return the rows whose edit was undone, and which are again what they were before."""
-        rows = [self._rows[number] for number in list(self.review.before)]
-        back = [row for row in rows if self._edits.is_original(self.regions[row])]
-        self.dirty = self.dirty or bool(back)
-        return [row for row in back if self.review.restore(self.regions[row].number)]
+    def stepped(self, selected: int | None) -> list[int] | None:
+        """Return the rows that an undo or a redo turned to another state; None where there was neither.
+
+        napari tells of neither: they are noticed by the lengths of its history.
+        """
+        layer, (before, _) = self.subject.layer, self._steps
+        self._steps = _steps(layer)
+        by = self._steps[0] - before
+        if by == 0:  # nothing, or a stroke has begun, which forgets what can be redone
+            return None
+        self.dirty = True
+        items = list(layer._undo_history if by > 0 else layer._redo_history)[-abs(by) :]
+        atoms = [atom for item in items for atom in item]
+        back = self._restore()
+        return back + (self._correct(atoms, selected if by > 0 else None, only_to_do=by < 0) if atoms else [])
+
+    def catch_up(self) -> None:
+        """Take note of what was painted while the rows were being listed."""
+        if not np.array_equal(self.subject.source.labels, self._original):
+            self.edited([], None)
 
     def put_back(self, labels: NDArray[Any]) -> int:
-        """Put labels that were kept into the layer, undoably; return how many pixels changed."""
+        """Put labels that were kept into the layer, undoably, but not over what was painted since they were listed.
+
+        Returns how many pixels changed.
+        """
         here = self.subject.source.labels
-        changed = np.nonzero(here != labels)
+        changed = np.nonzero((here != labels) & (here == self._original))
         if len(changed[0]):
             self._write(changed, labels[changed])
+            self._steps = _steps(self.subject.layer)
+            for region in self.regions:
+                if self.review.state(region.number) == "corrected" and not self._edits.is_original(region):
+                    self.review.before.setdefault(region.number, "to do")
         return len(changed[0])
 
     def version(self, row: int, sample: int) -> Steps:
@@ -154,18 +182,40 @@ class Session:
         Raises
         ------
         InputError
-            Where the disk refuses.
+            Where the disk refuses; there is still something to save then.
+        UnkeptError
+            Where the edits are of a kind that cannot be kept.
         """
         self.dirty = False
         labels = self.subject.source.labels.copy()
         frames = labels.ndim - self.subject.source.ndim
         axes = "tps"[:frames] + "zyx"[-self.subject.source.ndim :]
-        save_review(self.review, self.regions, self._name, labels, axes)
+        try:
+            save_review(self.review, self.regions, self._name, labels, axes, salt=self._salt)
+        except UnkeptError:
+            raise
+        except Exception:
+            self.dirty = True
+            raise
 
     def saving(self) -> Steps:
         """Save in steps, of which there is one; meant for a thread."""
         yield 0, 1
         self.save()
+
+    def _correct(self, atoms: list[Any], selected: int | None, *, only_to_do: bool = False) -> list[int]:
+        """Return the rows that changed pixels turn to "corrected"."""
+        region = None if selected is None else self.regions[selected]
+        touched = self._edits.touched(atoms, region)
+        if only_to_do:
+            touched = [one for one in touched if self.review.state(one.number) == "to do"]
+        return [self.row_of(one) for one in touched if self.review.correct(one.number)]
+
+    def _restore(self) -> list[int]:
+        """Return the rows whose edit was undone, and which are again what they were before."""
+        rows = [self._rows[number] for number in list(self.review.before)]
+        back = [row for row in rows if self._edits.is_original(self.regions[row])]
+        return [row for row in back if self.review.restore(self.regions[row].number)]
 
     def _write(self, places: tuple[NDArray[np.intp], ...], values: NDArray[Any]) -> None:
         layer = self.subject.layer
@@ -173,3 +223,8 @@ class Session:
         for axis, place in zip(self.subject.axes, places, strict=True):
             index[axis] = place
         layer.data_setitem(tuple(index), values.astype(layer.data.dtype))
+
+
+def _steps(layer: Labels) -> tuple[int, int]:
+    """Return how many steps can be undone and redone."""
+    return len(layer._undo_history), len(layer._redo_history)

@@ -20,6 +20,10 @@ STATES: tuple[State, ...] = ("to do", "accepted", "corrected", "rejected")
 FORMAT = 1
 
 
+class UnkeptError(InputError):
+    """The states were kept, but not the edits, and trying again does not help."""
+
+
 @dataclass
 class Review:
     """The state of each object, by its number; those that are not named are to do.
@@ -56,6 +60,8 @@ class Review:
         if number not in self.before:
             return False
         self.states[number] = self.before.pop(number)
+        if self.states[number] == "to do":
+            del self.states[number]
         return True
 
 
@@ -65,31 +71,45 @@ def reviews_folder() -> Path:
     return Path(override) if override else Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "reviews"
 
 
-def fingerprint(labels: NDArray[Any]) -> str:
-    """Return a name for these pixels: the first 20 digits of the SHA-256 of shape and values."""
+def fingerprint(labels: NDArray[Any], salt: str = "") -> str:
+    """Return a name for these pixels: the first 20 digits of the SHA-256 of shape and values.
+
+    Pixels that are all alike, such as empty labels, could be those of any image: ``salt`` tells which they are.
+    """
     digest = hashlib.sha256(repr(labels.shape).encode())
+    if labels.size == 0 or labels.min() == labels.max():
+        digest.update(f"all alike: {salt}".encode())
     for part in labels if labels.ndim > 2 else (labels,):
         digest.update(np.ascontiguousarray(part, dtype=np.int64).data)
     return digest.hexdigest()[:20]
 
 
 def save_review(
-    review: Review, regions: list[Region], original: str, labels: NDArray[Any], axes: str, folder: Path | None = None
+    review: Review,
+    regions: list[Region],
+    original: str,
+    labels: NDArray[Any],
+    axes: str,
+    folder: Path | None = None,
+    *,
+    salt: str = "",
 ) -> None:
     """Write states and, if they were edited, the labels; each file beside its place first, then renamed.
 
     The file is named by the pixels that the review began with and by those of now, so that it is found again from
     either: from the same segmentation run anew, and from the corrected labels saved and opened.
 
-    What was said of frames stays when objects are saved, and the other way round.
+    What was said of frames stays when objects are saved, and the other way round. ``salt`` as in :func:`fingerprint`.
 
     Raises
     ------
     InputError
-        Where the disk refuses, or the labels hold numbers above 65535 and were edited.
+        Where the disk refuses.
+    UnkeptError
+        The labels hold numbers above 65535 and were edited.
     """
     folder = folder or reviews_folder()
-    current = fingerprint(labels)
+    current = fingerprint(labels, salt)
     pixels = folder / f"{original}.tif"
     small = labels.max(initial=0) <= 65_535 and labels.min(initial=0) >= 0
     if current != original and small:
@@ -112,7 +132,7 @@ def save_review(
     if current == original:
         pixels.unlink(missing_ok=True)
     elif not small:
-        raise InputError(
+        raise UnkeptError(
             "The states of the review are kept, but not the edits: the labels hold numbers above 65,535. "
             "Save the layer by File > Save Selected Layers."
         )
@@ -146,10 +166,13 @@ class Found:
     labels: NDArray[Any] | None
 
 
-def find_review(labels: NDArray[Any], folder: Path | None = None) -> Found | None:
-    """Return the review of these labels, or None; a file that is damaged counts as none."""
+def find_review(labels: NDArray[Any], folder: Path | None = None, *, salt: str = "") -> Found | None:
+    """Return the review of these labels, or None; a file that is damaged counts as none.
+
+    ``salt`` is that with which it was saved; only labels that are all alike are not found without it.
+    """
     folder = folder or reviews_folder()
-    name = fingerprint(labels)
+    name = fingerprint(labels, salt)
     kept = (*folder.glob(f"{name}.*.json"), *folder.glob(f"*.{name}.json"))
     path = kept[0] if kept else None
     if path is None:
@@ -162,7 +185,7 @@ def find_review(labels: NDArray[Any], folder: Path | None = None) -> Found | Non
             edited = read_labels(pixels).array.reshape(labels.shape)
         except (InputError, ValueError):
             return None
-    return Found(original, entries, edited) if entries or edited is not None else None
+    return Found(original, entries, edited)
 
 
 def match_entries(found: Found, regions: list[Region]) -> Review:

@@ -487,6 +487,6 @@ def test_a_decoder_alone_needs_a_trained_model_of_the_same_classes(tmp_path: Pat
     config = QUICK.replace(learn="decoder")
     with pytest.raises(InputError, match="goes on from a trained model"):
         finish(train(pairs, a_model().config, config, tmp_path / "run"))
+    names = ("background", "cell", "other")
     with pytest.raises(InputError, match="its mask autoencoder must learn, too"):
-        names = ("background", "cell", "other")
         finish(fine_tune(a_model(), pairs, config, tmp_path / "run", class_names=names))

@@ -106,6 +106,18 @@ def test_curve_and_slider_follow_each_other(qtbot: QtBot) -> None:
     assert widget.plot.now.value() == 3
 
 
+def test_curve_and_slider_follow_each_other_in_other_units(qtbot: QtBot) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((5, 9, 9)), scale=(50, 1, 1), units=("ms", "um", "um"))
+    cine = np.stack([half_ellipse(width) for width in WIDTHS])
+    viewer.add_labels(cine, scale=(0.05, 2, 2), units=("s", "mm", "mm"))
+    widget = press(qtbot, viewer)
+    widget.go_to(4)
+    assert viewer.dims.point[0] == pytest.approx(200)
+    assert viewer.dims.current_step[0] == 4
+    assert widget.plot.now.value() == 4
+
+
 def test_phases_are_edited_by_number_and_by_hand(qtbot: QtBot) -> None:
     viewer = ViewerModel()
     add_cine(viewer)

@@ -43,6 +43,14 @@ def test_the_sentence_follows_the_slider_by_itself(qtbot: QtBot, tmp_path: Path)
     assert said(widget) == "6 frames of 32 x 40, seen as 32 x 32, each segmented on its own."
 
 
+def test_an_axis_that_comes_with_new_data_is_told(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer, widget = open_widget(qtbot, tmp_path)
+    layer = viewer.add_image(make_ramp((32, 40)), name="cells")
+    layer.data = make_ramp((3, 32, 40))
+    assert "of 0 to 2" in said(widget)
+    assert len(widget.reading.roles) == 3
+
+
 def test_a_range_of_frames_lands_on_its_frames(qtbot: QtBot, tmp_path: Path) -> None:
     viewer, widget = open_widget(qtbot, tmp_path)
     viewer.add_image(make_ramp((6, 32, 40)), name="cells", scale=(2, 1, 1))

@@ -167,6 +167,32 @@ def test_frames_of_one_layer_are_one_source(chosen: Any, numbers: list[int]) -> 
         assert one.touched.sum() == (number == 1)
 
 
+def test_the_frame_that_is_shown_is_added_in_a_viewer_of_other_units(
+    qtbot: QtBot, user_models: Path, tmp_path: Path
+) -> None:
+    save_tiny(user_models)
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((3, 30, 60)), scale=(1000,) * 3, units=("um",) * 3)
+    image = viewer.add_image(make_ramp((3, 30, 60)), units=("mm",) * 3, name="slide")
+    labels = viewer.add_labels(np.ones((3, 30, 60), np.uint8), units=("mm",) * 3)
+    train = open_train(qtbot, viewer, tmp_path / "new")
+    train.page.add.image.setValue(image)
+    train.page.add.labels.setValue(labels)
+    viewer.dims.set_point(0, 1000)
+    with qtbot.waitSignal(train.page.add.added, timeout=PATIENCE):
+        train.page.add.button.click()
+    assert [entry.source for entry in TrainingSet(tmp_path / "new").entries()] == ["slide [frame 1]"]
+
+
+def test_labels_of_one_frame_in_other_units_belong_to_their_frame() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(make_ramp((3, 30, 60)), units=("mm",) * 3, name="slide")
+    place = {"scale": (1000,) * 3, "translate": (1000, 0, 0), "units": ("um",) * 3}
+    labels = viewer.add_labels(np.ones((1, 30, 60), np.uint8), **place)
+    (found,) = read_annotations(image, labels, 2, "current", (0, 0, 0))
+    assert found.source == "slide [frame 1]"
+
+
 def test_labels_that_do_not_lie_on_the_image_are_refused() -> None:
     viewer = ViewerModel()
     image, labels = painted(viewer)

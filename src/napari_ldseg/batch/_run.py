@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..data._files import stem
 from ..errors import LDSegError
-from ._image import segment_file
+from ._image import check_writable, segment_file
 from ._plan import Batch
 from ._record import Record, remove, scratch_path
 from ._report import BatchReport, Row
@@ -71,11 +71,14 @@ def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -
     Raises
     ------
     InputError
-        Where an output would be lost (see :meth:`Batch.refuse_blocked`), or Dask is not installed.
+        Where an output would be lost (see :meth:`Batch.refuse_blocked`), the folder of the outputs cannot be written,
+        or Dask is not installed.
     EngineError
         Where the scheduler is lost, or no worker comes.
     """
     batch.refuse_blocked()
+    if batch.waiting:
+        check_writable(batch.out)
     for item in batch.items:
         if item.state == "done":  # killed between the last rename and this
             remove(scratch_path(batch.out, item.task.image))
