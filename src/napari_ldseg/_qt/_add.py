@@ -15,9 +15,9 @@ from ._forms import form_layout, narrow, row_label
 from ._images import ImagePicker
 from ._labels import LabelsPicker
 from ._messages import Message
-from ._regions import on_layer
 from ._set_picker import SetPicker
 from ._sources import frame_axes
+from ._units import on_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

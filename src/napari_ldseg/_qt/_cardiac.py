@@ -30,10 +30,9 @@ from ._forms import Choice, ConfigForm, form_layout, row_label
 from ._labels import LabelsPicker
 from ._looks import style
 from ._messages import Message
-from ._navigate import to_view
 from ._progress import ProgressView
-from ._regions import on_layer
 from ._subject import Subject, read_subject
+from ._units import on_layer, to_view
 
 if TYPE_CHECKING:
     import napari

@@ -18,7 +18,7 @@ from ..batch import Batch, BatchReport, large_path, plan_batch, run_batch
 from ..config import ModelConfig, SegmentConfig
 from ..data import LABELS, Image, read_image, read_labels, read_notes
 from ._background import Background, Done
-from ._layers import _WRITTEN, KEY, _Stamp, _untouched, labels_layer, sd_layer
+from ._layers import KEY, WRITTEN, Stamp, labels_layer, sd_layer, untouched
 from ._sources import GEOMETRY, place_on
 from ._torch import import_torch
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BREATH = 0.1
 # Of which file each layer was opened here, and what it was then.
-_OPENED: "WeakKeyDictionary[Layer, tuple[Path, _Stamp]]" = WeakKeyDictionary()
+_OPENED: "WeakKeyDictionary[Layer, tuple[Path, Stamp]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _layers(opened: Opened, config: ModelConfig) -> dict[str, Layer]:
 def _make_room(viewer: "ViewerModel", file: Path) -> None:
     """Remove what was opened of a file and is still as it was; bring to the top what has been changed since."""
     for layer in [one for one in viewer.layers if one in _OPENED and _OPENED[one][0] == file]:
-        if _WRITTEN.get(layer) is _OPENED[layer][1] and _untouched(layer):
+        if WRITTEN.get(layer) is _OPENED[layer][1] and untouched(layer):
             viewer.layers.remove(layer)
         else:
             viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
@@ -197,7 +197,7 @@ def _remember(layer: Layer, file: Path) -> None:
     """Note what a layer is that was just opened of a file."""
     copy = layer.data.copy() if isinstance(layer, Labels) and not layer.multiscale else layer.data
     place = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
-    stamp = _WRITTEN[layer] = _Stamp(layer.name, layer.data, copy, place)
+    stamp = WRITTEN[layer] = Stamp(layer.name, layer.data, copy, place)
     _OPENED[layer] = file, stamp
 
 

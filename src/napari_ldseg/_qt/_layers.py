@@ -31,7 +31,7 @@ SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0
 
 
 @dataclass(frozen=True)
-class _Stamp:
+class Stamp:
     """What a layer was when it was last written; labels, which can be painted in place, as a copy."""
 
     name: str
@@ -40,7 +40,7 @@ class _Stamp:
     place: dict[str, Any]
 
 
-_WRITTEN: "WeakKeyDictionary[Layer, _Stamp]" = WeakKeyDictionary()
+WRITTEN: "WeakKeyDictionary[Layer, Stamp]" = WeakKeyDictionary()
 _RESULTS: "WeakKeyDictionary[Layer, Segmentation]" = WeakKeyDictionary()
 
 
@@ -68,7 +68,7 @@ def add_region_layer(viewer: "ViewerModel") -> Shapes:
 
 def original_of(layer: Layer) -> NDArray[Any] | None:
     """Return the labels as a model made them in this session, whatever was painted since; None for other layers."""
-    stamp = _WRITTEN.get(layer)
+    stamp = WRITTEN.get(layer)
     return None if stamp is None or stamp.copy.shape != layer.data.shape else stamp.copy
 
 
@@ -164,7 +164,7 @@ class ResultLayers:
             layer = self._former(kind)
         elif layer not in self._viewer.layers:
             return
-        elif not _untouched(layer):
+        elif not untouched(layer):
             layer = None
         if layer is None:
             layer = self._add(kind, data, result)
@@ -179,20 +179,20 @@ class ResultLayers:
             if self._source.in_order:
                 _RESULTS[layer] = result
         self._layers[kind] = layer
-        _WRITTEN[layer] = _Stamp(
+        WRITTEN[layer] = Stamp(
             layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place
         )
 
     def _former(self, kind: str) -> Layer | None:
         """Return the layer of an earlier run that may be written over."""
         for layer in self._viewer.layers:
-            stamp = _WRITTEN.get(layer)
+            stamp = WRITTEN.get(layer)
             if (
                 stamp is not None
                 and layer.name == f"{self._prefix} {kind}"
                 and stamp.copy.shape == self._source.shape
                 and _same(stamp.place, self._source.place)
-                and _untouched(layer)
+                and untouched(layer)
             ):
                 return layer
         return None
@@ -237,9 +237,9 @@ def _features(result: "Segmentation") -> "pd.DataFrame":
     return pd.DataFrame(table)
 
 
-def _untouched(layer: Layer) -> bool:
+def untouched(layer: Layer) -> bool:
     """Whether a layer is as it was written: name, place and every pixel."""
-    stamp = _WRITTEN[layer]
+    stamp = WRITTEN[layer]
     return bool(
         layer.name == stamp.name
         and layer.data is stamp.data

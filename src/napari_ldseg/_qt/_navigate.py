@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
-from numpy.typing import NDArray
 
 from ..measure import Region
 from ._layers import HELPER
 from ._sources import place_on
 from ._subject import Subject
+from ._units import to_view
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -20,13 +20,6 @@ LINE = 2.5
 # An object fills at most this share of the canvas, so that its surroundings can be seen.
 SHARE = 0.4
 CLOSEST = 5
-
-
-def to_view(viewer: "ViewerModel", layer: Layer, world: Any) -> NDArray[np.float64]:
-    """Bring points or lengths (..., layer's ndim) from the layer's world to the viewer's, which has its own units."""
-    from ._regions import on_layer  # which takes the camera from here
-
-    return np.asarray(np.asarray(world, float) / on_layer(viewer, layer, np.ones(viewer.dims.ndim))[0])
 
 
 def move_to(layer: Layer, where: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ from ..errors import InputError
 from ._forms import form_layout, ignore_wheel, narrow, row_label
 from ._layers import add_region_layer, is_result
 from ._navigate import camera_of
-from ._regions import current_view, drawn, on_layer, order_on
+from ._regions import current_view, drawn, order_on
 from ._section import Section
 from ._sources import ROLES, Frames, Role, Source, automatic_roles, read_layer
+from ._units import on_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

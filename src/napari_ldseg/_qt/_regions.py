@@ -1,6 +1,6 @@
 """Regions of interest: what is on screen, or a shape that somebody drew, as points on an image layer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image, Layer, Shapes
@@ -8,17 +8,12 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ._navigate import camera_of, canvas_size
+from ._units import on_layer, unit_factors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 FLAT = 1e-3
-
-
-def on_layer(viewer: "ViewerModel", layer: Layer, points: Any) -> NDArray[np.float64]:
-    """Bring points (n, viewer's ndim) from the viewer's world to the layer's: its axes, in its units."""
-    near = np.atleast_2d(np.asarray(points, dtype=float))[:, -layer.ndim :]
-    return near * _factors(viewer, layer)
 
 
 def order_on(viewer: "ViewerModel", layer: Layer) -> tuple[int, ...]:
@@ -62,7 +57,7 @@ def drawn(viewer: "ViewerModel", shapes: Shapes, layer: Image) -> NDArray[np.flo
     number = max(shapes.selected_data, default=len(shapes.data) - 1)
     vertices = np.array([shapes.data_to_world(vertex) for vertex in shapes.data[min(number, len(shapes.data) - 1)]])
     world = np.tile(np.asarray(viewer.dims.point, dtype=float), (len(vertices), 1))
-    world[:, -shapes.ndim :] = vertices / _factors(viewer, shapes)
+    world[:, -shapes.ndim :] = vertices / unit_factors(viewer, shapes)
     points = _to_data(viewer, layer, world)
     points[:, np.ptp(points, axis=0) < FLAT] = np.nan
     return points
@@ -70,10 +65,3 @@ def drawn(viewer: "ViewerModel", shapes: Shapes, layer: Image) -> NDArray[np.flo
 
 def _to_data(viewer: "ViewerModel", layer: Layer, world: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([layer.world_to_data(point) for point in on_layer(viewer, layer, world)])
-
-
-def _factors(viewer: "ViewerModel", layer: Layer) -> NDArray[np.float64]:
-    """Return how many of the layer's units are one of the viewer's, along each axis of the layer."""
-    units = getattr(viewer.dims, "units", None) or layer.units  # napari before 0.7 has none
-    pairs = zip(units[-layer.ndim :], layer.units, strict=True)
-    return np.array([float((1 * a).to(b).magnitude) if a.is_compatible_with(b) else 1.0 for a, b in pairs])

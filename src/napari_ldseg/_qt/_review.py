@@ -15,12 +15,12 @@ from ..measure import usable_ranking
 from ._annotations import read_annotations
 from ._background import Done, Steps
 from ._navigate import go_to, outline
-from ._regions import on_layer
 from ._review_page import ReviewPage
 from ._review_rows import SCORE, STATE, columns
 from ._review_session import Listed, Session, list_rows, reviewed_labels
 from ._review_state import State
 from ._subject import Subject, image_layer, image_name, is_of, read_subject
+from ._units import on_layer
 
 if TYPE_CHECKING:
     import napari

@@ -248,5 +248,5 @@ class TrainWidget(QWidget):
                 check_name(name)
             except LDSegError:
                 continue
-            self.page.name.setText(name)
+            self.page.name.propose(name)
             return

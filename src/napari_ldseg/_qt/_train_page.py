@@ -77,10 +77,10 @@ class Offer(QFrame):
 
 
 class NameLine(QLineEdit):
-    """A name for the new model: what the user has typed stays while a model can be called that."""
+    """A name for the new model."""
 
-    def setText(self, text: str) -> None:
-        """Propose a name."""
+    def propose(self, text: str) -> None:
+        """Write a name, unless the user has typed one that a model can have."""
         if self.isModified():
             try:
                 check_name(self.text().strip())
@@ -88,7 +88,7 @@ class NameLine(QLineEdit):
                 pass
             else:
                 return
-        super().setText(text)
+        self.setText(text)
 
 
 class TrainPage(QWidget):

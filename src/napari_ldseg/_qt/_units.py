@@ -1,0 +1,28 @@
+"""Between the viewer's world and a layer's: napari has one unit for each axis of the viewer, and layers their own."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Layer
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+def on_layer(viewer: "ViewerModel", layer: Layer, points: Any) -> NDArray[np.float64]:
+    """Bring points (n, viewer's ndim) from the viewer's world to the layer's: its axes, in its units."""
+    near = np.atleast_2d(np.asarray(points, dtype=float))[:, -layer.ndim :]
+    return near * unit_factors(viewer, layer)
+
+
+def to_view(viewer: "ViewerModel", layer: Layer, world: Any) -> NDArray[np.float64]:
+    """Bring points or lengths (..., layer's ndim) from the layer's world to the viewer's."""
+    return np.asarray(np.asarray(world, float) / unit_factors(viewer, layer))
+
+
+def unit_factors(viewer: "ViewerModel", layer: Layer) -> NDArray[np.float64]:
+    """Return how many of the layer's units are one of the viewer's, along each axis of the layer."""
+    units = getattr(viewer.dims, "units", None) or layer.units  # napari before 0.7 has none
+    pairs = zip(units[-layer.ndim :], layer.units, strict=True)
+    return np.array([float((1 * a).to(b).magnitude) if a.is_compatible_with(b) else 1.0 for a, b in pairs])
