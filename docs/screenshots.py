@@ -182,7 +182,7 @@ def picture_folder(path: Path, model: str | None, samples: int) -> None:
     viewer = Viewer()
     viewer.window.resize(*WINDOW)
     widget = FolderWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Segment folder (LDSeg)", area="right")
+    dock = viewer.window.add_dock_widget(widget, name="Segment folder (LDSeg)", area="right")
     if model is not None:
         widget.model.setValue(model)
     picture = colon_gland().array
@@ -198,6 +198,8 @@ def picture_folder(path: Path, model: str | None, samples: int) -> None:
         wait_for(widget.opened, lambda: widget.open_row(widget.table.rows.row_at(1)))
         viewer.layers.selection.active = viewer.layers[0]
         widget.table.selectRow(1)
+        viewer.window._qt_window.resizeDocks([dock], [560], Qt.Orientation.Horizontal)
+        viewer.fit_to_view()
         save_picture(viewer, path)
     viewer.close()
 
