@@ -55,9 +55,12 @@ class Deterministic(Peer):
         self.network = network
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return logits (N, classes, *S)."""
-        found = self.network(image)
-        return found[0] if isinstance(found, list) else found
+        """Return logits (N, classes, *S); the network halves four times, so sides become multiples of 16."""
+        sides = image.shape[2:]
+        padded = F.pad(image, [part for n in reversed(sides) for part in (0, -n % 16)], mode="replicate")
+        found = self.network(padded)
+        found = found[0] if isinstance(found, list) else found
+        return found[(..., *(slice(n) for n in sides))]
 
     def stages(self) -> Iterator[tuple[float, list[nn.Parameter], Loss]]:
         """One stage."""

@@ -15,6 +15,7 @@ from qtpy.QtCore import QCoreApplication
 
 from napari_ldseg._qt import SegmentWidget
 from napari_ldseg._qt import _large as widget_large
+from napari_ldseg._qt._demo import save_picture
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import partial_of
 from napari_ldseg.inference import _large as large
@@ -53,7 +54,7 @@ def main() -> None:
     ended = time.monotonic() + 2
     while time.monotonic() < ended:
         QCoreApplication.processEvents()
-    viewer.screenshot(str(args.out / "large.png"), canvas_only=False)
+    save_picture(viewer, args.out / "large.png")
     widget.cancel()
     while widget.is_running:
         QCoreApplication.processEvents()

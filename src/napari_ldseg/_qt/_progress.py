@@ -60,6 +60,7 @@ class ProgressView(QWidget):
         self.bar = Bar()
         self.line = QLabel()
         self.line.setWordWrap(True)
+        self.line.setAlignment(Qt.AlignmentFlag.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
@@ -71,6 +72,8 @@ class ProgressView(QWidget):
     def start(self) -> None:
         """Show that a run has begun, of which nothing is known yet."""
         self._begun = None
+        # Room for two lines, so that nothing below jumps when the words of a step wrap.
+        self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
         self.bar.show_done(0, 0)
         self.bar.show()
         self.say("Starting")
@@ -92,6 +95,7 @@ class ProgressView(QWidget):
     def finish(self, text: str) -> None:
         """Take the bar away and leave a line of words."""
         self.bar.hide()
+        self.line.setMinimumHeight(0)
         self.say(text)
 
     def _left(self, done: float, total: int) -> str:
