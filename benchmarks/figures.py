@@ -79,7 +79,7 @@ def steps(rows: Rows) -> Figure:
 
 def noise(rows: Rows) -> Figure:
     """DSC of noisy images, and of images that were changed otherwise (Fig. 5)."""
-    figure = Figure((9, 3.2), layout="constrained")
+    figure = Figure((9, 4), layout="constrained")
     noisy, others = figure.subplots(1, 2, width_ratios=[2, 3], sharey=True)
     ways = [("DSC, samples", "o-", "mean of samples"), ("DSC, first guess", "o--", "first guess")]
     if "DSC, Res-UNet" in rows[0]:
@@ -104,8 +104,9 @@ def noise(rows: Rows) -> Figure:
     others.set(xlabel="strength of the change")
     low, high = noisy.get_ylim()
     noisy.set_ylim(low, high + 0.1 * (high - low))
-    noisy.legend(loc="lower left", fontsize="small")
-    others.legend(loc="lower right", fontsize="small")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17), "fontsize": "small"}
+    noisy.legend(ncols=2, **below)
+    others.legend(**below)
     return figure
 
 
