@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import UNLABELLED, Image, check_classes, read_image, read_labels, write_text
+from .data import UNLABELLED, Image, judged_classes, read_image, read_labels, write_text
 from .data._files import beside, stem
 from .errors import InputError
 from .measure import Summary, score_case, summarize
@@ -62,16 +62,14 @@ def evaluate(
                 f"{prediction.name} has the shape {found.array.shape}, but {reference.name} has {true.array.shape}; "
                 "compare masks on the same grid."
             )
-        if max(int(found.array.max()), int(true.array.max())) > 255 and not foreground:
+        arrays = [np.asarray(mask.array) for mask in (found, true)]
+        if max(int(array.max()) for array in arrays) > 255 and not foreground:
             raise InputError(
                 f"{prediction.name} or {reference.name} holds more than 255 classes. If these are numbers of objects, "
                 "use --foreground (all of them are class 1)."
             )
-        if not foreground:
-            for mask, path in ((found, prediction), (true, reference)):
-                check_classes(mask.array, 256, path.name)
-        arrays = [np.asarray(mask.array) for mask in (found, true)]
-        masks = [(array > 0).astype(np.uint8) if foreground else array for array in arrays]
+        names = (prediction.name, reference.name)
+        masks = [judged_classes(*each, foreground=foreground) for each in zip(arrays, names, strict=True)]
         sd = _uncertainty(prediction)
         rows[stem(prediction)] = score_case(
             *masks,

@@ -32,7 +32,8 @@ def import_keras(
     """Import a model of the LDSeg authors' TensorFlow release, 2D or 3D, from its four HDF5 files."""
     from .. import checkpoints
 
-    _save(checkpoints.import_keras(folder, name), out, overwrite=overwrite)
+    refuse_existing([checkpoints.file_to_write(out)], overwrite)
+    _save(checkpoints.import_keras(folder, name), out)
 
 
 @imports.command("torch")
@@ -48,13 +49,14 @@ def import_torch(
     """Import a PyTorch state_dict of napari-ldseg's own networks; code in the file is never run."""
     from .. import checkpoints
 
+    refuse_existing([checkpoints.file_to_write(out)], overwrite)
     if settings is not None and like is None:
         config = ModelConfig.parse(_model_settings(settings))
     elif like is not None and settings is None:
         config = checkpoints.read_header(checkpoints.find_model(like)).config
     else:
         raise InputError("Give the settings of the networks, either by --config FILE or by --like MODEL.")
-    _save(checkpoints.import_torch(file, config.replace(**given(name=name))), out, overwrite=overwrite)
+    _save(checkpoints.import_torch(file, config.replace(**given(name=name))), out)
 
 
 def _model_settings(path: Path) -> dict[str, Any]:
@@ -66,11 +68,10 @@ def _model_settings(path: Path) -> dict[str, Any]:
     return values
 
 
-def _save(model: "LDSeg", out: Path, *, overwrite: bool) -> None:
+def _save(model: "LDSeg", out: Path) -> None:
     """Save an imported model, and say how to use it."""
     from ..checkpoints import save_model
 
-    refuse_existing([out if out.suffix == ".safetensors" else out / "model.safetensors"], overwrite)
     path = save_model(model, out)
     say(f"The model is {path}; use it with `napari-ldseg segment IN... --model {out}`.")
 

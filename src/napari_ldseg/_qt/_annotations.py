@@ -13,6 +13,7 @@ from ..data import Image, TrainingSet, merge_foreground
 from ..errors import InputError
 from ._layers import KEY, original_of
 from ._sources import current_index, frame_axes, read_layer
+from ._units import factors
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
@@ -149,8 +150,7 @@ def _place(labels: "Labels", image: "ImageLayer", point: Sequence[float]) -> Seq
     """Return where the frame of these labels is: their own place if they have one, else what is shown."""
     if labels.ndim != image.ndim:
         return point
-    own = zip(labels.data_to_world((0,) * labels.ndim), labels.units, image.units, strict=True)
-    starts = [float((at * a).to(b).magnitude) if a.is_compatible_with(b) else at for at, a, b in own]
+    starts = (np.asarray(labels.data_to_world((0,) * labels.ndim)) * factors(labels.units, image.units)).tolist()
     shown = zip(point[-labels.ndim :], labels.data.shape, starts, strict=True)
     return tuple(at if size > 1 else start for at, size, start in shown)
 

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..data import UNLABELLED, check_classes
+from ..data import UNLABELLED, judged_classes
 from ..errors import InputError, LDSegError
 from ..measure import found_curve, score_case
 from ._background import Done, Task
@@ -178,16 +178,12 @@ class EvaluateWidget(QWidget):
         objects = self.objects.isChecked()
 
         def scores() -> Evaluated:
-            both = [(mask > 0).astype(np.uint8) if foreground else mask for mask in masks]
-            if max(int(mask.max(initial=0)) for mask in both) > 255:
+            if max(int(mask.max(initial=0)) for mask in masks) > 255 and not foreground:
                 raise InputError(
                     "There are more than 255 classes. If these are numbers of objects, tick 'All labels above 0 ...'."
                 )
-            unlabelled = None
-            if not foreground:
-                unlabelled = UNLABELLED
-                for mask, name in zip(both, names, strict=True):
-                    check_classes(mask, 256, name)
+            both = [judged_classes(*each, foreground=foreground) for each in zip(masks, names, strict=True)]
+            unlabelled = None if foreground else UNLABELLED
             rows = score_case(*both, spacing=spacing, objects=objects, sd=sd, unlabelled=unlabelled)
             wrong = (both[0] != both[1]) & (both[1] != unlabelled)
             errors = (wrong * np.where(both[0] == 0, 1, np.where(both[1] == 0, 2, 3))).astype(np.uint8)

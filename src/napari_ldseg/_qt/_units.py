@@ -1,5 +1,6 @@
 """Between the viewer's world and a layer's: napari has one unit for each axis of the viewer, and layers their own."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,5 +25,10 @@ def to_view(viewer: "ViewerModel", layer: Layer, world: Any) -> NDArray[np.float
 def unit_factors(viewer: "ViewerModel", layer: Layer) -> NDArray[np.float64]:
     """Return how many of the layer's units are one of the viewer's, along each axis of the layer."""
     units = getattr(viewer.dims, "units", None) or layer.units  # napari before 0.7 has none
-    pairs = zip(units[-layer.ndim :], layer.units, strict=True)
+    return factors(units[-layer.ndim :], layer.units)
+
+
+def factors(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
+    """Return how many of the other unit are one of each unit; 1 where they do not compare."""
+    pairs = zip(units, others, strict=True)
     return np.array([float((1 * a).to(b).magnitude) if a.is_compatible_with(b) else 1.0 for a, b in pairs])

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .._lazy import lazy
-from ._header import Header, read_header
+from ._header import Header, file_to_write, read_header
 from ._manage import check_name, delete_model, export_model, install_model, rename_model
 from ._registry import ModelEntry, find_model, keras_files, list_models, released_folder, user_folder
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_name",
     "delete_model",
     "export_model",
+    "file_to_write",
     "find_model",
     "import_keras",
     "import_torch",

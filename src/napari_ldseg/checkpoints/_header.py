@@ -116,6 +116,11 @@ def model_file(path: Path) -> Path:
     raise CheckpointError(f"The folder {str(path)!r} holds no {MODEL_FILE}; {hint}.")
 
 
+def file_to_write(path: Path) -> Path:
+    """Return the file that a model is saved to: the path itself where it ends so, else one in the folder."""
+    return path if path.suffix.lower() == ".safetensors" and not path.is_dir() else path / MODEL_FILE
+
+
 def _wrong_kind(path: Path, start: bytes) -> str:
     if not start:
         return f"{str(path)!r} is empty. {AGAIN}"

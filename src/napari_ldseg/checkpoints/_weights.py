@@ -16,7 +16,7 @@ from ..errors import CheckpointError
 from ..networks import LDSeg
 from ._build import check_tensors, empty_model, fill_model, not_finite
 from ._device import resolve_device
-from ._header import AGAIN, CARD_FILE, FORMAT, MODEL_FILE, read_header
+from ._header import AGAIN, CARD_FILE, FORMAT, file_to_write, read_header
 from ._registry import find_model
 
 
@@ -73,13 +73,10 @@ def save_model(
             "Save as float32, or train again with a lower learning rate."
         )
     try:
-        if path.suffix.lower() == ".safetensors" and not path.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        else:
-            path.mkdir(parents=True, exist_ok=True)
-            if card:
-                _write(path / CARD_FILE, card.encode())
-            path = path / MODEL_FILE
+        folder, path = path, file_to_write(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if card and path != folder:
+            _write(folder / CARD_FILE, card.encode())
         _write(path, _serialize(tensors, metadata))
     except OSError as error:
         raise CheckpointError(

@@ -6,7 +6,7 @@ from ._formats import read_notes, write_image
 from ._geometry import Geometry
 from ._image import Image
 from ._knee_phantom import volume_phantom
-from ._labels import UNLABELLED, check_classes, check_shape, merge_foreground, whole_numbers
+from ._labels import UNLABELLED, check_classes, check_shape, judged_classes, merge_foreground, whole_numbers
 from ._ome import write_ome
 from ._ome_zarr import IDENTITY, LABELS, Layout, create_pyramid, name_labels, open_levels, write_block
 from ._pairs import Pair, find_pairs, match_masks
@@ -43,6 +43,7 @@ __all__ = [
     "find_images",
     "find_pairs",
     "import_pairs",
+    "judged_classes",
     "match_masks",
     "merge_foreground",
     "name_labels",

@@ -55,6 +55,20 @@ def merge_foreground(labels: NDArray[Any]) -> NDArray[np.uint8]:
     return (labels > 0).astype(np.uint8)
 
 
+def judged_classes(labels: NDArray[Any], name: str, *, foreground: bool) -> NDArray[Any]:
+    """Return labels as they are judged: all above 0 as class 1, or each class by itself, 255 being unlabelled.
+
+    Raises
+    ------
+    InputError
+        Where the labels look like a black-and-white mask, and ``foreground`` was not asked for.
+    """
+    if foreground:
+        return merge_foreground(labels)
+    check_classes(labels, UNLABELLED + 1, name)
+    return labels
+
+
 def check_classes(labels: NDArray[Any], classes: int, name: str, who: str = "there are") -> None:
     """Refuse labels beyond ``classes``, other than 255; where they look like a mask of objects, offer the remedy."""
     found = np.unique(np.asarray(labels))
