@@ -37,6 +37,13 @@ def test_command_line_starts_without_torch_and_viewer() -> None:
     assert loaded_by("import napari_ldseg.cli", ("torch", "numpy", "napari", "qtpy")) == []
 
 
+def test_module_is_the_command_line() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "napari_ldseg", "--version"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == f"napari-ldseg {napari_ldseg.__version__}\n"
+
+
 def test_reading_a_picture_and_listing_models_need_no_torch() -> None:
     statement = "import napari_ldseg as n; n.read_image, n.list_models()"
     assert loaded_by(statement, ("torch", "qtpy")) == []

@@ -140,6 +140,42 @@ def test_augmentation_moves_image_and_mask_together(ndim: int, monkeypatch: pyte
     assert (images[0] - images[1]).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_crops_are_computed_on_the_device_of_the_networks(ndim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_ldseg.training import _augment
+
+    meta = torch.device("meta")  # it computes nothing, and refuses to be mixed with another device
+    monkeypatch.setattr(_augment, "_pixel_noise", lambda shape, generator, device: torch.empty(shape, device=device))
+    draws = []
+    for device in (meta, torch.device("cpu")):
+        generator = torch.Generator().manual_seed(0)
+        images, masks = draw_batch(
+            [a_case(ndim=ndim)] * 8, (16,) * ndim, augment=True, rotate=True, generator=generator, device=device
+        )
+        assert images.device == masks.device == device
+        draws.append((images.shape, masks.shape, torch.rand((), generator=generator)))
+    assert draws[0] == draws[1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_seed_means_the_same_crops_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_ldseg.training import _augment
+
+    monkeypatch.setattr(_augment, "_pixel_noise", lambda shape, generator, device: torch.zeros(shape, device=device))
+    on_cpu, on_gpu = (
+        draw_batch(
+            [a_case(ndim=2)] * 8,
+            (16, 16),
+            augment=True,
+            rotate=True,
+            generator=torch.Generator().manual_seed(0),
+            device=torch.device(name),
+        )[0].cpu()
+        for name in ("cpu", "cuda")
+    )
+    assert torch.allclose(on_cpu, on_gpu, atol=1e-3)
+
+
 def test_affine_maps_scale_by_no_more_than_they_say() -> None:
     generator = torch.Generator().manual_seed(0)
     areas = [abs(float(torch.det(random_affine(2, True, generator)))) for _ in range(200)]

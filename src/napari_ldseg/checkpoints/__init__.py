@@ -9,7 +9,7 @@ from ._registry import ModelEntry, find_model, keras_files, list_models, release
 
 if TYPE_CHECKING:
     from ._backbone import load_backbone
-    from ._device import autocast, resolve_device
+    from ._device import autocast, fastest_convolutions, resolve_device
     from ._keras import import_keras
     from ._torch_file import import_torch
     from ._weights import load_model, save_model
@@ -21,6 +21,7 @@ __all__ = [
     "check_name",
     "delete_model",
     "export_model",
+    "fastest_convolutions",
     "file_to_write",
     "find_model",
     "import_keras",
@@ -40,6 +41,7 @@ __all__ = [
 
 _LAZY = {
     "autocast": "._device",
+    "fastest_convolutions": "._device",
     "import_keras": "._keras",
     "load_backbone": "._backbone",
     "import_torch": "._torch_file",

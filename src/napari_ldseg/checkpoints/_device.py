@@ -1,6 +1,7 @@
 """Where to compute, and in which numbers."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import get_args
 
 import torch
@@ -44,3 +45,14 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast | nul
     if precision == "bfloat16" or (precision == "auto" and native_bfloat16(device)):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
+
+
+@contextmanager
+def fastest_convolutions() -> Iterator[None]:
+    """Let a GPU look for its fastest convolutions, which pays where all inputs have one shape, as training crops do."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

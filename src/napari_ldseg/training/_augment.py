@@ -1,4 +1,8 @@
-"""Augmentation: random crops of moved, bent, recoloured and blurred images, with their masks (torch, 2D and 3D)."""
+"""Augmentation: random crops of moved, bent, recoloured and blurred images, with their masks (torch, 2D and 3D).
+
+It is computed where the networks are. What little decides about a crop is always drawn on the CPU, so that a seed means
+the same crops everywhere; only the noise of single pixels is a GPU's own.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +14,19 @@ from torch import Tensor
 from ._cases import Case
 from ._distributed import own
 
+CPU = torch.device("cpu")
+
 
 def draw_batch(
-    cases: Sequence[Case], crop: tuple[int, ...], *, augment: bool, rotate: bool, generator: torch.Generator
+    cases: Sequence[Case],
+    crop: tuple[int, ...],
+    *,
+    augment: bool,
+    rotate: bool,
+    generator: torch.Generator,
+    device: torch.device = CPU,
 ) -> tuple[Tensor, Tensor]:
-    """Return a batch of crops: images (N, C, *crop) and masks (N, classes, *crop).
+    """Return a batch of crops on ``device``: images (N, C, *crop) and masks (N, classes, *crop).
 
     The crops are centred at random within each case; what lies beyond its border is mirrored. Of the common batch of
     several processes, each makes its own share; a crop depends on its place in that batch alone.
@@ -23,14 +35,14 @@ def draw_batch(
     images, masks = [], []
     for case, seed in zip(own(cases), own(seeds), strict=True):
         single = torch.Generator().manual_seed(seed)
-        image, mask = _crop(case, crop, augment, rotate, single)
+        image, mask = _crop(case, crop, augment, rotate, single, device)
         images.append(recolor(image[None], single)[0] if augment else image)
         masks.append(mask)
     return torch.stack(images), torch.stack(masks)
 
 
 def _crop(
-    case: Case, crop: tuple[int, ...], augment: bool, rotate: bool, generator: torch.Generator
+    case: Case, crop: tuple[int, ...], augment: bool, rotate: bool, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Sample one crop through a random affine map and a smooth random displacement."""
     shape = torch.tensor(case.image.shape[1:], dtype=torch.float32)
@@ -39,16 +51,15 @@ def _crop(
     centre = (shape - 1) / 2 + (torch.rand(ndim, generator=generator) - 0.5) * room
     if case.partial:
         centre = _annotated_centre(case, room, generator)
-    axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in crop]
+    axes = [torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2 for side in crop]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)  # (*crop, ndim), in ((Z), Y, X) order
     if augment:
-        points = points @ random_affine(ndim, rotate, generator).T + _bend(crop, generator)
-    points = points + centre
+        points = points @ random_affine(ndim, rotate, generator).T.to(device) + _bend(crop, generator, device)
+    points = points + centre.to(device)
     # grid_sample wants x first, and -1..1 from the outer edge of the first pixel to that of the last.
-    grid = ((2 * points + 1) / shape - 1).flip(-1)[None]
-    sampled = F.grid_sample(
-        torch.cat([case.image, case.masks])[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False
-    )[0]
+    grid = ((2 * points + 1) / shape.to(device) - 1).flip(-1)[None]
+    whole = torch.cat([case.image.to(device), case.masks.to(device)])[None]
+    sampled = F.grid_sample(whole, grid, mode="bilinear", padding_mode="reflection", align_corners=False)[0]
     image, mask = sampled.split([case.image.shape[0], case.masks.shape[0]])
     return image, mask if case.partial else mask / mask.sum(dim=0, keepdim=True).clamp_min(1e-6)
 
@@ -83,14 +94,14 @@ def random_affine(ndim: int, rotate: bool, generator: torch.Generator) -> Tensor
     return matrix @ stretch @ shear @ torch.diag(flips)
 
 
-def _bend(crop: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Return a smooth random displacement in pixels, (*crop, ndim), nothing for every second crop."""
+def _bend(crop: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Return a smooth random displacement in pixels, (*crop, ndim), or (ndim,) zeros for every second crop."""
     ndim = len(crop)
     if torch.rand((), generator=generator) < 0.5:
-        return torch.zeros(*crop, ndim)
+        return torch.zeros(ndim, device=device)
     coarse = torch.randn(1, ndim, *[5] * ndim, generator=generator) * min(crop) * 0.025
     mode = "bicubic" if ndim == 2 else "trilinear"
-    return F.interpolate(coarse, size=crop, mode=mode, align_corners=True)[0].movedim(0, -1)
+    return F.interpolate(coarse.to(device), size=crop, mode=mode, align_corners=True)[0].movedim(0, -1)
 
 
 def recolor(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -103,7 +114,7 @@ def recolor(images: Tensor, generator: torch.Generator) -> Tensor:
     ones = (1,) * (images.ndim - 2)
 
     def normal(sd: float, *shape: int) -> Tensor:
-        return (torch.randn(*shape, generator=generator) * sd).reshape(*shape, *ones)
+        return (torch.randn(*shape, generator=generator) * sd).reshape(*shape, *ones).to(images.device)
 
     density = restain(-torch.log(images.clamp(0.004, 1)), generator)
     density = density * torch.exp(normal(0.15, n, channels) + normal(0.25, n, 1)) + normal(0.03, n, channels)
@@ -118,7 +129,15 @@ def recolor(images: Tensor, generator: torch.Generator) -> Tensor:
     if blurred.any():
         out[blurred] = _blur(out[blurred])
     noise = torch.rand(n, 1, *ones, generator=generator) ** 4 * 0.1
-    return (out + noise * torch.randn(out.shape, generator=generator)).clamp(0, 1)
+    return (out + noise.to(out) * _pixel_noise(out.shape, generator, out.device)).clamp(0, 1)
+
+
+def _pixel_noise(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Return normal noise; on a GPU it is drawn there, since the transfer of it would take longer than all the rest."""
+    if device.type == "cpu":
+        return torch.randn(shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.randn(shape, generator=torch.Generator(device).manual_seed(seed), device=device)
 
 
 def restain(density: Tensor, generator: torch.Generator) -> Tensor:
@@ -127,7 +146,7 @@ def restain(density: Tensor, generator: torch.Generator) -> Tensor:
     amount = torch.rand(n, 1, 1, generator=generator) * (torch.rand(n, 1, 1, generator=generator) < 0.3)
     shares = -torch.log(torch.rand(n, channels, channels, generator=generator).clamp_min(1e-6))
     shares = shares / shares.sum(dim=2, keepdim=True)  # each new channel is a weighted mean of the old ones
-    mixing = torch.eye(channels) * (1 - amount) + shares * amount
+    mixing = (torch.eye(channels) * (1 - amount) + shares * amount).to(density)
     return torch.einsum("ncd,nd...->nc...", mixing, density)
 
 

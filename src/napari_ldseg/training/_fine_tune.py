@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..checkpoints import resolve_device
 from ..config import TrainConfig
 from ..data import Pair
 from ..errors import InputError
@@ -77,7 +78,7 @@ def fine_tune(
     """
     with joined():
         torch.manual_seed(config.seed)
-        start = with_classes(model, class_names or model.config.class_names)
+        start = with_classes(model, class_names or model.config.class_names).to(resolve_device(config.device))
         frames = read_frames(pairs, start.config, config)
         seen, scaled = (
             fit_scale(frames, start.config) if config.scale == "auto" else (start.config, "as the model's own")

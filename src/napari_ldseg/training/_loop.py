@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..checkpoints import autocast, load_model, resolve_device, save_model
+from ..checkpoints import autocast, fastest_convolutions, load_model, resolve_device, save_model
 from ..config import TrainConfig
 from ..data import write_text
 from ..errors import EngineError, InputError
@@ -126,7 +127,8 @@ class Trainer:
         saved = reported = time.perf_counter()
         while stage.progress < 1 and not self.stopped:
             started = self.clock()
-            stage.losses.append(self.advance(stage))
+            with fastest_convolutions():
+                stage.losses.append(self.advance(stage))
             stage.elapsed = agreed(stage.elapsed + self.clock() - started, self.device)
             self.stopped = bool(agreed(float((self.folder / STOP).exists()), self.device))
             now = time.perf_counter()
@@ -177,8 +179,8 @@ class Trainer:
             augment=self.config.augment,
             rotate=not self.model.config.input.upright,
             generator=self.generator,
+            device=self.device,
         )
-        images, masks = images.to(self.device), masks.to(self.device)
         if not is_partial(masks):
             return Batch(images, masks, masks)
         if stage.name != "denoiser":
@@ -242,8 +244,7 @@ class Trainer:
 @torch.no_grad()
 def blend(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the averaged weights towards the model's."""
-    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
+    get_ema_multi_avg_fn(decay)(list(average.parameters()), list(model.parameters()), 0)
     # Statistics of a batch-norm are averages already.
     for kept, now in zip(average.buffers(), model.buffers(), strict=True):
         kept.copy_(now)
