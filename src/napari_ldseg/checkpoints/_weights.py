@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from .. import __version__
 from ..config import FORMAT_VERSION, Device
 from ..errors import CheckpointError
 from ..networks import LDSeg
@@ -59,7 +59,7 @@ def save_model(
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
         "config": model.config.model_dump_json(),
-        "napari_ldseg_version": version("napari-ldseg"),
+        "napari_ldseg_version": __version__,
         "card": card,
     }
     kind = getattr(torch, dtype)

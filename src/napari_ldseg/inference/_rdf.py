@@ -3,13 +3,13 @@
 import hashlib
 import json
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from .. import __version__
 from ..config import ModelConfig
 from ..networks import LDSeg
 
@@ -39,7 +39,7 @@ def describe_model(
         "tags": ["segmentation", "diffusion", "uncertainty", "napari-ldseg", f"{config.network.ndim}d"],
         "documentation": "README.md",
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": {"napari_ldseg": {"version": version("napari-ldseg"), "model_sha256": model.sha256}},
+        "config": {"napari_ldseg": {"version": __version__, "model_sha256": model.sha256}},
         "inputs": [_image(config, folder)],
         "outputs": [
             _output("mean", "Mean class probabilities over the samples", list(config.class_names), config, folder),

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 from weakref import WeakSet
 
 import torch
 from torch import Tensor
 
+from .. import __version__
 from ..checkpoints import autocast, resolve_device
 from ..config import Precision, SamplerName, SegmentConfig
 from ..diffusion import Noise
@@ -146,7 +145,7 @@ class Run:
         """All that is needed to compute the same again."""
         return {
             "software": "napari-ldseg",
-            "version": _version(),
+            "version": __version__,
             "model": self.model.config.name,
             "model_sha256": self.model.sha256,
             "image": image,
@@ -176,11 +175,6 @@ def _ready(model: LDSeg, device: torch.device) -> LDSeg:
             weight.data = weight.data.contiguous(memory_format=order)
     _READY.add(model)
     return model
-
-
-@cache
-def _version() -> str:
-    return version("napari-ldseg")
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
