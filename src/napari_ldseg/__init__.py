@@ -7,6 +7,7 @@ start) loads neither torch nor Qt.
 from typing import TYPE_CHECKING
 
 from ._lazy import lazy
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .batch import BatchReport, segment_folder
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .measure import Cardiac, Measured, Measurement, SampleMasks, measure_cardiac, measure_frames, measure_objects
     from .training import Epoch, fine_tune, stop_training, train
 
-__version__ = "0.1.0"
 
 __all__ = [
     "BatchReport",

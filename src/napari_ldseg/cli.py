@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from . import __version__
 from ._commands._cardiac import cardiac
 from ._commands._common import border, given, number, say, setting
 from ._commands._dataset import dataset
@@ -22,6 +21,7 @@ from ._commands._exchange import export, imports
 from ._commands._measure import measure
 from ._commands._segment import segment
 from ._commands._train import fine_tune, train
+from ._version import __version__
 from .config import DemoSample, SegmentConfig
 from .errors import InputError
 

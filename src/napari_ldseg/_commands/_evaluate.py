@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
-from .. import __version__
+from .._version import __version__
 from ._common import border, progress_bar, refuse_existing, say
 
 

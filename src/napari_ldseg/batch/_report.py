@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import __version__
+from .._version import __version__
 from ..data import write_text
 from ._record import Summary
 

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from .. import __version__
+from .._version import __version__
 from ..config import FORMAT_VERSION, Device
 from ..errors import CheckpointError
 from ..networks import LDSeg

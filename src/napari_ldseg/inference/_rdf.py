@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import __version__
+from .._version import __version__
 from ..config import ModelConfig
 from ..networks import LDSeg
 

@@ -9,7 +9,7 @@ from weakref import WeakSet
 import torch
 from torch import Tensor
 
-from .. import __version__
+from .._version import __version__
 from ..checkpoints import autocast, resolve_device
 from ..config import Precision, SamplerName, SegmentConfig
 from ..diffusion import Noise
