@@ -35,7 +35,6 @@ from napari_ldseg.training._loop import blend
 from napari_ldseg.training._losses import Batch
 from napari_ldseg.training._stage import learning_rate_factor
 
-SAMPLES = 5
 DEVICE = torch.device("cpu")
 
 
@@ -75,7 +74,7 @@ Scores = dict[str, list[float]]
 
 
 @torch.no_grad()
-def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Scores:
+def score(peer: Peer, cases: list[Case], model: ModelConfig, samples: int, seed: int) -> Scores:
     """DSC of a sample and of their mean and IoU at full resolution, and whether doubt finds errors, of each case."""
     classes = model.network.classes
     found: Scores = {"DSC": [], "DSC of the mean": [], "IoU": [], "AUROC of errors": [], "seconds": []}
@@ -85,7 +84,7 @@ def score(peer: Peer, cases: list[Case], model: ModelConfig, seed: int) -> Score
         pixels = case.source.array if "c" in case.source.axes else case.source.array[None]
         image = prepare(pixels, grid, model)
         begun = time.process_time()
-        drawn = peer.probabilities(image, SAMPLES, torch.Generator().manual_seed(seed))
+        drawn = peer.probabilities(image, samples, torch.Generator().manual_seed(seed))
         found["seconds"].append((time.process_time() - begun) / len(drawn))
         singles = [restore(each[None], grid)[0].numpy().argmax(axis=0) for each in drawn]
         found["DSC"].append(float(np.nanmean([dice(one, case.labels, classes)[1:] for one in singles])))
@@ -147,6 +146,8 @@ def main() -> None:
     parser.add_argument("--folds", type=int, help="cross-validation over groups instead of one split")
     parser.add_argument("--held", default="", help="with --folds: hold out groups that begin so, train on all others")
     parser.add_argument("--minutes", type=float, default=3.0, help="of processor time for each network")
+    parser.add_argument("--samples", type=int, default=5, help="of each image that is scored")
+    parser.add_argument("--pixel-steps", type=int, default=PIXEL_STEPS, help="of diffusion in pixels")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", help="names, or parts of them")
     parser.add_argument("--seed", type=int, default=0)
@@ -179,7 +180,7 @@ def main() -> None:
     groups = [case.group for _, validation in splits for case in validation]
     rows: list[Row] = []
     begun = time.perf_counter()
-    every = peers(model, 5 if args.quick else PIXEL_STEPS)
+    every = peers(model, 5 if args.quick else args.pixel_steps)
     for name in chosen(list(every), args.only):
         make = every[name]
         found: Scores = {}
@@ -190,10 +191,11 @@ def main() -> None:
             size = sum(p.numel() for p in peer.parameters()) / 1e6
             peer, done = fit(peer, training, model, config)
             steps += done
-            for key, values in score(peer, validation, model, args.seed).items():
+            for key, values in score(peer, validation, model, args.samples, args.seed).items():
                 found.setdefault(key, []).extend(values)
         rows.append({"": name, "million weights": size, "steps": steps // len(splits), **summary(found, groups)})
         facts = {"images": len(cases), "scored": len(groups), "folds": len(splits), "minutes": config.minutes}
+        facts |= {"samples": args.samples, "pixel_steps": args.pixel_steps}
         publish("compare", rows, args.out, {**facts, "seed": args.seed}, time.perf_counter() - begun)
 
 

@@ -29,6 +29,18 @@ STEPS = 10
 PIXEL_STEPS = 50
 # Distances beyond this many pixels are all the same to the network (SDF-DDPM truncates, too).
 FAR = 16.0
+CELL = 16
+
+
+def padded(image: Tensor) -> Tensor:
+    """Repeat the border of (N, C, *S) until all sides are multiples of 16: all networks halve four times at most."""
+    margins = [part for n in reversed(image.shape[2:]) for part in (0, -n % CELL)]
+    return F.pad(image, margins, mode="replicate")
+
+
+def cut(found: Tensor, image: Tensor) -> Tensor:
+    """Return what was computed of a padded image, without what belongs to its margins."""
+    return found[(..., *(slice(n) for n in image.shape[2:]))]
 
 
 class Peer(nn.Module):
@@ -55,12 +67,10 @@ class Deterministic(Peer):
         self.network = network
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return logits (N, classes, *S); the network halves four times, so sides become multiples of 16."""
-        sides = image.shape[2:]
-        padded = F.pad(image, [part for n in reversed(sides) for part in (0, -n % 16)], mode="replicate")
-        found = self.network(padded)
+        """Return logits (N, classes, *S)."""
+        found = self.network(padded(image))
         found = found[0] if isinstance(found, list) else found
-        return found[(..., *(slice(n) for n in sides))]
+        return cut(found, image)
 
     def stages(self) -> Iterator[tuple[float, list[nn.Parameter], Loss]]:
         """One stage."""
@@ -116,7 +126,7 @@ class Latent(Peer):
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
         """Sample latents as one batch, decode each."""
         diffusion = self.model.config.diffusion
-        embedding, _ = self.model.embed(image)
+        embedding, _ = self.model.embed(padded(image))
         condition = self.model.condition(embedding)
         shape = (samples, self.model.config.network.latent_channels, *embedding.shape[2:])
 
@@ -124,7 +134,7 @@ class Latent(Peer):
             return self.model.predict(latent, torch.full((1,), t), condition)
 
         latent = draw(call, shape, self.sampler, STEPS, diffusion, generator)
-        return self.model.decode(latent).softmax(dim=1)
+        return cut(self.model.decode(latent).softmax(dim=1), image)
 
 
 class PixelDiffusion(Peer):
@@ -179,17 +189,17 @@ class PixelDiffusion(Peer):
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
         """Sample whole masks one by one, as their memory asks for."""
-        network = self.config.network
+        network, whole = self.config.network, padded(image)
 
         def call(mask: Tensor, t: float) -> Tensor:
-            return self.network(torch.cat([mask, 2 * image - 1], dim=1), torch.full((1,), t))
+            return self.network(torch.cat([mask, 2 * whole - 1], dim=1), torch.full((1,), t))
 
-        shape = (1, network.classes - 1, *image.shape[2:])
+        shape = (1, network.classes - 1, *whole.shape[2:])
         found = []
         for _ in range(samples):
             mask = draw(call, shape, "ddim", self.steps, self.config.diffusion, generator)
             found.append(F.one_hot(torch.cat([torch.zeros_like(mask[:, :1]), mask], dim=1).argmax(1), network.classes))
-        return torch.cat(found).float().movedim(-1, 1)
+        return cut(torch.cat(found).float().movedim(-1, 1), image)
 
 
 def draw(

@@ -156,3 +156,29 @@ def test_folds_hold_out_whole_groups_and_only_those_that_were_named(monkeypatch:
         assert len(training) + len(validation) == len(cases)
         assert not {case.group for case in training} & {case.group for case in validation}
         assert sum(case.group == "phantom" for case in training) == 4
+
+
+def test_a_recipe_is_followed_without_the_group_that_is_scored(tmp_path: Path) -> None:
+    shape = ("--shape", "32", "16", "16")
+    run("knee_phantoms.py", "--count", "2", *shape, "--out", str(tmp_path / "P"))
+    run("knee_phantoms.py", "--count", "2", "--seed", "8", *shape, "--out", str(tmp_path / "D"))
+    network = {"ndim": 3, "image_channels": 1, "classes": 3, "mask_widths": [8, 8], "decoder_widths": [8, 8]}
+    network |= {"image_widths": [8, 8], "denoiser_widths": [8], "denoiser_attention": [False], "guess": True}
+    names = ["background", "femur", "tibia"]
+    seen = {"mode": "fit", "shape": [16, 16, 32], "spacing": None, "channels": "grayscale"}
+    model = {"name": "small", "class_names": names, "network": network, "input": seen}
+    settings = {"autoencoder_steps": 2, "denoiser_steps": 2, "batch": 2, "validation": 0, "rotate": False}
+    steps = {"1": {"model": {**model, "steps": 2}, "train": settings}}
+    steps |= {"2": {"train": {**settings, "learn": "all"}}, "3": {"train": {**settings, "learn": "decoder"}}}
+    for name, step in steps.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(step))
+    files = [str(tmp_path / f"{name}.json") for name in steps]
+    data = ("--images", str(tmp_path / "D" / "images"), "--labels", str(tmp_path / "D" / "labels"))
+    rest = ("--phantoms", str(tmp_path / "P"), "--copies", "2", "--keep", "1", "--samples", "1")
+    run("left_out.py", *files, *data, *rest, "--out", str(tmp_path / "runs"))
+    scores = json.loads((tmp_path / "runs" / "scores.json").read_text())
+    assert [row["group"] for row in scores["images"]] == ["knee00008", "knee00009"]
+    assert all(0 <= row[key] <= 1 for row in scores["images"] for key in ("mean", "first guess", "phantoms alone"))
+    split = {step: json.loads((tmp_path / f"runs/without_knee00008/{step}/split.json").read_text()) for step in (2, 3)}
+    assert sorted(split[2]["training"]) == ["knee00000", "knee00009", "knee00009"]
+    assert split[3]["training"] == ["knee00009"]
