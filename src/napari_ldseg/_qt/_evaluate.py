@@ -155,7 +155,7 @@ class EvaluateWidget(QWidget):
             name=f"{layer.name} errors",
             colormap=class_colormap(tuple(ERRORS), tuple(ERRORS.values())),
             features={"index": range(len(ERRORS)), "error": list(ERRORS)},
-            **place_on(layer, np.ones(errors.ndim), np.zeros(errors.ndim)),
+            **place_on(layer),
         )
         self.key.show()
 

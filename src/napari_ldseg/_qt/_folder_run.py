@@ -196,7 +196,7 @@ def _make_room(viewer: "ViewerModel", file: Path) -> None:
 def _remember(layer: Layer, file: Path) -> None:
     """Note what a layer is that was just opened of a file."""
     copy = layer.data.copy() if isinstance(layer, Labels) and not layer.multiscale else layer.data
-    place = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
+    place = place_on(layer)
     stamp = WRITTEN[layer] = Stamp(layer.name, layer.data, copy, place)
     _OPENED[layer] = file, stamp
 

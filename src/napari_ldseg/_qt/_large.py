@@ -138,7 +138,7 @@ class LargeLayers:
         """Return the transforms of a result, whose pixels are those of one level of the image."""
         levels = list(self._image.data) if self._image.multiscale else [self._image.data]
         full = np.asarray(levels[0].shape[: self._image.ndim], dtype=float)
-        return place_on(self._image, full / np.asarray(shape), np.zeros(self._image.ndim))
+        return place_on(self._image, full / np.asarray(shape))
 
 
 def _data(levels: list[Any]) -> Any:

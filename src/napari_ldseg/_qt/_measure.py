@@ -145,7 +145,7 @@ class MeasureWidget(QWidget):
         features = pd.DataFrame(found.rows, columns=found.columns)
         features.insert(0, "index", features["object"])
         layer = subject.layer
-        where = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
+        where = place_on(layer)
         add_unselected(self._viewer, Labels(numbers, name=f"{layer.name} objects", features=features, **where))
 
     def save(self, path: Path) -> None:

@@ -24,7 +24,7 @@ CLOSEST = 5
 
 def move_to(layer: Layer, where: dict[str, Any]) -> None:
     """Give a layer the transforms that :func:`place_on` returns."""
-    now = place_on(layer, np.ones(layer.ndim), np.zeros(layer.ndim))
+    now = place_on(layer)
     for name, value in where.items():
         if not np.array_equal(now[name], value):
             setattr(layer, name, value)
@@ -102,7 +102,7 @@ def outline(viewer: "ViewerModel", subject: Subject, region: Region | None) -> N
     margin = [width if axis in subject.axes[-2:] else 0 for axis in range(subject.layer.ndim)]
     data = np.pad(region.mask.reshape(subject.shape(region)).astype(np.uint8), [(m, m) for m in margin])
     first = np.array(subject.origin(region), float) - margin
-    where = place_on(subject.layer, np.ones(subject.layer.ndim), first)
+    where = place_on(subject.layer, origin=first)
     if layer is not None and layer.ndim == data.ndim:
         layer.data = data
         move_to(layer, where)

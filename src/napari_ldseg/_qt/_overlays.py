@@ -140,7 +140,7 @@ class Overlays(QWidget):
             shape[axis] = side
         for axis, factor in zip(subject.axes[frames:], masks.factors, strict=True):
             stretch[axis] = factor
-        where = place_on(subject.layer, stretch, np.zeros(subject.layer.ndim))
+        where = place_on(subject.layer, stretch)
         self._put("sample", shown.reshape(shape), where, _sample_layer).name = f"Sample {number}"
 
     def _put(self, kind: str, data: NDArray[Any], where: dict[str, Any], make: Callable[..., Layer]) -> Layer:
@@ -204,7 +204,7 @@ class Overlays(QWidget):
 
 def _own_place(subject: Subject) -> dict[str, Any]:
     """Return the place of a helper that lies on the labels' own grid."""
-    return place_on(subject.layer, np.ones(subject.layer.ndim), np.zeros(subject.layer.ndim))
+    return place_on(subject.layer)
 
 
 def _mean_layer(data: NDArray[np.float32], **options: Any) -> Image:

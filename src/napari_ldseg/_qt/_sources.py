@@ -143,11 +143,12 @@ def read_layer(
     return Source(reading.cut(), tuple(shape), place_on(layer, stretch, origin), order, reading)
 
 
-def place_on(layer: "ImageLayer | LabelsLayer", stretch: Any, origin: Any) -> dict[str, Any]:
+def place_on(layer: "ImageLayer | LabelsLayer", stretch: Any = 1, origin: Any = 0) -> dict[str, Any]:
     """Return the transforms that put an array, whose voxels are ``stretch`` pixels of the layer, on the layer.
 
     ``origin`` is its first voxel in its own voxels. The centre of a coarse voxel is not that of its first pixel.
     """
+    stretch, origin = np.broadcast_to(stretch, layer.ndim), np.broadcast_to(origin, layer.ndim)
     return {
         "scale": np.asarray(layer.scale) * stretch,
         "translate": np.asarray(_physical(layer)(origin * stretch + (stretch - 1) / 2)),
