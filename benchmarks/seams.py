@@ -87,7 +87,8 @@ def draw(path: Path, pixels: np.ndarray, maps: dict[str, np.ndarray], edges: lis
         shown = axes.imshow(sd[part, part], cmap="magma", vmin=0, vmax=0.5, extent=extent)
         axes.set_title(title, fontsize="medium")
         inside = [edge for edge in marks if part.start < edge < part.stop]
-        axes.set_xticks(inside, ["border"] * len(inside), fontsize="small")
+        axes.set_xticks(inside, [""] * len(inside))
+        axes.set_xlabel("ticks: borders of tiles" if inside else "", fontsize="small")
         axes.set_yticks(inside, [""] * len(inside))
     first.set(xticks=[], yticks=[])
     figure.colorbar(shown, ax=others, label="SD (probability)", shrink=0.9)
