@@ -180,7 +180,8 @@ def main() -> None:
     groups = [case.group for _, validation in splits for case in validation]
     rows: list[Row] = []
     begun = time.perf_counter()
-    every = peers(model, 5 if args.quick else args.pixel_steps)
+    pixel_steps = 5 if args.quick else args.pixel_steps
+    every = peers(model, pixel_steps)
     for name in chosen(list(every), args.only):
         make = every[name]
         found: Scores = {}
@@ -195,7 +196,7 @@ def main() -> None:
                 found.setdefault(key, []).extend(values)
         rows.append({"": name, "million weights": size, "steps": steps // len(splits), **summary(found, groups)})
         facts = {"images": len(cases), "scored": len(groups), "folds": len(splits), "minutes": config.minutes}
-        facts |= {"samples": args.samples, "pixel_steps": args.pixel_steps}
+        facts |= {"samples": args.samples, "pixel_steps": pixel_steps}
         publish("compare", rows, args.out, {**facts, "seed": args.seed}, time.perf_counter() - begun)
 
 

@@ -16,11 +16,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from score import first_guess, segmentation
+from score import scores_of, segmentation
 
 from napari_ldseg import __version__
 from napari_ldseg._follow import follow
-from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import ModelConfig, TrainConfig
 from napari_ldseg.data import Pair, find_pairs, read_image, read_labels, write_text
 from napari_ldseg.measure import dice
@@ -30,35 +29,25 @@ from napari_ldseg.training import fine_tune, train
 Row = dict[str, object]
 
 
-def trained(folder: Path, run: object) -> LDSeg:
-    """Follow a training, unless its folder says that it is done; return the model."""
-    if not (folder / "done").exists():
-        follow(run)
-        write_text(folder / "done", "")
-    return load_model(folder / "model.safetensors")
-
-
 def tuned(parent: LDSeg, real: list[Pair], kept: list[Pair], steps: list[dict], copies: int, out: Path) -> LDSeg:
     """Go through all steps of fine-tuning."""
     for number, settings in enumerate(steps, 2):
         config = TrainConfig.parse(settings["train"])
         pairs = real if config.learn == "decoder" else [*real * copies, *kept]
         folder = out / str(number)
-        parent = trained(folder, fine_tune(parent, pairs, config, folder, name=parent.config.name))
+        parent = follow(fine_tune(parent, pairs, config, folder, name=parent.config.name))
     return parent
 
 
 def scored(parent: LDSeg, model: LDSeg, pair: Pair, samples: int) -> Row:
     """DSC of one image: mean of the samples, each class, one sample, first guess; and the parent's."""
-    image, reference, classes = read_image(pair.image), read_labels(pair.labels).array, model.config.network.classes
-    mean = dice(segmentation(model, image, samples, 0), reference, classes)[1:]
-    singles = [segmentation(model, image, 1, seed + 1, 1) for seed in range(samples)]
-    row: Row = {"image": pair.image.name, "group": pair.group, "mean": float(np.nanmean(mean))}
-    row |= {name: float(value) for name, value in zip(model.config.class_names[1:], mean, strict=True)}
-    row["one sample"] = float(np.mean([np.nanmean(dice(each, reference, classes)[1:]) for each in singles]))
-    if model.config.network.guess:
-        row["first guess"] = float(np.nanmean(dice(first_guess(model.cpu(), image), reference, classes)[1:]))
-    before = dice(segmentation(parent, image, samples, 0), reference, classes)[1:]
+    image, reference = read_image(pair.image), read_labels(pair.labels).array
+    found = scores_of(model, image, reference, samples)
+    names = {"mean": "dsc_mean", **{name: f"dsc_{name}" for name in model.config.class_names[1:]}}
+    names |= {"one sample": "dsc_single", "first guess": "dsc_guess"}
+    row: Row = {"image": pair.image.name, "group": pair.group}
+    row |= {name: found[key] for name, key in names.items() if key in found}
+    before = dice(segmentation(parent, image, samples, 0), reference, model.config.network.classes)[1:]
     return {**row, "phantoms alone": float(np.nanmean(before))}
 
 
@@ -86,7 +75,7 @@ def main() -> None:
     real = find_pairs(args.images, args.labels, groups=args.groups)
     config, folder = TrainConfig.parse(first["train"]), args.out / "phantoms"
     model = ModelConfig.parse(first["model"])
-    parent = trained(folder, train(phantoms, model, config, folder, pretrained=args.pretrained))
+    parent = follow(train(phantoms, model, config, folder, pretrained=args.pretrained))
     kept = phantoms[:: max(1, len(phantoms) // max(args.keep, 1))][: args.keep]
     if args.release:
         tuned(parent, real, kept, steps, args.copies, args.out / "all")

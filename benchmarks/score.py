@@ -41,8 +41,8 @@ def guess_probabilities(model: LDSeg, image: Image) -> np.ndarray:
     ((_, pixels),) = frames(image, model.config)
     spacing = convert_spacing(image.spacing, image.unit, model.config.input.unit)
     grid = plan_grid(image.shape, spacing, model.config)
-    _, logits = model.embed(prepare(pixels, grid, model.config))
-    return restore(logits.softmax(dim=1), grid)[0].numpy()
+    _, logits = model.embed(prepare(pixels, grid, model.config).to(next(model.parameters()).device))
+    return restore(logits.softmax(dim=1).cpu(), grid)[0].numpy()
 
 
 def annotated(
@@ -55,6 +55,26 @@ def annotated(
         if names is None or name in names:
             reference = read_labels(pair.labels).array
             yield name, read_image(pair.image), (reference > 0).astype(np.uint8) if foreground else reference
+
+
+def scores_of(
+    model: LDSeg, image: Image, reference: np.ndarray, samples: int, seed: int = 0, views: int | None = None
+) -> dict[str, float]:
+    """DSC and IoU of one image: single samples, their mean, the first guess, and each of several classes."""
+    singles = [segmentation(model, image, 1, seed + 1 + i, 1) for i in range(samples)]
+    found = {"mean": segmentation(model, image, samples, seed, views)}
+    if model.config.network.guess:
+        found["guess"] = first_guess(model, image)
+    classes = model.config.network.classes
+    row = {"dsc_single": float(np.mean([np.nanmean(dice(s, reference, classes)[1:]) for s in singles]))}
+    scores = {key: dice(labels, reference, classes)[1:] for key, labels in found.items()}
+    for key, labels in found.items():
+        row[f"dsc_{key}"] = float(np.nanmean(scores[key]))
+        row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
+    if classes > 2:
+        names_of = model.config.class_names[1:]
+        row |= {f"dsc_{key}": float(value) for key, value in zip(names_of, scores["mean"], strict=True)}
+    return row
 
 
 def main() -> None:
@@ -77,20 +97,7 @@ def main() -> None:
     rows = []
     cases = annotated(args.images, args.labels, args.split, part=args.part, foreground=args.foreground)
     for name, image, reference in cases:
-        singles = [segmentation(model, image, 1, args.seed + 1 + i, 1) for i in range(args.samples)]
-        found = {"mean": segmentation(model, image, args.samples, args.seed, args.views)}
-        if model.config.network.guess:
-            found["guess"] = first_guess(model, image)
-        classes = model.config.network.classes
-        row = {"image": name}
-        row["dsc_single"] = float(np.mean([np.nanmean(dice(s, reference, classes)[1:]) for s in singles]))
-        scores = {key: dice(labels, reference, classes)[1:] for key, labels in found.items()}
-        for key, labels in found.items():
-            row[f"dsc_{key}"] = float(np.nanmean(scores[key]))
-            row[f"iou_{key}"] = float(np.nanmean(iou(labels, reference, classes)[1:]))
-        if classes > 2:
-            names_of = model.config.class_names[1:]
-            row |= {f"dsc_{key}": float(value) for key, value in zip(names_of, scores["mean"], strict=True)}
+        row = {"image": name, **scores_of(model, image, reference, args.samples, args.seed, args.views)}
         rows.append(row)
         print(json.dumps(row), flush=True)  # noqa: T201
     keys = [key for key in rows[0] if key != "image"]

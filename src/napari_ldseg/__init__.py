@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .measure import Cardiac, Measured, Measurement, SampleMasks, measure_cardiac, measure_frames, measure_objects
     from .training import Epoch, fine_tune, stop_training, train
 
-
 __all__ = [
     "BatchReport",
     "Cardiac",
