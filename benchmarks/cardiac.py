@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ldseg._follow import follow
+from napari_ldseg._util._generators import follow
+from napari_ldseg.cardiac import Cardiac, measure_cardiac
 from napari_ldseg.config import CardiacConfig
-from napari_ldseg.data import echo_cine
-from napari_ldseg.measure import Cardiac, Measured, measure_cardiac
+from napari_ldseg.measure import Measured
+from napari_ldseg.phantoms import echo_cine
 
 METHODS = ("simpson", "area-length")
 VIEWS = {"4CH": (0,), "2CH": (1,), "biplane": (0, 1)}

@@ -25,15 +25,17 @@ from torch import nn
 
 from napari_ldseg.checkpoints import autocast, load_model
 from napari_ldseg.config import InputConfig, ModelConfig, NetworkConfig, TrainConfig
-from napari_ldseg.data import convert_spacing, find_pairs, phantom
-from napari_ldseg.inference import plan_grid
+from napari_ldseg.data import convert_spacing
+from napari_ldseg.datasets import find_pairs
 from napari_ldseg.inference._preprocess import prepare, restore
-from napari_ldseg.measure import auroc, dice, iou
+from napari_ldseg.metrics import auroc, dice, iou
+from napari_ldseg.phantoms import phantom
+from napari_ldseg.plan import plan_grid
 from napari_ldseg.training._augment import draw_batch
-from napari_ldseg.training._cases import Case, Frame, load_cases, split_groups, to_cases
-from napari_ldseg.training._loop import blend
+from napari_ldseg.training._dataset import Case, Frame, load_cases, split_groups, to_cases
 from napari_ldseg.training._losses import Batch
 from napari_ldseg.training._stage import learning_rate_factor
+from napari_ldseg.training._trainer import blend
 
 DEVICE = torch.device("cpu")
 

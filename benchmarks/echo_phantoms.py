@@ -10,7 +10,9 @@ Frames are single TIFF files with their pixel size; with ``--frames 2`` they are
 import argparse
 from pathlib import Path
 
-from napari_ldseg.data import echo_cine, read_image, read_labels, write_text, write_tiff
+from napari_ldseg._util import write_text
+from napari_ldseg.data import read_image, read_labels, write_tiff
+from napari_ldseg.phantoms import echo_cine
 
 
 def add_camus(folder: Path, out: Path) -> list[str]:

@@ -34,13 +34,14 @@ from score import annotated, first_guess, guess_probabilities
 from skimage import color
 from torch.nn import functional
 
-from napari_ldseg import __version__
-from napari_ldseg._follow import follow
+from napari_ldseg._util import write_text
+from napari_ldseg._util._generators import follow
+from napari_ldseg._version import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image, echo_cine, write_text
+from napari_ldseg.data import Image
 from napari_ldseg.inference import Segmentation, segment
-from napari_ldseg.measure import (
+from napari_ldseg.metrics import (
     aurc,
     auroc,
     boundary_band,
@@ -52,6 +53,7 @@ from napari_ldseg.measure import (
     sparsification_error,
 )
 from napari_ldseg.networks import LDSeg
+from napari_ldseg.phantoms import echo_cine
 
 BAND = {2: 5, 3: 2}
 PAGE = 60

@@ -17,11 +17,12 @@ import numpy as np
 from score import segmentation
 from skimage import color
 
-from napari_ldseg import __version__
+from napari_ldseg._version import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import TrainConfig
-from napari_ldseg.data import Pair, find_pairs, read_image, read_labels, write_tiff
-from napari_ldseg.measure import dice
+from napari_ldseg.data import read_image, read_labels, write_tiff
+from napari_ldseg.datasets import Pair, find_pairs
+from napari_ldseg.metrics import dice
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training import fine_tune
 

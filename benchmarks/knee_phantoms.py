@@ -10,7 +10,8 @@ bottom, front to back), the fourth stays in that of ``volume_phantom`` (front to
 import argparse
 from pathlib import Path
 
-from napari_ldseg.data import volume_phantom, write_tiff
+from napari_ldseg.data import write_tiff
+from napari_ldseg.phantoms import volume_phantom
 
 SHAPE = (240, 104, 160)
 

@@ -25,10 +25,12 @@ import torch
 from skimage import transform
 
 from napari_ldseg import SegmentConfig, load_model
-from napari_ldseg.data import Image, colon_gland, partial_of
+from napari_ldseg._util import partial_of
+from napari_ldseg.data import Image
 from napari_ldseg.inference import LargeRun
-from napari_ldseg.inference import _large as large
-from napari_ldseg.inference._run import Run
+from napari_ldseg.inference import _disk as large
+from napari_ldseg.inference._runner import Run
+from napari_ldseg.phantoms import colon_gland
 
 CHUNK = 1024
 

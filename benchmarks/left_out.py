@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 from score import scores_of, segmentation
 
-from napari_ldseg import __version__
-from napari_ldseg._follow import follow
+from napari_ldseg._util import write_text
+from napari_ldseg._util._generators import follow
+from napari_ldseg._version import __version__
 from napari_ldseg.config import ModelConfig, TrainConfig
-from napari_ldseg.data import Pair, find_pairs, read_image, read_labels, write_text
-from napari_ldseg.measure import dice
+from napari_ldseg.data import read_image, read_labels
+from napari_ldseg.datasets import Pair, find_pairs
+from napari_ldseg.metrics import dice
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training import fine_tune, train
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from napari_ldseg._follow import follow
+from napari_ldseg._util._generators import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig, TrainConfig
-from napari_ldseg.data import UNLABELLED, Image, TrainingSet, find_pairs, read_image, read_labels
+from napari_ldseg.data import Image, read_image, read_labels
+from napari_ldseg.datasets import UNLABELLED, TrainingSet, find_pairs
 from napari_ldseg.inference import segment
-from napari_ldseg.measure import foreground_dice
+from napari_ldseg.metrics import foreground_dice
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training import fine_tune
 

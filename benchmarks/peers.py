@@ -12,14 +12,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from napari_ldseg.config import ModelConfig, NetworkConfig, TrainConfig
-from napari_ldseg.diffusion import (
-    SAMPLERS,
-    alpha_bar,
-    denoiser_to_clean,
-    noisy,
-    time_grid,
-    training_target,
-)
+from napari_ldseg.diffusion import SAMPLERS, alpha_bar, denoiser_to_clean, noisy, time_grid, training_target
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training._losses import Batch, autoencoder_loss, cross_entropy, denoiser_loss, dice_loss
 

@@ -14,21 +14,12 @@ from pathlib import Path
 import numpy as np
 from score import annotated
 
-from napari_ldseg._follow import follow
+from napari_ldseg._util._generators import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import MeasureConfig, SegmentConfig
 from napari_ldseg.inference import Segmentation, segment
-from napari_ldseg.measure import (
-    RANKINGS,
-    Measured,
-    Region,
-    aurc,
-    auroc,
-    foreground_dice,
-    found_after,
-    measure_frames,
-    measure_objects,
-)
+from napari_ldseg.measure import RANKINGS, Measured, Region, measure_frames, measure_objects
+from napari_ldseg.metrics import aurc, auroc, foreground_dice, found_after
 
 SHARES = (0.1, 0.2, 0.3)
 

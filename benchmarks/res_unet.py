@@ -17,15 +17,16 @@ from pathlib import Path
 import torch
 from score import first_guess
 
-from napari_ldseg.checkpoints import load_backbone, load_model, save_model
+from napari_ldseg.checkpoints import load_model, save_model
 from napari_ldseg.config import TrainConfig
-from napari_ldseg.data import find_pairs
+from napari_ldseg.datasets import find_pairs
+from napari_ldseg.exchange import load_backbone
 from napari_ldseg.networks import LDSeg
-from napari_ldseg.training._cases import load_cases
-from napari_ldseg.training._loop import Trainer
+from napari_ldseg.training._dataset import load_cases
 from napari_ldseg.training._losses import Batch, cross_entropy, dice_loss
 from napari_ldseg.training._stage import Stage
 from napari_ldseg.training._state import load_state
+from napari_ldseg.training._trainer import Trainer
 from napari_ldseg.training._validate import mean_dice
 
 WIDTHS = (16, 64, 160, 288)

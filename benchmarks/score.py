@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_ldseg import __version__
-from napari_ldseg._follow import follow
+from napari_ldseg._util._generators import follow
+from napari_ldseg._version import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image, convert_spacing, find_pairs, read_image, read_labels
-from napari_ldseg.data._files import stem
-from napari_ldseg.inference import frames, plan_grid, segment
+from napari_ldseg.data import Image, convert_spacing, read_image, read_labels
+from napari_ldseg.data._names import stem
+from napari_ldseg.datasets import find_pairs
+from napari_ldseg.inference import segment
 from napari_ldseg.inference._preprocess import prepare, restore
-from napari_ldseg.measure import dice, iou
+from napari_ldseg.metrics import dice, iou
 from napari_ldseg.networks import LDSeg
+from napari_ldseg.plan import frames, plan_grid
 
 
 def segmentation(model: LDSeg, image: Image, samples: int, seed: int, views: int | None = None) -> np.ndarray:

@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from skimage import transform
 
 from napari_ldseg import SegmentConfig, load_model, segment
-from napari_ldseg.data import Image, colon_gland
-from napari_ldseg.inference import plan_tiles
+from napari_ldseg.data import Image
+from napari_ldseg.phantoms import colon_gland
+from napari_ldseg.plan import plan_tiles
 
 NEAR = 4
 SHOWN = 320

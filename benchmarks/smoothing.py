@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 
 from napari_ldseg import SegmentConfig, load_model, segment
-from napari_ldseg.data import Image, phantom
+from napari_ldseg.data import Image
+from napari_ldseg.phantoms import phantom
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

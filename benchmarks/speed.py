@@ -29,11 +29,12 @@ from speed_plots import plot
 from speed_run import FULL, QUICK, Sizes, in_own_process, measure, network, picture, subject, timed, typical
 from speed_startup import IMPORTS, LOADS, OPENS, SHOWS, startup
 
-from napari_ldseg._follow import follow
+from napari_ldseg._util._generators import follow
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import Image, colon_gland
+from napari_ldseg.data import Image
 from napari_ldseg.inference import segment
 from napari_ldseg.networks import LDSeg
+from napari_ldseg.phantoms import colon_gland
 
 Row = dict[str, object]
 # A ratio that is this many times what it was is a regression.

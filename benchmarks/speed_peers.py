@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from napari_ldseg.checkpoints import autocast, load_model
 from napari_ldseg.config import Precision, SegmentConfig
 from napari_ldseg.data import Image
-from napari_ldseg.inference._tiles import tile_sides
 from napari_ldseg.networks import LDSeg
+from napari_ldseg.plan._tiles import tile_sides
 
 # A loop that would take longer is not run: its time is a multiple of that of fewer samples.
 LONG = 60.0

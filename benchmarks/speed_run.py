@@ -17,12 +17,13 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_ldseg._follow import follow
+from napari_ldseg._util._generators import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import InputConfig, ModelConfig, SegmentConfig
-from napari_ldseg.data import Image, volume_phantom
+from napari_ldseg.data import Image
 from napari_ldseg.inference import segment
 from napari_ldseg.networks import LDSeg
+from napari_ldseg.phantoms import volume_phantom
 
 Row = dict[str, float]
 # What a call of each of the model's methods counts as.

@@ -57,7 +57,7 @@ def main() -> None:
     QApplication.processEvents()
     opened = time.perf_counter() - begun
 
-    from napari_ldseg._qt._demo import press_segment, settle
+    from napari_ldseg._qt.plugin._demo import press_segment, settle
     from napari_ldseg.config import SegmentConfig
 
     seen: list[float] = []

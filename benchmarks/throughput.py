@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from napari_ldseg import SegmentConfig, load_model, read_image, segment
-from napari_ldseg._outputs import plan_outputs, write_outputs
 from napari_ldseg._tests.builders import save_picture, to_end
 from napari_ldseg.batch import plan_batch, run_batch
-from napari_ldseg.batch._dask import local_cluster
+from napari_ldseg.batch._dask_cluster import local_cluster
+from napari_ldseg.batch._outputs import plan_outputs, write_outputs
 
 KINDS = ("labels", "sd")
 

@@ -14,11 +14,11 @@ import napari
 from qtpy.QtCore import QCoreApplication
 
 from napari_ldseg._qt import SegmentWidget
-from napari_ldseg._qt import _large as widget_large
-from napari_ldseg._qt._demo import save_picture
+from napari_ldseg._qt.plugin._demo import save_picture
+from napari_ldseg._qt.viewer import _disk_layers as widget_large
+from napari_ldseg._util import partial_of
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.data import partial_of
-from napari_ldseg.inference import _large as large
+from napari_ldseg.inference import _disk as large
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from large import slide
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
     widget_large.LARGE, large.BLOCK_SIDE = 2**22, {2: 256}
     widget_large.result_folder = lambda image, model: args.folder / "slide.zarr"
-    import napari_ldseg._qt._segment as segment
+    import napari_ldseg._qt.segment._widget as segment
 
     segment.result_folder = widget_large.result_folder
     image = slide(args.side, levels=5)

@@ -22,10 +22,10 @@ from qtpy.QtGui import QGuiApplication
 from skimage.segmentation import find_boundaries
 
 from napari_ldseg._qt import CardiacWidget, EvaluateWidget, FolderWidget, MeasureWidget, ReviewWidget, SegmentWidget
-from napari_ldseg._qt._demo import WINDOW, open_demo, press_segment, require_display, save_picture, settle
-from napari_ldseg._qt._layers import HELPER
+from napari_ldseg._qt.plugin._demo import WINDOW, open_demo, press_segment, require_display, save_picture, settle
+from napari_ldseg._qt.viewer._result_layers import HELPER
 from napari_ldseg.config import DemoSample, SegmentConfig
-from napari_ldseg.data import colon_gland, echo_cine
+from napari_ldseg.phantoms import colon_gland, echo_cine
 
 
 def picture_import(keras: Path, path: Path) -> None:

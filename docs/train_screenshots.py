@@ -15,8 +15,8 @@ import numpy as np
 from skimage.filters import gaussian
 
 from napari_ldseg._qt import TrainWidget
-from napari_ldseg._qt._demo import open_demo, press_segment, require_display, save_picture, settle
-from napari_ldseg._qt._manage import ManageDialog
+from napari_ldseg._qt.models._library_dialog import ManageDialog
+from napari_ldseg._qt.plugin._demo import open_demo, press_segment, require_display, save_picture, settle
 from napari_ldseg.config import SegmentConfig
 
 

@@ -10,9 +10,9 @@ import PIL.Image
 import torch
 from numpy.typing import NDArray
 
-from napari_ldseg.config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
-from napari_ldseg.measure import Measured, Measurement, measure_objects
-from napari_ldseg.networks import LDSeg
+from ..config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
+from ..measure import Measured, Measurement, measure_objects
+from ..networks import LDSeg
 
 Result = TypeVar("Result")
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from napari_ldseg import cli
-from napari_ldseg.checkpoints import save_model
-from napari_ldseg.networks import LDSeg
-
+from ..checkpoints import save_model
+from ..cli import _app as cli
+from ..networks import LDSeg
 from .builders import make_tiny_model
 
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from napari_ldseg.checkpoints import import_keras, import_torch, load_model, save_model
-from napari_ldseg.errors import CheckpointError
-
+from ..checkpoints import load_model, save_model
+from ..errors import CheckpointError
+from ..exchange import import_keras, import_torch
 from .builders import join_safetensors, make_tiny_model, split_safetensors
 from .keras_builders import denoiser, image_encoder, mask_decoder, mask_encoder, write_release
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_ldseg.checkpoints import import_keras
-from napari_ldseg.config import SamplerName
-from napari_ldseg.diffusion import SAMPLERS, denoiser_to_clean, time_grid
-from napari_ldseg.networks import LDSeg
+from ..config import SamplerName
+from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from ..exchange import import_keras
+from ..networks import LDSeg
 
 REFERENCE = Path(__file__).parents[3].parent / "shared" / "reference"
 STEPS = 10

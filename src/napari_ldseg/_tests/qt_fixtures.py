@@ -11,15 +11,14 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
-from napari_ldseg._qt import SegmentWidget
-from napari_ldseg._qt._layers import ResultLayers
-from napari_ldseg._qt._sources import Source
-from napari_ldseg._qt._worker import Engine, Job, Outcome
-from napari_ldseg.checkpoints import save_model
-from napari_ldseg.data import Image
-from napari_ldseg.inference import Progress, Segmentation
-from napari_ldseg.measure import SampleMasks
-
+from .._qt import SegmentWidget
+from .._qt.threads._segmentation import Engine, Job, Outcome
+from .._qt.viewer._from_layers import Source
+from .._qt.viewer._result_layers import ResultLayers
+from ..checkpoints import save_model
+from ..data import Image
+from ..inference import Progress, Segmentation
+from ..measure import SampleMasks
 from .builders import make_tiny_model
 
 NAMES, COLORS = ("background", "gland"), ("#000000", "#e69f00")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ldseg.checkpoints import save_model
-from napari_ldseg.config import TrainConfig, TrainJob
-from napari_ldseg.data import Image, TrainingSet
-
+from ..checkpoints import save_model
+from ..config import TrainConfig, TrainJob
+from ..data import Image
+from ..datasets import TrainingSet
 from .builders import make_tiny_model
 
 SIDE = 32

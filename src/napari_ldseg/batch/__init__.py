@@ -4,12 +4,14 @@
 No torch is loaded before the first image is segmented.
 """
 
-from ._folder import segment_folder
-from ._large import large_path
+from ._image import large_path
+from ._outputs import Task
 from ._plan import Batch, Item, plan_batch
 from ._record import Fingerprint, Record, Summary
 from ._report import BatchReport, Row
-from ._run import Update, run_batch
+from ._run import run_batch
+from ._segment_folder import segment_folder
+from ._update import Update
 
 __all__ = [
     "Batch",
@@ -19,6 +21,7 @@ __all__ = [
     "Record",
     "Row",
     "Summary",
+    "Task",
     "Update",
     "large_path",
     "plan_batch",

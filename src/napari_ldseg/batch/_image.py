@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._outputs import Task, write_outputs
 from ..config import SegmentConfig
-from ..data import read_image, read_part
+from ..data import Image, read_image, stem
 from ..errors import InputError
-from ._large import is_large_file, segment_large_file, summarize_large
-from ._patience import patiently
+from ..plan import read_part
+from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
+from ._retry import patiently
 
 if TYPE_CHECKING:
-    from ..inference import Progress, Segmentation
+    from ..inference import LargeSegmentation, Progress, Segmentation
     from ..networks import LDSeg
 
 
@@ -38,7 +38,8 @@ def segment_file(
     LDSegError
         Where the image cannot be read, segmented or written.
     """
-    from ..inference import nearest_level, segment
+    from ..inference import segment
+    from ..plan import nearest_level
 
     started = time.perf_counter()
     check_writable(out)
@@ -169,3 +170,51 @@ def _uncertainty(result: "Segmentation") -> float:
     if found + expected <= 0:
         return 0.0
     return 1 - 2 * (found - float(np.asarray(background)[mask].sum(dtype=float))) / (found + expected)
+
+
+SUFFIX = "_ldseg.zarr"
+
+
+def large_path(task: Task) -> Path:
+    """Where the result of an image that is too large for memory goes."""
+    return task.outputs["labels"].with_name(f"{stem(task.image)}{SUFFIX}")
+
+
+def is_large_file(model: "LDSeg", image: Image, config: SegmentConfig) -> bool:
+    """Whether an image takes the path block by block."""
+    from ..plan import is_large
+
+    return is_large(image, model.config, config)
+
+
+def segment_large_file(
+    model: "LDSeg", image: Image, task: Task, digest: Fingerprint, config: SegmentConfig, overwrite: bool
+) -> "Generator[Progress, None, LargeSegmentation]":
+    """Segment what is not done yet of a large image."""
+    from ..inference import segment_large
+
+    place, content = large_path(task), digest.sha256
+    return (yield from segment_large(model, image, place, config, overwrite=overwrite, content=content))
+
+
+def summarize_large(result: "LargeSegmentation", seconds: float) -> Summary:
+    """Return the numbers of a large result; its mean SD is that of the coarsest level.
+
+    The mean map is not kept, so that there is no soft Dice confidence and the uncertainty is None.
+    """
+    import numpy as np
+
+    classes = result.class_names[1:]
+    sizes = result.sizes.reshape(-1, *result.sizes.shape[-2:])[..., 1:]
+    several = sizes.shape[1] > 1
+    spread = sizes.std(axis=1, ddof=1).mean(axis=0).tolist() if several else [None] * len(classes)
+    return Summary(
+        seconds=round(seconds, 3),
+        samples=result.samples,
+        frames=len(sizes),
+        mean_sd=float(np.asarray(result.sd[-1]).mean(dtype=float)),
+        uncertainty=None,
+        sizes=dict(zip(classes, sizes.mean(axis=(0, 1)).tolist(), strict=True)),
+        sizes_sd=dict(zip(classes, spread, strict=True)),
+        unit=result.unit if result.spacing is not None else "pixel",
+    )

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .._outputs import Task, plan_outputs
 from ..checkpoints import find_model, read_header
 from ..config import SegmentConfig
-from ..data import find_images
-from ..data._files import shortlist
+from ..data import find_images, shortlist
 from ..errors import CheckpointError, InputError
-from ._large import large_path
+from ._image import large_path
+from ._outputs import Task, plan_outputs
 from ._record import RECORDS, Fingerprint, Record, record_path
 from ._report import REPORTS
 

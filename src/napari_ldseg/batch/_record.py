@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from ..data import write_text
-from ..data._files import dicom_files, format_of, stem
+from .._util import write_text
+from ..data import dicom_files, format_of, stem
 
 RECORDS = ".napari-ldseg"
 FORMAT = 1

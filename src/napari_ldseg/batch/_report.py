@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from .._util import write_text
 from .._version import __version__
-from ..data import write_text
 from ._record import Summary
 
 State = Literal["done", "earlier", "failed", "waiting"]

@@ -2,46 +2,18 @@
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ..data._files import stem
-from ..errors import LDSegError
+from ..data import stem
 from ._image import check_writable, segment_file
 from ._plan import Batch
 from ._record import Record, remove, scratch_path
 from ._report import BatchReport, Row
+from ._update import Update, Updates, reason_of
 
 if TYPE_CHECKING:
     from ..networks import LDSeg
-
-
-@dataclass(frozen=True)
-class Update:
-    """How far one image is.
-
-    Attributes
-    ----------
-    index : int
-        Its place in ``Batch.items``; -1 for news of the batch as a whole.
-    state : {"running", "done", "failed"}
-    share : float
-        How much of it is done, 0 to 1.
-    stage : str
-        A few words: what is being done, or why it failed.
-    record : Record or None
-        Once it is done.
-    """
-
-    index: int
-    state: Literal["running", "done", "failed"]
-    share: float = 0.0
-    stage: str = ""
-    record: Record | None = None
-
-
-Updates = Generator[Update, None, None]
 
 
 def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -> Generator[Update, None, BatchReport]:
@@ -105,7 +77,7 @@ def _updates(batch: Batch, workers: int, scheduler: str | None) -> Updates:
         return (_ for _ in ())
     if scheduler is None and workers == 1:
         return _one_by_one(batch)
-    from ._dask import on_dask
+    from ._dask_schedule import on_dask
 
     return on_dask(batch, workers, scheduler)
 
@@ -132,11 +104,6 @@ def _one(model: "LDSeg", batch: Batch, index: int) -> Updates:
         yield Update(index, "done", 1.0, record=end.value)
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
         yield Update(index, "failed", stage=reason_of(error))
-
-
-def reason_of(error: Exception) -> str:
-    """Return why an image failed, in words."""
-    return str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
 
 
 def _row(batch: Batch, index: int, update: Update | None = None) -> Row:

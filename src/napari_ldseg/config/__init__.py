@@ -1,7 +1,8 @@
 """All settings, each written once: frozen, validated, JSON both ways.
 
-The form in the viewer, the flags of the command line and the model card are generated from these fields,
-so a default, a limit or a tooltip is never written twice.
+The forms in the viewer, the flags of the command line and the model card are made from these fields, so a default, a
+limit or a tooltip is never written twice.
+
 Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
 
@@ -20,11 +21,11 @@ from ._base import (
     Tiling,
     VolumeMethod,
 )
-from ._job import TrainJob
+from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._run import BatchConfig, CardiacConfig, MeasureConfig, SegmentConfig
-from ._train import Learn, TrainConfig
+from ._segment import BatchConfig, SegmentConfig
+from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
     "FORMAT_VERSION",

@@ -1,10 +1,13 @@
 """Settings of a training."""
 
+import json
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from ..errors import InputError
 from ._base import Config, Device, Precision
+from ._model import ModelConfig
 
 Learn = Literal["auto", "denoiser", "decoder", "all", "scratch"]
 
@@ -95,3 +98,32 @@ class TrainConfig(Config):
         steps = 1_000_000 if changes.get("minutes") is not None else 1000
         short = {"autoencoder_steps": 800, "autoencoder_learning_rate": 1e-3, "denoiser_steps": steps, "warmup": 50}
         return cls.parse({**short, "validate_every": 100, **changes})
+
+
+class TrainJob(Config):
+    """One fine-tuning, from a model and a training set to a new model."""
+
+    model: str = Field(description="File or name of the model to start from.")
+    dataset: str = Field(description="Folder of the training set.")
+    name: str = Field(description="Name of the new model.")
+    config: TrainConfig = Field(default_factory=TrainConfig.for_fine_tuning)
+
+    @field_validator("name")
+    @classmethod
+    def _usable(cls, name: str) -> str:
+        ModelConfig(name=name)
+        return name
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read what :meth:`model_dump_json` wrote.
+
+        Raises
+        ------
+        InputError
+            Where it is no JSON, or does not fit.
+        """
+        try:
+            return cls.parse(json.loads(text))
+        except ValueError as error:
+            raise InputError(f"The settings of the training are damaged ({error}).") from error

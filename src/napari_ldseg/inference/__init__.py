@@ -1,28 +1,34 @@
-"""From an image to masks with uncertainty: preprocess, embed, sample, decode, sum up."""
+"""From an image to masks with uncertainty: embed, sample, decode, sum up."""
 
-from ._export import Exported, export_model
-from ._large import LargeRun, LargeSegmentation, segment_large
-from ._levels import is_large, nearest_level
-from ._pipeline import segment
-from ._preprocess import frames, normalize_frame, plan_grid, resize_frame
+from ._disk import LargeRun, LargeSegmentation, segment_large
+from ._memory import Maps
+from ._noise import sample_generator
+from ._preprocess import prepare, resize_frame
+from ._resample import Regions, probe, probe_intensities
 from ._result import Progress, Segmentation
-from ._tiles import Tile, plan_tiles
+from ._runner import Run
+from ._segment import segment
+from ._smoothing import smooth_conditions
+from ._statistics import RunningStatistics
+from ._windows import Window, Windows
 
 __all__ = [
-    "Exported",
     "LargeRun",
     "LargeSegmentation",
+    "Maps",
     "Progress",
+    "Regions",
+    "Run",
+    "RunningStatistics",
     "Segmentation",
-    "Tile",
-    "export_model",
-    "frames",
-    "is_large",
-    "nearest_level",
-    "normalize_frame",
-    "plan_grid",
-    "plan_tiles",
+    "Window",
+    "Windows",
+    "prepare",
+    "probe",
+    "probe_intensities",
     "resize_frame",
+    "sample_generator",
     "segment",
     "segment_large",
+    "smooth_conditions",
 ]

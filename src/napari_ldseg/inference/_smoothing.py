@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ._noise import mirror
 from ._result import Progress
-from ._run import Run
+from ._runner import Run
 
 
 def smooth_conditions(

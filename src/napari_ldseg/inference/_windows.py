@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ..diffusion import Noise
+from ..plan import Box, Tile
 from ._noise import field_noise, mirror, stream_noise
 from ._result import Progress
-from ._run import Run
-from ._tiles import Box, Tile
+from ._runner import Run
 
 
 @dataclass(frozen=True, eq=False)

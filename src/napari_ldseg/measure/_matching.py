@@ -9,7 +9,7 @@ import skimage.measure
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ._regions import Region
+from ._components import Region
 from ._samples import Box, SampleMasks, resample
 
 

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig, ReleaseConfig
+from ._authors import ReleaseDenoiser, ReleaseImageEncoder, ReleaseMaskDecoder, ReleaseMaskEncoder
 from ._denoiser import Denoiser
 from ._image_encoder import ImageEncoder
 from ._mask_autoencoder import MaskDecoder, MaskEncoder
-from ._release import ReleaseDenoiser, ReleaseImageEncoder, ReleaseMaskDecoder, ReleaseMaskEncoder
 
 
 class LDSeg(nn.Module):

@@ -1,37 +1,49 @@
-"""Measurements into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
+"""Measurements and scores into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
 
-from ._cardiac import (
-    cardiac_provenance,
-    cardiac_summary,
-    cardiac_table,
-    cardiac_words,
-    read_cardiac,
-    write_cardiac,
-)
+from ._evaluation import evaluate, evaluation_files, write_evaluation
 from ._geojson import geojson
 from ._page import page
 from ._plot import plot_scores
 from ._report import Report
-from ._source import read_report, samples_beside
-from ._table import Table, csv_text, table, unit_symbol
+from ._review_store import (
+    STATES,
+    Found,
+    Review,
+    State,
+    UnkeptError,
+    find_review,
+    fingerprint,
+    match_entries,
+    save_review,
+)
+from ._source import read_report, read_samples, samples_beside
+from ._table import Cell, Table, csv_text, table, unit_symbol
 from ._write import write_report
 
 __all__ = [
+    "STATES",
+    "Cell",
+    "Found",
     "Report",
+    "Review",
+    "State",
     "Table",
-    "cardiac_provenance",
-    "cardiac_summary",
-    "cardiac_table",
-    "cardiac_words",
+    "UnkeptError",
     "csv_text",
+    "evaluate",
+    "evaluation_files",
+    "find_review",
+    "fingerprint",
     "geojson",
+    "match_entries",
     "page",
     "plot_scores",
-    "read_cardiac",
     "read_report",
+    "read_samples",
     "samples_beside",
+    "save_review",
     "table",
     "unit_symbol",
-    "write_cardiac",
+    "write_evaluation",
     "write_report",
 ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data._optional import optional
-from ..measure import Summary
+from .._util import optional
+from ..metrics import Summary
 
 POINT, MEAN = "#8aa1b8", "#12263a"
 JITTER = 0.14

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._follow import follow
+from .._util import follow
 from ..config import MeasureConfig
-from ..data import Image, read_image, read_labels, read_notes
-from ..data._files import beside
+from ..data import Image, beside, read_image, read_labels, read_notes
 from ..errors import InputError
 from ..measure import Measured, SampleMasks, measure_objects
 from ._report import Report

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..data import write_text
+from .._util import write_text
 from ..errors import InputError
 from ._geojson import geojson
 from ._page import page

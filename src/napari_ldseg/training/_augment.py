@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._cases import Case
+from ._dataset import Case
 from ._distributed import own
 
 CPU = torch.device("cpu")

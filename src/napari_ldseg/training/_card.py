@@ -8,9 +8,9 @@ from typing import Any
 
 from ..checkpoints import load_model, save_model
 from ..networks import LDSeg
-from ._cases import Case
+from ._dataset import Case
 from ._distributed import rank
-from ._loop import LOG, MODEL, Trainer
+from ._trainer import LOG, MODEL, Trainer
 
 MOST_NAMES = 60
 

@@ -8,17 +8,17 @@ import torch
 
 from ..checkpoints import resolve_device
 from ..config import TrainConfig
-from ..data import Pair
+from ..datasets import Pair
 from ..errors import InputError
 from ..networks import LDSeg
 from ._adapt import with_classes
 from ._card import finished
-from ._cases import Case, read_frames, to_cases
+from ._dataset import Case, read_frames, to_cases
 from ._distributed import joined
-from ._epoch import Epoch
-from ._loop import Trainer, run_trainer
+from ._progress import Epoch
 from ._scale import fit_scale
 from ._stage import tuning_crop
+from ._trainer import Trainer, run_trainer
 from ._validate import mean_score, reconstruction_dice
 
 # Below this DSC of masks that went through the latent and back, the autoencoder is trained, too.

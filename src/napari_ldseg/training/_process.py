@@ -28,8 +28,8 @@ from typing import Any, Literal
 import filelock
 import platformdirs
 
+from .._util import write_text
 from ..config import TrainJob
-from ..data import write_text
 from ..errors import InputError
 
 JOB, OUTCOME, ERRORS, LOCK = "job.json", "outcome.json", "stderr.txt", ".lock"
@@ -113,7 +113,7 @@ class TrainProcess:
         apart: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-        command = [sys.executable, "-P", "-m", "napari_ldseg.training._child", str(self.folder)]
+        command = [sys.executable, "-P", "-m", "napari_ldseg.training._process_child", str(self.folder)]
         with self._starting:
             if self._order != "stop":
                 (self.folder / STOP).unlink(missing_ok=True)  # of an earlier window

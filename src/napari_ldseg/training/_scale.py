@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import ModelConfig
-from ..data import UNLABELLED, convert_spacing
-from ._cases import Frame
+from ..data import convert_spacing
+from ..datasets import UNLABELLED
+from ._dataset import Frame
 
 # Width of the objects in latent cells: kept as it is within the first two, otherwise brought to the third (glands are
 # 6 cells wide for the released model glas).

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..config import ModelConfig, TrainConfig
 from ..networks import LDSeg
-from ._cases import Case
+from ._dataset import Case
 from ._losses import Batch, autoencoder_loss, denoiser_loss
 from ._scale import CROP_CELLS
 

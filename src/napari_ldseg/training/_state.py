@@ -8,12 +8,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..data._writer import _replacing
+from .._util import replacing
 from ..errors import CheckpointError, InputError
 from ._distributed import rank
 
 if TYPE_CHECKING:
-    from ._loop import Trainer
+    from ._trainer import Trainer
 
 STATE = "state.safetensors"
 
@@ -43,7 +43,7 @@ def save_state(folder: Path, trainer: "Trainer") -> None:
     }
     stored = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     try:
-        with _replacing(folder / STATE) as partial:
+        with replacing(folder / STATE) as partial:
             save_file(stored, partial, metadata=meta)
     except SafetensorError as error:
         raise InputError(

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import torch
 
-from ..checkpoints import load_backbone
 from ..config import ModelConfig, TrainConfig
-from ..data import Pair
+from ..datasets import Pair
 from ..errors import InputError
+from ..exchange import load_backbone
 from ..networks import LDSeg
 from ._card import finished
-from ._cases import load_cases
+from ._dataset import load_cases
 from ._distributed import joined
-from ._epoch import Epoch
-from ._loop import Trainer, run_trainer
+from ._progress import Epoch
+from ._trainer import Trainer, run_trainer
 
 
 def train(

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .._follow import follow
+from .._util import follow
 from ..config import SegmentConfig, TrainConfig
-from ..data import UNLABELLED
+from ..datasets import UNLABELLED
 from ..inference import Segmentation, segment
-from ..measure import dice
+from ..metrics import dice
 from ..networks import LDSeg
-from ._cases import Case
+from ._dataset import Case
 from ._partial import fill_nearest
 
 

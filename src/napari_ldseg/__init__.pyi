@@ -1,0 +1,63 @@
+from .batch import BatchReport, segment_folder
+from .cardiac import Cardiac, measure_cardiac
+from .checkpoints import list_models, load_model, save_model
+from .config import (
+    CardiacConfig,
+    DiffusionConfig,
+    InputConfig,
+    MeasureConfig,
+    ModelConfig,
+    NetworkConfig,
+    SegmentConfig,
+    TrainConfig,
+)
+from .data import Image, read_image
+from .datasets import TrainingSet, find_pairs
+from .errors import CheckpointError, EngineError, InputError, LDSegError
+from .inference import Progress, Segmentation, segment
+from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
+from .plan import Reading, read_part
+from .training import Epoch, fine_tune, stop_training, train
+
+__version__: str
+
+__all__ = [
+    "BatchReport",
+    "Cardiac",
+    "CardiacConfig",
+    "CheckpointError",
+    "DiffusionConfig",
+    "EngineError",
+    "Epoch",
+    "Image",
+    "InputConfig",
+    "InputError",
+    "LDSegError",
+    "MeasureConfig",
+    "Measured",
+    "Measurement",
+    "ModelConfig",
+    "NetworkConfig",
+    "Progress",
+    "Reading",
+    "SampleMasks",
+    "SegmentConfig",
+    "Segmentation",
+    "TrainConfig",
+    "TrainingSet",
+    "__version__",
+    "find_pairs",
+    "fine_tune",
+    "list_models",
+    "load_model",
+    "measure_cardiac",
+    "measure_frames",
+    "measure_objects",
+    "read_image",
+    "read_part",
+    "save_model",
+    "segment",
+    "segment_folder",
+    "stop_training",
+    "train",
+]

@@ -1,0 +1,302 @@
+"""The Cardiac widget: curves of an echocardiogram beside the viewer's time slider, volumes and ejection fraction."""
+
+import logging
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSize, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
+from ...config import CardiacConfig
+from ...errors import InputError, LDSegError
+from ...measure import Measured
+from ..controls._forms import Choice, ConfigForm, form_layout, row_label
+from ..controls._message import Message
+from ..controls._progress import ProgressView
+from ..controls._style import style
+from ..threads._background import Done, Steps
+from ..viewer._labels_source import Subject, read_subject
+from ..viewer._layer_picker import LabelsPicker
+from ..viewer._units import on_layer, to_view
+from ._plot import CurvePlot
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Labels
+
+WIDTH = 430
+FIELDS = ("method",)
+FILTER = "Table (*.csv);;Summary (*.json)"
+MORE_STYLE = """
+QLabel#ef { font-size: 20px; font-weight: bold; }
+"""
+STYLE = style("ldseg_cardiac", "measure", MORE_STYLE)
+logger = logging.getLogger(__name__)
+
+
+class CardiacWidget(QWidget):
+    """Measure the left ventricle of a cine, or of two views of one heart.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    measured = Signal()
+    saved = Signal()
+
+    def __init__(self, napari_viewer: "napari.Viewer") -> None:
+        super().__init__()
+        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._viewer = napari_viewer
+        self._work: Steps | None = None
+        self._turn = 0
+        self._subject: Subject | None = None
+        self._provenance: dict[str, Any] = {}
+        self.result: Cardiac | None = None
+        self.labels = LabelsPicker(napari_viewer)
+        self.biplane = QCheckBox("Two views of one heart (biplane)")
+        self.second = LabelsPicker(napari_viewer)
+        self.settings = ConfigForm(CardiacConfig(), FIELDS)
+        self.measure_button = QPushButton("Measure")
+        self.progress = ProgressView()
+        self.message = Message()
+        self.kind = Choice(("Area", "Volume"))
+        self.plot = CurvePlot()
+        self.fraction = QLabel()
+        self.volumes = QLabel()
+        self.ed, self.es = QSpinBox(), QSpinBox()
+        self.save_button = QPushButton("Save…")
+        self.found = QWidget()
+        self._lay_out()
+        self.measure_button.clicked.connect(self.measure)
+        self.biplane.toggled.connect(self._on_biplane)
+        self.kind.changed.connect(self._draw)
+        self.plot.frame_requested.connect(self.go_to)
+        self.plot.phases_requested.connect(self.set_phases)
+        for box in (self.ed, self.es):
+            box.valueChanged.connect(self._on_phase_box)
+        self.save_button.clicked.connect(self._on_save)
+        napari_viewer.dims.events.current_step.connect(self._on_slider)
+        self.destroyed.connect(lambda: napari_viewer.dims.events.current_step.disconnect(self._on_slider))
+
+    def sizeHint(self) -> QSize:
+        """Return a width that leaves room for the picture; napari makes the dock this wide."""
+        return QSize(WIDTH, 700)
+
+    def measure(self) -> None:
+        """Measure the chosen labels, in a thread."""
+        self.message.clear()
+        try:
+            subject = self._read(self.labels.value())
+            second = self._read(self.second.value()) if self.biplane.isChecked() else None
+            if second is not None and second.layer is subject.layer:
+                raise InputError("Both views are the same layer; choose the other view of the heart as Labels 2CH.")
+            if second is not None and second.unit != subject.unit:
+                raise InputError(
+                    f"The pixel sizes of the two views are in {subject.unit} and {second.unit}; give both layers one "
+                    "unit."
+                )
+            config = self.settings.value()
+        except LDSegError as error:
+            self.show_error(error)
+            return
+        if self._work is not None:
+            self._work.stop()
+        # The labels may be painted meanwhile.
+        sources = [_copy(one.source) if one is not None else None for one in (subject, second)]
+        provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
+        unit = subject.unit
+
+        def measuring() -> Generator[tuple[int, int], None, Cardiac]:
+            first, other = sources
+            assert first is not None
+            return (yield from measure_cardiac(first, other, unit=unit, config=config))
+
+        self._work = work = Steps(measuring)
+        self._turn = turn = self._turn + 1
+        work.progressed.connect(self._on_progress)
+        work.inform(self, lambda done: self._on_measured(turn, subject, provenance, done))
+        self.destroyed.connect(work.stop)
+        self.progress.start()
+        self.progress.say("Measuring")
+        work.start()
+
+    def set_phases(self, ed: int, es: int) -> None:
+        """Take other frames as end-diastole and end-systole."""
+        if self.result is None:
+            return
+        self.result = self.result.at(ed, es)
+        self._show_numbers()
+
+    def go_to(self, frame: int) -> None:
+        """Show a frame in the viewer."""
+        subject = self._subject
+        if subject is None or subject.layer not in self._viewer.layers or subject.source.labels.ndim < 3:
+            return
+        axis, layer = subject.axes[0], subject.layer
+        place = [0.0] * layer.ndim
+        place[axis] = float(frame)
+        world = to_view(self._viewer, layer, layer.data_to_world(place))
+        self._viewer.dims.set_point(axis + self._viewer.dims.ndim - layer.ndim, float(world[axis]))
+
+    def save(self, path: Path) -> None:
+        """Write the curves (.csv) or the summary (.json)."""
+        result = self.result
+        if result is None:
+            self.show_error(InputError("There is nothing to save yet; press Measure first."))
+            return
+        try:
+            write_cardiac(result, path, self._provenance)
+        except LDSegError as error:
+            self.show_error(error)
+            return
+        self.progress.say(f"Saved {path}.")
+        self.saved.emit()
+
+    def show_error(self, error: Exception) -> None:
+        """Tell the user, here and as a notification of napari."""
+        expected = isinstance(error, LDSegError)
+        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        if not expected:
+            logger.error("unexpected error while measuring", exc_info=error)
+        self.message.show_error(text)
+        show_error(text)
+
+    def _read(self, layer: "Labels | None") -> Subject:
+        if layer is None:
+            raise InputError("There is no labels layer; press Segment first, or open a label mask.")
+        return read_subject(self._viewer, layer, volume=False)
+
+    def _on_progress(self, done: int, total: int) -> None:
+        self.progress.bar.show_done(done, total)
+        self.progress.say(f"Frame {done} of {total}")
+
+    def _on_measured(self, turn: int, subject: Subject, provenance: dict[str, Any], done: Done) -> None:
+        if turn != self._turn:
+            return  # another measurement was asked for meanwhile
+        self._work = None
+        self.progress.finish("")
+        if done.error is not None:
+            self.show_error(done.error)
+            return
+        if done.value is None:
+            return
+        self.result, self._subject, self._provenance = done.value, subject, provenance
+        self.progress.say(_summary(done.value))
+        self.found.show()
+        self._draw()
+        self._show_numbers()
+        self._on_slider()
+        self.measured.emit()
+
+    def _draw(self) -> None:
+        if self.result is not None:
+            self.plot.show_curves(self.result, self.kind.value())
+
+    def _show_numbers(self) -> None:
+        result = self.result
+        if result is None:
+            return
+        words = cardiac_words(result)
+        self.fraction.setText(words["EF"])
+        self.volumes.setText(f"{words['EDV']}\n{words['ESV']}")
+        self.plot.show_phases(result.ed, result.es)
+        for box, frame in ((self.ed, result.ed), (self.es, result.es)):
+            box.blockSignals(True)
+            box.setRange(0, result.frames - 1)
+            box.setValue(frame)
+            box.blockSignals(False)
+
+    def _on_phase_box(self) -> None:
+        self.set_phases(self.ed.value(), self.es.value())
+
+    def _on_slider(self, event: object = None) -> None:
+        del event
+        subject = self._subject
+        if subject is None or subject.source.labels.ndim < 3 or subject.layer not in self._viewer.layers:
+            return
+        layer, axis = subject.layer, subject.axes[0]
+        point = on_layer(self._viewer, layer, self._viewer.dims.point)[0]
+        self.plot.show_frame(round(float(layer.world_to_data(point)[axis])))
+
+    def _on_biplane(self, both: bool) -> None:
+        self.form.setRowVisible(self.second, both)
+
+    def _on_save(self) -> None:
+        name = f"{self._subject.layer.name if self._subject else 'cardiac'}.csv"
+        path, chosen = QFileDialog.getSaveFileName(self, "Save measurements", str(Path.home() / name), FILTER)
+        if path:
+            suffix = chosen.split("*")[-1].rstrip(")")
+            self.save(Path(path) if Path(path).suffix else Path(path + suffix))
+
+    def _lay_out(self) -> None:
+        self.setObjectName("ldseg_cardiac")
+        self.setStyleSheet(STYLE)
+        self.measure_button.setObjectName("measure")
+        self.fraction.setObjectName("ef")
+        self.second.setToolTip("The apical two-chamber view; both views are measured at the same share of the cine")
+        self.form = form_layout(top := QWidget())
+        self.form.addRow(row_label("Labels"), self.labels)
+        self.form.addRow(self.biplane)
+        self.form.addRow(row_label("Labels 2CH"), self.second)
+        self.form.setRowVisible(self.second, False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 10, 10, 10)
+        column.setSpacing(8)
+        for part in (top, self.settings, self.measure_button, self.progress, self.message):
+            column.addWidget(part)
+        column.addWidget(self.found, 1)
+        column.addStretch(0)
+        self._lay_out_found()
+        self.found.hide()
+
+    def _lay_out_found(self) -> None:
+        inside = QVBoxLayout(self.found)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(8)
+        numbers = QHBoxLayout()
+        numbers.addWidget(self.fraction)
+        numbers.addStretch(1)
+        numbers.addWidget(self.volumes)
+        inside.addLayout(numbers)
+        self.kind.setToolTip("What the curve shows")
+        self.plot.setToolTip("Click: show that frame. Drag ED or ES: take another frame for it")
+        inside.addWidget(self.kind)
+        inside.addWidget(self.plot, 1)
+        row = QHBoxLayout()
+        for name, box in (("ED frame", self.ed), ("ES frame", self.es)):
+            form = QFormLayout()
+            form.addRow(QLabel(name), box)
+            row.addLayout(form, 1)
+        self.save_button.setToolTip("The curves as a table (.csv), or volumes and EF with all settings (.json)")
+        row.addWidget(self.save_button)
+        inside.addLayout(row)
+
+
+def _copy(source: Measured) -> Measured:
+    return replace(source, labels=source.labels.copy())
+
+
+def _summary(result: Cardiac) -> str:
+    planes = "Biplane" if result.biplane else "Single plane"
+    count = len(result.volume.samples)
+    if result.frames < 2:
+        return f"{planes}. One frame has no ejection fraction: segment all frames (Frames, in the Segment widget)."
+    if count < 2:
+        return f"{planes}. There are no samples, so there are no intervals: press Segment in this session first."
+    return f"{planes}; {result.config.interval:.0%} interval over {count} samples."

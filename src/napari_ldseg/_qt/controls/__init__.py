@@ -1,0 +1,1 @@
+"""Qt widgets that know no viewer: forms, sections, messages, progress, tables."""

@@ -1,0 +1,127 @@
+"""How far a run is, how long it will take, and how it ended."""
+
+import time
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from ...inference import LargeSegmentation, Progress, Segmentation
+    from ..threads._segmentation import Loading
+
+WARM_UP = 0.5
+ACCENT = "#5672d8"
+
+
+class Bar(QWidget):
+    """A thin progress bar.
+
+    A QProgressBar repaints at once at each step, and with it the whole window and the canvas in it (30 ms and more);
+    this one waits for its turn.
+    """
+
+    HEIGHT = 6
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.done: float = 0
+        self.total = 0
+        self.setFixedHeight(self.HEIGHT)
+
+    def show_done(self, done: float, total: int) -> None:
+        """Show how many of how many steps are done."""
+        self.done, self.total = done, total
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw a groove and the part of it that is done."""
+        del event
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        radius = self.HEIGHT / 2
+        painter.setBrush(QColor(128, 128, 128, 70))
+        painter.drawRoundedRect(QRectF(self.rect()), radius, radius)
+        if self.total:
+            width = max(self.width() * min(self.done / self.total, 1), self.HEIGHT)
+            painter.setBrush(QColor(ACCENT))
+            painter.drawRoundedRect(QRectF(0, 0, width, self.HEIGHT), radius, radius)
+        painter.end()
+
+
+class ProgressView(QWidget):
+    """A progress bar over a line of words."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._begun: tuple[float, float] | None = None
+        self.bar = Bar()
+        self.line = QLabel()
+        self.line.setWordWrap(True)
+        self.line.setAlignment(Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.line)
+        self.bar.hide()
+        self.line.hide()
+
+    def start(self) -> None:
+        """Show that a run has begun, of which nothing is known yet."""
+        self._begun = None
+        # Room for two lines, so that nothing below jumps when the words of a step wrap.
+        self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
+        self.bar.show_done(0, 0)
+        self.bar.show()
+        self.say("Starting")
+
+    def show_progress(self, progress: "Progress | Loading") -> None:
+        """Show the stage, and once it can be told, the time that is left."""
+        self.show_share(getattr(progress, "done", 0), getattr(progress, "total", 0), progress.stage)
+
+    def show_share(self, done: float, total: int, text: str) -> None:
+        """Show these words, how much is done, and once it can be told, the time that is left."""
+        self.bar.show_done(done, total)
+        self.say(" · ".join(part for part in (text, self._left(done, total)) if part))
+
+    def say(self, text: str) -> None:
+        """Show a line of words."""
+        self.line.setText(text)
+        self.line.setVisible(bool(text))
+
+    def finish(self, text: str) -> None:
+        """Take the bar away and leave a line of words."""
+        self.bar.hide()
+        self.line.setMinimumHeight(0)
+        self.say(text)
+
+    def _left(self, done: float, total: int) -> str:
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = (now, done) if done else None
+            return ""
+        since, first = self._begun
+        if done <= first or now - since < WARM_UP:
+            return ""
+        return f"{duration((now - since) / (done - first) * max(total - done, 0))} left"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as words: "0.8 s", "42 s", "3 min 5 s"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def summary(result: "Segmentation | LargeSegmentation", *, stopped: bool) -> str:
+    """Return what a run did: device, time, samples."""
+    samples = f"{result.samples} sample" + ("s" if result.samples != 1 else "")
+    used = f"{duration(float(result.provenance['seconds']))} on {str(result.provenance['device']).upper()}"
+    if stopped:
+        return f"Stopped after {samples}, {used}. What was computed is kept."
+    none = " One sample has no uncertainty: choose 10 or more for an SD map." if result.samples == 1 else ""
+    return f"Done: {samples}, {used}, seed {result.provenance['seed']}.{none}"

@@ -1,0 +1,292 @@
+"""The Segment folder widget: many files, one after another, with a table of what needs a look first."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QModelIndex, QSize, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from ...batch import Batch, BatchReport, Update
+from ...checkpoints import ModelEntry
+from ...config import BatchConfig, SegmentConfig
+from ...data import WRITABLE, shortlist, stem
+from ...errors import InputError, LDSegError
+from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._message import Message
+from ..controls._progress import ProgressView
+from ..controls._section import Section
+from ..controls._style import style
+from ..models._picker import ModelPicker
+from ..threads._background import Done, Task
+from ..viewer._file_layers import read_row, show_row
+from ._run import FolderRun, Order, finished_outputs
+from ._table import FolderTable
+
+if TYPE_CHECKING:
+    import napari
+
+FIELDS = ("samples", "steps", "seed", "device")
+KEEP_MB = 256
+WIDTH = 420
+STYLE = style("ldseg_folder", "start")
+logger = logging.getLogger(__name__)
+
+
+class FolderWidget(QWidget):
+    """Segment the images of a folder into files.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    run_finished = Signal(object)
+    opened = Signal(object)
+
+    def __init__(self, napari_viewer: "napari.Viewer") -> None:
+        super().__init__()
+        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._run: FolderRun | None = None
+        self._batch: Batch | None = None
+        self._entry: ModelEntry | None = None
+        self._reasons: dict[int, str] = {}
+        self._opening: Task | None = None
+        self._proposed = ""
+        self.inputs: tuple[Path, ...] = ()
+        self.input_line = QLineEdit()
+        self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
+        self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
+        self.model = ModelPicker()
+        self.sd, self.mean, self.samples = QCheckBox("SD map"), QCheckBox("Mean"), QCheckBox("Samples")
+        self.written = QComboBox()
+        self.written.addItem("as the image", None)
+        for name in WRITABLE:
+            self.written.addItem(name, name)
+        self.settings = ConfigForm(SegmentConfig(), FIELDS)
+        self.overwrite = QCheckBox("Replace outputs that were made otherwise")
+        self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
+        self.cancel_button = QPushButton("Cancel")
+        self.progress, self.message, self.table = ProgressView(), Message(), FolderTable()
+        self._lay_out()
+        self._connect()
+        self._set_running(False)
+
+    def sizeHint(self) -> QSize:
+        """Return a width that leaves room for the picture; napari makes the dock this wide."""
+        return QSize(WIDTH, 700)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is going on."""
+        return self._run is not None
+
+    def set_inputs(self, paths: Sequence[Path]) -> None:
+        """Choose a folder, or files; an output folder beside them is proposed unless another was chosen."""
+        self.inputs = tuple(paths)
+        self.input_line.setText(str(paths[0]) if len(paths) == 1 else f"{len(paths)} files in {paths[0].parent}")
+        first = paths[0]
+        if self.out_line.text() in ("", self._proposed):
+            beside = first if first.is_dir() else first.parent
+            self._proposed = str(beside.with_name(f"{stem(first)}_segmented"))
+            self.out_line.setText(self._proposed)
+
+    def start(self) -> None:
+        """Compare with what is done, and segment the rest; say in words why that cannot be."""
+        if self._run is not None:
+            return
+        self.message.clear()
+        try:
+            order = self._order()
+        except LDSegError as error:
+            self.show_error(error)
+            return
+        self._reasons = {}
+        self._set_running(True)
+        self.progress.start()
+        self.progress.say("Comparing with what is done")
+        self._run = FolderRun(order)
+        self._run.planned.connect(self._on_planned)
+        self._run.updated.connect(self._on_updated)
+        self._run.finished.connect(self._on_finished)
+        self.destroyed.connect(self._run.stop)
+        self._run.start()
+
+    def pause(self) -> None:
+        """Wait at the next step; pressed again, go on."""
+        if self._run is not None:
+            self._run.pause(not self._run.paused)
+            self.pause_button.setText("Go on" if self._run.paused else "Pause")
+            if self._run.paused:
+                self.progress.say("Paused")
+
+    def cancel(self) -> None:
+        """Stop at the next step; what is finished stays, and Start goes on with the rest."""
+        if self._run is not None:
+            self._run.stop()
+            self.cancel_button.setEnabled(False)
+            self.progress.say("Stopping…")
+
+    def open_row(self, row: int) -> None:
+        """Show an image with its labels and SD map, once it is done; say why where it failed."""
+        if self._batch is None or self._entry is None or self._opening is not None:
+            return
+        task = self._batch.items[row].task
+        if row in self._reasons:
+            self.message.show_error(f"{task.image.name}: {self._reasons[row]}")
+            return
+        outputs = finished_outputs(task)
+        if not outputs:
+            self.progress.say(f"{task.image.name} is not segmented yet.")
+            return
+        self._opening = Task(lambda: read_row(task.image, outputs))
+        self._opening.finished.connect(self._on_opened)
+        self._opening.start()
+
+    def show_error(self, error: Exception) -> None:
+        """Tell the user, here and as a notification of napari."""
+        expected = isinstance(error, LDSegError)
+        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        if not expected:
+            logger.error("unexpected error while segmenting a folder", exc_info=error)
+        self.message.show_error(text)
+        show_error(text)
+
+    def _order(self) -> Order:
+        entry = self.model.value()
+        if not self.inputs:
+            raise InputError("No images are chosen; press Folder… or Files….")
+        if entry is None:
+            raise InputError("There is no model; choose one under Model, or a file by Open….")
+        if not self.out_line.text().strip():
+            raise InputError("No folder for the results is chosen; press Choose….")
+        self._entry = entry
+        kept = self.samples.isChecked()
+        config = self.settings.value().replace(keep_mb=KEEP_MB if kept else 0)
+        chosen = {"sd": self.sd.isChecked(), "mean": self.mean.isChecked(), "samples": kept}
+        kinds = ("labels", *(kind for kind, wanted in chosen.items() if wanted))
+        out = Path(self.out_line.text().strip())
+        written = self.written.currentData()
+        return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked(), written)
+
+    def _on_planned(self, batch: Batch) -> None:
+        self._batch = batch
+        if self._entry is not None:
+            self.table.show_batch(batch, self._entry.config.class_names[1:])
+        self._reasons = {index: item.reason for index, item in enumerate(batch.items) if item.state == "blocked"}
+        self.progress.bar.show_done(len(batch.items) - len(batch.waiting), len(batch.items))
+
+    def _on_updated(self, update: Update) -> None:
+        batch = self._batch
+        if batch is None or self._run is None:
+            return
+        if update.index < 0:
+            self.progress.say(update.stage)
+            return
+        if update.state == "failed":
+            self._reasons[update.index] = update.stage
+        self.table.show_update(update)
+        place = batch.waiting.index(update.index)
+        before = len(batch.items) - len(batch.waiting)
+        done = before + place + (update.share if update.state == "running" else 1)
+        self.progress.show_share(done, len(batch.items), batch.items[update.index].task.image.name)
+
+    def _on_finished(self, done: Done) -> None:
+        if self._run is not None:
+            self.destroyed.disconnect(self._run.stop)
+        self._run = None
+        self._set_running(False)
+        self.table.back_to_waiting()
+        report: BatchReport | None = done.value
+        if done.error is not None:
+            self.progress.finish("")
+            self.show_error(done.error)
+        elif report is None:
+            self.progress.finish("Stopped. What is finished is kept; Start goes on with the rest.")
+        else:
+            self.table.sort_by_urgency()
+            count = report.count("done", "earlier")
+            self.progress.finish(f"{count} of {len(report.rows)} done. Double-click a row to look at it.")
+            if report.failed:
+                reasons = [f"{image.name}: {reason}" for image, reason in report.failed.items()]
+                self.message.show_error(f"Failed: {shortlist(reasons, 3)}")
+        self.run_finished.emit(done)
+
+    def _on_double_clicked(self, index: QModelIndex) -> None:
+        self.open_row(self.table.rows.row_at(index.row()))
+
+    def _on_opened(self, done: Done) -> None:
+        self._opening = None
+        if done.error is not None or self._entry is None:
+            self.show_error(done.error or InputError("There is no model; choose one under Model, or a file by Open…."))
+            return
+        layers = show_row(self._viewer, done.value, self._entry.config)
+        self._viewer.layers.selection.active = layers[0]
+        self._viewer.reset_view()
+        self.opened.emit(layers)
+
+    def _on_choose(self) -> None:
+        sender = self.sender()
+        home = str(Path.home())
+        if sender is self.files_button:
+            names = QFileDialog.getOpenFileNames(self, "Images to segment", home)[0]
+            if names:
+                self.set_inputs([Path(name) for name in names])
+            return
+        title = "Folder for the results" if sender is self.out_button else "Folder of images"
+        name = QFileDialog.getExistingDirectory(self, title, home)
+        if name and sender is self.out_button:
+            self.out_line.setText(name)
+        elif name:
+            self.set_inputs([Path(name)])
+
+    def _set_running(self, running: bool) -> None:
+        self.start_button.setEnabled(not running)
+        self.pause_button.setEnabled(running)
+        self.cancel_button.setEnabled(running)
+        self.pause_button.setText("Pause")
+
+    def _connect(self) -> None:
+        for button in (self.folder_button, self.files_button, self.out_button):
+            button.clicked.connect(self._on_choose)
+        self.start_button.clicked.connect(self.start)
+        self.pause_button.clicked.connect(self.pause)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.table.doubleClicked.connect(self._on_double_clicked)
+        self.model.failed.connect(self.show_error)
+
+    def _lay_out(self) -> None:
+        self.setObjectName("ldseg_folder")
+        self.setStyleSheet(STYLE)
+        self.start_button.setObjectName("start")
+        self.input_line.setReadOnly(True)
+        self.input_line.setPlaceholderText("A folder, or files")
+        self.out_line.setPlaceholderText("Folder for the results")
+        self.sd.setChecked(True)
+        self.overwrite.setToolTip(BatchConfig.model_fields["overwrite"].description or "")
+        form = form_layout(top := QWidget())
+        form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
+        form.addRow(row_label("Model"), self.model)
+        form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
+        form.addRow(row_label("Format"), self.written)
+        form.addRow(row_label("Also write"), _row(self.sd, self.mean, self.samples))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 10, 10, 10)
+        column.setSpacing(8)
+        buttons = _row(self.start_button, self.pause_button, self.cancel_button)
+        more = Section("More settings", self.settings, self.overwrite)
+        for part in (top, more, buttons, self.progress, self.message):
+            column.addWidget(part)
+        column.addWidget(self.table, 1)
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        layout.addWidget(widget, 1 if isinstance(widget, QLineEdit) else 0)
+    return row

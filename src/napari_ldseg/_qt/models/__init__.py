@@ -1,0 +1,1 @@
+"""Choose, manage and import models."""

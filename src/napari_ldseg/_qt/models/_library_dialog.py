@@ -1,0 +1,215 @@
+"""The user's models in a window: rename, delete, hand out as one file, take in."""
+
+from pathlib import Path
+
+from qtpy.QtCore import QSize, QUrl
+from qtpy.QtGui import QColor, QDesktopServices, QImage, QTextCharFormat, QTextCursor, QTextDocument
+from qtpy.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QPushButton,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...checkpoints import (
+    ModelEntry,
+    delete_model,
+    export_model,
+    install_model,
+    list_models,
+    read_header,
+    rename_model,
+    user_folder,
+)
+from ...errors import CheckpointError
+from ..controls._message import Message
+from ._events import FILTER, MODELS
+from ._picker import ModelDrops, ModelPicker
+
+ROLE = 256  # Qt.ItemDataRole.UserRole
+BUTTONS = ("Rename…", "Delete…", "Export…", "Import…")
+ONE_FILE = "LDSeg models (*.safetensors)"
+LINK = "#4a90d9"  # Qt's own blue cannot be read on napari's dark grey
+
+
+class Card(QTextBrowser):
+    """A model's card, which may come from anyone: without HTML and pictures; web addresses open in the browser."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setOpenLinks(False)
+        self.anchorClicked.connect(self._on_clicked)
+
+    def show_card(self, card: str) -> None:
+        """Show this Markdown, from its beginning."""
+        kinds = QTextDocument.MarkdownFeature
+        self.document().setMarkdown(card, kinds.MarkdownDialectGitHub | kinds.MarkdownNoHTML)
+        readable, cursor = QTextCharFormat(), self.textCursor()
+        readable.setForeground(QColor(LINK))
+        for start, end in self._links():
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.mergeCharFormat(readable)
+        self.moveCursor(QTextCursor.MoveOperation.Start)
+
+    def loadResource(self, kind: int, name: QUrl) -> QImage:
+        """Return an empty picture for whatever a card refers to: no file is read, and no address is asked."""
+        del kind, name
+        picture = QImage(1, 1, QImage.Format.Format_ARGB32)
+        picture.fill(0)
+        return picture
+
+    def _links(self) -> list[tuple[int, int]]:
+        """Return where links begin and end."""
+        found, block = [], self.document().begin()
+        while block.isValid():
+            part = block.begin()
+            while not part.atEnd():
+                piece = part.fragment()
+                if piece.charFormat().isAnchor():
+                    found.append((piece.position(), piece.position() + piece.length()))
+                part += 1
+            block = block.next()
+        return found
+
+    def _on_clicked(self, address: QUrl) -> None:
+        if address.scheme() in ("http", "https"):
+            QDesktopServices.openUrl(address)
+
+
+class ManageDialog(QDialog):
+    """All models with their cards; what came with napari-ldseg can be handed out, and not be changed.
+
+    Parameters
+    ----------
+    picker : ModelPicker
+        Its parent, whose choice is selected first.
+    """
+
+    def __init__(self, picker: ModelPicker) -> None:
+        super().__init__(picker)
+        self._picker = picker
+        self._drops = ModelDrops(picker, self)
+        self.list = QListWidget()
+        self.card = Card()
+        self.message = Message()
+        self.buttons = {name: QPushButton(name) for name in BUTTONS}
+        self._lay_out()
+        self.list.currentItemChanged.connect(self._on_selected)
+        for name, slot in zip(BUTTONS, (self.rename, self.delete, self.export, self.take_in), strict=True):
+            self.buttons[name].clicked.connect(slot)
+        MODELS.changed.connect(self.refresh)
+        picker.failed.connect(self._show_error)
+        self.refresh()
+
+    def sizeHint(self) -> QSize:
+        """Return a size at which a card can be read."""
+        return QSize(720, 460)
+
+    def value(self) -> ModelEntry | None:
+        """Return the selected model."""
+        item = self.list.currentItem()
+        return item.data(ROLE) if item is not None else None
+
+    def refresh(self) -> None:
+        """Read the list of models again."""
+        chosen = self.value() or self._picker.value()
+        self.list.clear()
+        for entry in list_models():
+            item = QListWidgetItem(f"{entry.name}  (came with napari-ldseg)" if entry.bundled else entry.name)
+            item.setData(ROLE, entry)
+            self.list.addItem(item)
+            if chosen is not None and entry.path == chosen.path:
+                self.list.setCurrentItem(item)
+        if self.list.currentItem() is None and self.list.count():
+            self.list.setCurrentRow(0)
+        self._on_selected()
+
+    def select(self, name: str) -> None:
+        """Select a model by its name."""
+        for row in range(self.list.count()):
+            if self.list.item(row).data(ROLE).name == name:
+                self.list.setCurrentRow(row)
+
+    def rename(self) -> None:
+        """Ask for a new name."""
+        entry = self.value()
+        if entry is not None:
+            name, given = QInputDialog.getText(self, "Rename a model", f"New name of {entry.name!r}:", text=entry.name)
+            if given and self._done(lambda: MODELS.renamed.emit(entry.path, rename_model(entry, name.strip()))):
+                self.select(name.strip())
+
+    def delete(self) -> None:
+        """Delete, once the user has confirmed it."""
+        entry = self.value()
+        if entry is None:
+            return
+        ask = QMessageBox.question(self, "Delete a model", f"Delete {entry.name!r}? It cannot be brought back.")
+        if ask == QMessageBox.StandardButton.Yes:
+            self._done(lambda: delete_model(entry))
+
+    def export(self) -> None:
+        """Copy the model into one file."""
+        entry = self.value()
+        if entry is not None:
+            start = str(Path.home() / f"{entry.name}.safetensors")
+            path = QFileDialog.getSaveFileName(self, "Export a model", start, ONE_FILE)[0]
+            if path:
+                self._done(lambda: export_model(entry, Path(path)))
+
+    def take_in(self) -> None:
+        """Copy a file into the user's models."""
+        path = QFileDialog.getOpenFileName(self, "Import a model", str(Path.home()), FILTER)[0]
+        if path:
+            self._done(lambda: install_model(Path(path)))
+
+    def _done(self, change: object) -> bool:
+        assert callable(change)
+        self.message.clear()
+        try:
+            change()
+        except CheckpointError as error:
+            self._show_error(error)
+            return False
+        MODELS.changed.emit()
+        return True
+
+    def _show_error(self, error: Exception) -> None:
+        self.message.show_error(str(error))
+
+    def _on_selected(self) -> None:
+        entry = self.value()
+        for name in BUTTONS[:3]:
+            self.buttons[name].setEnabled(entry is not None and (not entry.bundled or name == "Export…"))
+        try:
+            self.card.show_card(read_header(entry.path).card or "No card." if entry is not None else "")
+        except CheckpointError as error:
+            self.card.setPlainText(str(error))
+
+    def _lay_out(self) -> None:
+        self.setWindowTitle("LDSeg models")
+        self.list.setToolTip(f"Your own models lie in {user_folder()}; drop a .safetensors file here to import it")
+        self.buttons["Delete…"].setToolTip("Models that came with napari-ldseg cannot be deleted or renamed")
+        close = QPushButton("Close")
+        close.clicked.connect(self.accept)
+        row = QHBoxLayout()
+        for button in self.buttons.values():
+            row.addWidget(button)
+        row.addStretch(1)
+        row.addWidget(close)
+        top = QWidget()
+        both = QHBoxLayout(top)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.addWidget(self.list, 2)
+        both.addWidget(self.card, 3)
+        column = QVBoxLayout(self)
+        column.addWidget(top, 1)
+        column.addWidget(self.message)
+        column.addLayout(row)

@@ -1,0 +1,1 @@
+"""What the manifest names besides widgets: readers, writers, sample data; and the demo."""

@@ -1,0 +1,146 @@
+"""The demonstration: napari with the sample image and the docked widget; or, headless, a picture of its result."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import napari
+from qtpy.QtCore import QEventLoop, QTimer
+
+from ...checkpoints import list_models
+from ...config import DemoSample, SegmentConfig
+from ...errors import EngineError, InputError
+from ..segment._widget import SegmentWidget
+from ..threads._segmentation import Outcome
+from ._sample_data import colon_gland, echo_cine, knee_volume
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+TITLE = "Segment (LDSeg)"
+WINDOW = (1400, 900)
+DRAWING = 500
+# What is opened, and the released model for it.
+SAMPLES = {"gland": (colon_gland, "glas-small"), "echo": (echo_cine, "echo"), "volume": (knee_volume, "knee")}
+
+
+def demo(
+    screenshot: str | Path | None = None,
+    samples: int | Literal["auto"] = "auto",
+    model: str | Path | None = None,
+    sample: DemoSample = "gland",
+) -> None:
+    """Open napari with the sample image and the widget, and wait until the window is closed.
+
+    Parameters
+    ----------
+    screenshot : str or Path, optional
+        Instead of waiting, press Segment, save a picture (PNG) of the window with the result, and close.
+    samples : int or "auto"
+        What the form shows.
+    model : str or Path, optional
+        A model's name or file; by default the released one for the sample.
+    sample : "gland", "echo" or "volume"
+        Colon glands, a cine of an echocardiography phantom, or a knee-like volume.
+
+    Raises
+    ------
+    InputError
+        There is no display, or no model.
+    LDSegError
+        With ``screenshot``: whatever kept the run from finishing.
+    """
+    require_display()
+    viewer, widget = open_demo(model, sample)
+    widget.settings.setValue(SegmentConfig(samples=samples))
+    try:
+        if screenshot is None:
+            napari.run()
+            return
+        outcome = press_segment(widget)
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.stopped or outcome.result is None:
+            raise EngineError("The run was stopped before it finished, so there is no picture; run it again.")
+        save_picture(viewer, Path(screenshot))
+    finally:
+        if screenshot is not None:
+            viewer.close()
+
+
+def open_demo(
+    model: str | Path | None = None, sample: DemoSample = "gland", *, show: bool = True
+) -> "tuple[Viewer, SegmentWidget]":
+    """Open the viewer with the sample image and the docked widget."""
+    model = model or released_model(sample)
+    viewer = napari.Viewer(title="napari-ldseg demo", show=show)
+    viewer.window.resize(*WINDOW)
+    data, options, _ = SAMPLES[sample][0]()[0]
+    viewer.add_image(data, **options)
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget, name=TITLE, area="right")
+    widget.model.setValue(model)
+    return viewer, widget
+
+
+def released_model(sample: DemoSample) -> str:
+    """Return the model for a sample.
+
+    Raises
+    ------
+    InputError
+        It is not there.
+    """
+    name = SAMPLES[sample][1]
+    known = [entry.name for entry in list_models()]
+    if name not in known:
+        raise InputError(
+            f"The sample {sample!r} is for the model {name!r}, which is not installed; give another one with --model "
+            f"(there are: {', '.join(known) or 'none'}), or take another --sample."
+        )
+    return name
+
+
+def press_segment(widget: SegmentWidget) -> Outcome:
+    """Press Segment and wait, with the event loop running, until the run has ended."""
+    outcomes: list[Outcome] = []
+    loop = QEventLoop()
+    widget.run_finished.connect(outcomes.append)
+    widget.run_finished.connect(loop.quit)
+    widget.segment()
+    if widget.is_running:
+        loop.exec()
+    return outcomes[0] if outcomes else Outcome(error=InputError(widget.message.text()))
+
+
+def save_picture(viewer: "Viewer", path: Path) -> None:
+    """Save a picture of the whole window, once all is drawn; beside the file first, then renamed."""
+    settle()
+    beside = path.with_name(f".{path.stem}.part{path.suffix or '.png'}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    viewer.window.screenshot(str(beside), canvas_only=False, flash=False)
+    beside.replace(path)
+
+
+def settle(milliseconds: int = DRAWING) -> None:
+    """Let the event loop run for a while."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+def require_display() -> None:
+    """Refuse in words where Qt would end the process.
+
+    Raises
+    ------
+    InputError
+        On Linux, without a display.
+    """
+    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    if sys.platform.startswith("linux") and not named:
+        raise InputError(
+            "There is no display to open a window on. On a machine without a screen install xvfb and run "
+            "'xvfb-run -a napari-ldseg demo --screenshot FILE'."
+        )

@@ -1,0 +1,147 @@
+"""napari's File > Open and Save for medical images: the geometry goes along in the layer's metadata."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.transforms import Affine
+
+from ...data import Geometry, Image, format_of, is_label_name, read_image, read_labels, write_image
+from ...errors import InputError
+from ..viewer._from_layers import GEOMETRY
+from ..viewer._result_layers import KEY
+
+if TYPE_CHECKING:
+    from napari.types import LayerData
+
+READS = ("nifti", "mha", "dicom", "cine")
+# A mask has few values; images of as few grey levels are rare.
+MOST_CLASSES = 20
+
+
+def get_reader(path: str | Sequence[str]) -> "Callable[[str | Sequence[str]], list[LayerData]] | None":
+    """Return the reader of a medical image, a cine, or a folder that is one DICOM series; None for other paths."""
+    paths = [path] if isinstance(path, str) else list(path)
+    return read_layers if all(format_of(Path(each)) in READS for each in paths) else None
+
+
+def read_layers(path: str | Sequence[str]) -> "list[LayerData]":
+    """Read files as image layers, label masks as labels layers, with scale, units, axis labels and geometry."""
+    paths = [path] if isinstance(path, str) else list(path)
+    return [_layer(Path(each)) for each in paths]
+
+
+def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write an image or labels layer as OME-TIFF, NIfTI or MetaImage, with its pixel size, unit and geometry.
+
+    A layer that came from a medical image, or was made of one, lies on its source again.
+    """
+    if attributes.get("multiscale") or isinstance(data, (list, tuple)):
+        data = data[0]
+    array = _writable(np.asarray(data))
+    colour = bool(attributes.get("rgb"))
+    ndim = array.ndim - colour
+    axes = _axes(attributes, ndim)
+    spatial = [i for i, axis in enumerate(axes) if axis in "zyx"]
+    linear, units = _linear(attributes, ndim), [str(unit) for unit in attributes.get("units") or ["pixel"] * ndim]
+    steps = np.linalg.norm(linear.linear_matrix, axis=0)[spatial]
+    unit = units[spatial[-1]]
+    known = len({units[i] for i in spatial}) == 1 and unit != "pixel"
+    metadata = dict(attributes.get("metadata") or {})
+    geometry = _placed(metadata.get(GEOMETRY), linear, spatial, array.shape)
+    write_image(
+        path,
+        array,
+        axes + "c" * colour,
+        spacing=tuple(float(step) for step in steps) if known else None,
+        unit=unit if known else "pixel",
+        metadata={**metadata.get(KEY, {}), "layer": attributes.get("name", "")},
+        geometry=geometry,
+    )
+    return [path]
+
+
+def _layer(path: Path) -> "LayerData":
+    image = read_image(path)
+    masks = _holds_classes(image, path)
+    if masks:
+        image = read_labels(path)
+    axes = image.axes.replace("c", "")
+    colour = "c" in image.axes
+    rgb = colour and image.channels in (3, 4) and image.array.dtype == np.uint8
+    if colour and not rgb:  # other channels stand before the picture, where napari has a slider for them
+        axes = axes.replace("y", "cy") if "z" not in axes else axes.replace("z", "cz")
+        image = image.replace(array=np.moveaxis(image.array, -1, axes.index("c")), axes=axes)
+    sizes = dict(zip(image.spatial, image.spacing or (), strict=False))
+    attributes: dict[str, Any] = {
+        "name": image.name,
+        "axis_labels": tuple(axes),
+        "scale": tuple(sizes.get(axis, 1.0) for axis in axes),
+        "units": tuple(image.unit if axis in sizes else "pixel" for axis in axes),
+        "metadata": {} if image.geometry is None else {GEOMETRY: image.geometry},
+    }
+    return (image.array, attributes, "labels") if masks else (image.array, {**attributes, "rgb": rgb}, "image")
+
+
+def _holds_classes(image: Image, path: Path) -> bool:
+    """Whether a file is a label mask: by its name, or because it holds few whole numbers from 0 on."""
+    array = image.array
+    if "c" in image.axes or format_of(path) == "cine":
+        return False
+    whole = array.dtype.kind in "bui" or bool(np.all(np.isfinite(array)) and np.all(array == np.round(array)))
+    if not whole or array.min() < 0:
+        return False
+    if is_label_name(path):
+        return True
+    return bool(
+        array.dtype.kind in "bui" and array.max() < 256 and np.count_nonzero(np.bincount(array.ravel())) <= MOST_CLASSES
+    )
+
+
+def _writable(array: Any) -> Any:
+    """Return whole numbers in the smallest type that holds them: not every format knows 64 bits."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        low, high = int(array.min(initial=0)), int(array.max(initial=0))
+        kinds = (np.uint8, np.uint16, np.int32) if low >= 0 else (np.int16, np.int32)
+        fitting = [kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max]
+        if not fitting:
+            raise InputError("The layer holds numbers of more than 32 bits; relabel it first.")
+        return array.astype(fitting[0])
+    return array
+
+
+def _axes(attributes: dict[str, Any], ndim: int) -> str:
+    """Return our letters for the axes: those that the layer is labelled with, else the usual order."""
+    labels = "".join(str(label) for label in attributes.get("axis_labels") or ())
+    spatial = "".join(letter for letter in labels if letter in "zyx")
+    if len(labels) == ndim == len(set(labels)) and not set(labels) - set("tpszyxc") and spatial in ("yx", "zyx"):
+        return labels
+    if not 2 <= ndim <= len("ptzyx"):
+        raise InputError(f"A layer of {ndim} axes cannot be written; slice it first.")
+    return "ptzyx"[-ndim:]
+
+
+def _linear(attributes: dict[str, Any], ndim: int) -> Affine:
+    """Return the transform from the layer's pixels to the world."""
+    place = {
+        key: attributes[key] for key in ("scale", "translate", "rotate", "shear") if attributes.get(key) is not None
+    }
+    own, outer = Affine(**place, ndim=ndim), attributes.get("affine")
+    return own if outer is None else Affine(affine_matrix=np.asarray(outer) @ own.affine_matrix)
+
+
+def _placed(geometry: Geometry | None, linear: Affine, spatial: list[int], shape: tuple[int, ...]) -> Geometry | None:
+    """Return the geometry of the layer's own grid, which may be coarser than its source, or a part of it."""
+    if geometry is None:
+        return None
+    full = linear.affine_matrix
+    matrix = np.eye(4)
+    order = spatial[::-1]
+    sizes = np.array(geometry.spacing[::-1])
+    count = len(order)
+    if count == 3 or geometry.shape[0] == 1:
+        matrix[:count, :count] = full[np.ix_(order, order)] / sizes[:count, np.newaxis]
+        matrix[:count, 3] = full[order, -1] / sizes[:count]
+        return geometry.moved(matrix, (1,) * (3 - count) + tuple(shape[axis] for axis in spatial))
+    return None

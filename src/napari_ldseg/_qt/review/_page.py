@@ -1,0 +1,226 @@
+"""What the Review widget looks like: pickers, list, buttons with their keys, and overlays."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, get_args
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...config import MeasureConfig, Ranking
+from ...measure import Measurement, usable_ranking
+from ...reports import STATES, Review
+from ..controls._forms import form_layout, narrow, row_label
+from ..controls._message import Message
+from ..controls._progress import ProgressView
+from ..controls._section import Section
+from ..controls._style import style
+from ..controls._table import RowModel, RowView
+from ..training_set._add_form import AddForm
+from ..training_set._picker import SetPicker
+from ..viewer._labels_source import Subject
+from ..viewer._layer_picker import LabelsPicker
+from ..viewer._result_layers import result_of
+from ._overlays import Overlays
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+# Keys that napari 0.9 leaves free in every mode of every layer.
+KEYS = {
+    "next": "N",
+    "previous": "Shift+N",
+    "accept": "G",
+    "reject": "W",
+    "map": "H",
+    "paste": "U",
+    "sample_before": ",",
+    "sample_after": ".",
+}
+STYLE = style("ldseg_review", "list")
+
+
+class ReviewPage(QWidget):
+    """Looks and requests; what they do is the widget's business."""
+
+    list_requested = Signal()
+    next_requested = Signal()
+    previous_requested = Signal()
+    state_requested = Signal(str)
+    teach_requested = Signal()
+
+    def __init__(self, viewer: "ViewerModel", parent: QWidget) -> None:
+        super().__init__(parent)
+        self.subject: Subject | None = None
+        self.labels = LabelsPicker(viewer)
+        self.rows = QComboBox()
+        self.ranking = QComboBox()
+        self.volume = QCheckBox("The last three axes are a volume")
+        self.list_button = QPushButton("List")
+        self.progress = ProgressView()
+        self.message = Message()
+        self.counts = QLabel()
+        self.model = RowModel(self)
+        self.table = RowView(self.model)
+        self.overlays = Overlays(viewer)
+        self.dataset = SetPicker()
+        self.add = AddForm(viewer, self.dataset, self._seen)
+        self.teach_button = QPushButton("Add accepted and corrected to training set")
+        self._lay_out(parent)
+        self._connect()
+        self._on_labels()
+
+    def show_subject(self, subject: Subject | None) -> None:
+        """Offer what there is for the labels that are reviewed now."""
+        self.subject = subject
+        self.overlays.show_subject(subject)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take the keys wherever the main window or, where this floats, its own window has the focus."""
+        window: QWidget | None = self
+        while window is not None and not isinstance(window, QMainWindow):
+            window = window.parentWidget()
+        for shortcut in self.shortcuts.values():
+            shortcut.setParent(window or self)
+            shortcut.setEnabled(True)
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Leave the keys to others."""
+        for shortcut in self.shortcuts.values():
+            shortcut.setEnabled(False)
+            shortcut.setParent(self)
+        super().hideEvent(event)
+
+    def select_line(self, line: int) -> None:
+        """Select a line of the list and scroll to it."""
+        if 0 <= line < self.model.rowCount():
+            self.table.setCurrentIndex(self.model.index(line, 1))
+
+    def set_rankings(self, measurements: list[Measurement], chosen: Ranking) -> None:
+        """Offer the scores that exist."""
+        self.ranking.clear()
+        self.ranking.addItems([name for name in get_args(Ranking) if usable_ranking(measurements, name) == name])
+        self.ranking.setCurrentText(chosen)
+
+    def count(self, review: Review, total: int) -> None:
+        """Say how many rows are in each state."""
+        states = list(review.states.values())
+        done = {state: states.count(state) for state in STATES[1:]}
+        parts = [f"{number} {state}" for state, number in done.items() if number]
+        self.counts.setText(f"{sum(done.values())} of {total} reviewed" + (f": {', '.join(parts)}" if parts else ""))
+
+    def say_done(self) -> None:
+        """Say that nothing is left to do."""
+        self.progress.say("Nothing is left to do in this list.")
+
+    def _connect(self) -> None:
+        self.list_button.clicked.connect(self.list_requested)
+        self.teach_button.clicked.connect(self.teach_requested)
+        self.labels.changed.connect(self._on_labels)
+        self.buttons["next"].clicked.connect(self.next_requested)
+        self.buttons["previous"].clicked.connect(self.previous_requested)
+        self.buttons["accept"].clicked.connect(lambda: self.state_requested.emit("accepted"))
+        self.buttons["reject"].clicked.connect(lambda: self.state_requested.emit("rejected"))
+        actions = {name: button.click for name, button in self.buttons.items()} | {
+            "map": self.overlays.toggle_map,
+            "paste": self.overlays.paste,
+            "sample_before": lambda: self.overlays.flip(-1),
+            "sample_after": lambda: self.overlays.flip(1),
+        }
+        self.shortcuts = {name: QShortcut(QKeySequence(key), self) for name, key in KEYS.items()}
+        for name, shortcut in self.shortcuts.items():
+            # The window's, not the list's: they work while the canvas has the focus and somebody paints.
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(actions[name])
+        shortcuts = list(self.shortcuts.values())
+        self.destroyed.connect(lambda: _delete(shortcuts))
+
+    def _seen(self) -> tuple[int, tuple[str, ...]]:
+        """Return the spatial axes and the class names of the labels, for a training set that is new."""
+        if self.subject is not None:
+            return self.subject.source.ndim, self.subject.class_names or ("background", "foreground")
+        layer = self.labels.value()
+        result = result_of(layer) if layer is not None else None
+        if result is None:
+            return 3 if self.volume.isChecked() else 2, ("background", "foreground")
+        return result.labels.ndim - (result.sizes.ndim - 2), result.class_names
+
+    def _on_labels(self) -> None:
+        layer = self.labels.value()
+        deep = isinstance(layer, Labels) and layer.ndim > 2
+        self.volume.setVisible(deep and layer is not None and result_of(layer) is None)
+        self.rows.setVisible(deep)
+        self._rows_label.setVisible(deep)
+
+    def _training_set(self) -> Section:
+        """Return the folded part that hands what was reviewed over to training."""
+        self.add.hide_sources()
+        self.teach_button.setToolTip(
+            "Objects that are still to do, or were rejected, are added as unlabelled (255): nothing is learnt from them"
+        )
+        form = form_layout(folder := QWidget())
+        form.addRow(row_label("Folder"), self.dataset)
+        section = Section("Training set", folder, self.add, self.teach_button)
+        section.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        return section
+
+    def _lay_out(self, parent: QWidget) -> None:
+        parent.setObjectName("ldseg_review")
+        parent.setStyleSheet(STYLE)
+        self.list_button.setObjectName("list")
+        self.list_button.setToolTip("Find the objects of these labels, the most uncertain first")
+        self.rows.addItems(["Objects", "Frames or slices"])
+        self.ranking.addItems([MeasureConfig().ranking])
+        self.ranking.setToolTip(MeasureConfig.model_fields["ranking"].description or "")
+        for box in (self.rows, self.ranking):
+            narrow(box)
+        form = form_layout(top := QWidget())
+        self._rows_label = row_label("List")
+        form.addRow(row_label("Labels"), self.labels)
+        form.addRow(self._rows_label, self.rows)
+        form.addRow(row_label("Order by"), self.ranking)
+        form.addRow(self.volume)
+        self.buttons = {name: QPushButton(name.capitalize()) for name in ("previous", "next", "accept", "reject")}
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        for name, button in self.buttons.items():
+            button.setObjectName(name)
+            button.setToolTip(f"Key {KEYS[name]}")
+            row.addWidget(button)
+        overlays = Section("Overlays and samples", self.overlays)
+        overlays.button.setChecked(True)
+        overlays.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 10, 10, 10)
+        column.setSpacing(8)
+        for part in (top, self.list_button, self.progress, self.message, self.counts):
+            column.addWidget(part)
+        column.addWidget(self.table, 1)
+        column.addLayout(row)
+        column.addWidget(overlays)
+        column.addWidget(self._training_set())
+        # Otherwise napari puts a stretch below it, which takes the room that the list could have.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+
+
+def _delete(shortcuts: Iterable[QShortcut]) -> None:
+    """Delete the shortcuts that another window holds by now."""
+    for shortcut in shortcuts:
+        with suppress(RuntimeError):  # deleted already
+            shortcut.deleteLater()

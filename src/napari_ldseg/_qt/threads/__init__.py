@@ -1,0 +1,1 @@
+"""Work in threads: the engine's generators become Qt signals."""

@@ -1,0 +1,152 @@
+"""The engine in a thread: its generator becomes signals, and no error is lost on the way."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+
+from ...config import Device, SegmentConfig
+from ...data import Image
+from ._background import SIGN_OF_LIFE, Background
+from ._import_torch import import_torch
+
+if TYPE_CHECKING:
+    from ...inference import LargeSegmentation, Progress, Segmentation
+    from ...networks import LDSeg
+
+PREVIEW = 0.3
+LARGE = 2**20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one press of Segment asks for; ``image.array`` may be lazy and is read in the thread.
+
+    An image that is too large for memory goes into an OME-Zarr at ``large``.
+    """
+
+    image: Image
+    model: Path
+    config: SegmentConfig
+    large: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    result : Segmentation, LargeSegmentation or None
+        All of it, or as far as it got before it was stopped or failed.
+    error : Exception or None
+    stopped : bool
+        Whether the user stopped it.
+    """
+
+    result: Any = None
+    error: Exception | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A sign of life before the engine can give one."""
+
+    stage: str
+
+
+Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]"]
+
+
+def engine(job: Job) -> "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]":
+    """Load torch, the model and the image, all of which take their time, and segment."""
+    yield Loading("Loading the model")
+    import_torch()
+    from ...inference import segment, segment_large
+
+    yield Loading("Loading the model")
+    model = _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
+    yield Loading("Reading the image")
+    if job.large is not None:
+        return (yield from segment_large(model, job.image, job.large, job.config, overwrite=True))
+    image = job.image.replace(array=np.asarray(job.image.array))
+    return (yield from segment(model, image, job.config))
+
+
+@lru_cache(maxsize=1)
+def _load(path: Path, modified: int, device: Device) -> "LDSeg":
+    """Keep the last model; a file that was written anew counts as another."""
+    from ...checkpoints import load_model
+
+    del modified
+    return load_model(path, device)
+
+
+class Run(Background):
+    """One run in its thread; ``progressed`` carries a Progress or Loading, ``finished`` an Outcome.
+
+    Both arrive in the thread that made the run. At most some 20 signs of life and 3 previews a second come through,
+    however fast the engine is; of pictures of more than a million pixels, which take longer to draw, fewer previews.
+    """
+
+    progressed = Signal(object)
+    _stepped = Signal(object)
+
+    def __init__(self, engine: Engine, job: Job) -> None:
+        super().__init__()
+        self._engine, self._job = engine, job
+        self._stepped.connect(self._on_stepped)
+
+    def work(self) -> Outcome:
+        """Run the engine."""
+        return _run(self._engine, self._job, self._stop, self._stepped.emit)
+
+    def _on_stepped(self, progress: "Progress | Loading") -> None:
+        if not self._stop.is_set():
+            self.progressed.emit(progress)
+
+
+def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progress | Loading], object]") -> Outcome:
+    """Run the engine to its end; hand on what is due, and turn any error into an outcome."""
+    steps = _steps(engine, job)
+    latest: Segmentation | None = None
+    life = shown = -math.inf
+    try:
+        while not stop.is_set():
+            progress = next(steps)
+            now = time.monotonic()
+            if not isinstance(progress, Loading) and progress.preview is not None:
+                latest = progress.preview
+                if now - shown >= PREVIEW * max(1, latest.labels.size / LARGE):
+                    life = shown = now
+                    tell(replace(progress, preview=_own(latest)))
+            elif now - life >= SIGN_OF_LIFE:
+                life = now
+                tell(progress)
+    except StopIteration as end:
+        return Outcome(_own(end.value))
+    except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
+        return Outcome(_own(latest), error)
+    finally:
+        steps.close()
+    return Outcome(_own(latest), stopped=True)
+
+
+def _steps(engine: Engine, job: Job) -> "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]":
+    """Call the engine at the first step, so that its call is guarded, too."""
+    return (yield from engine(job))
+
+
+def _own(result: Any) -> Any:
+    """Copy the maps that the engine goes on refining, and that a viewer is about to draw; those on disk stay there."""
+    if result is None or not hasattr(result, "mean"):
+        return result
+    return replace(result, labels=result.labels.copy(), mean=result.mean.copy(), sd=result.sd.copy())

@@ -1,0 +1,253 @@
+"""The Train widget: add corrected images to a training set, teach a model with it, watch it learn."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QSize, Signal
+from qtpy.QtWidgets import QWidget
+
+from ...checkpoints import check_name
+from ...errors import InputError, LDSegError
+from ...training import TrainProcess, unfinished_runs
+from ..controls._progress import duration
+from ..models._events import MODELS
+from ..models._picker import ModelDrops
+from ..threads._background import Done, Task
+from ._page import TrainPage
+from ._run import Ended, Report, TrainRun
+
+if TYPE_CHECKING:
+    import napari
+
+WIDTH = 350
+STAGES = {
+    "autoencoder": "Mask autoencoder",
+    "denoiser": "Image encoder and denoiser",
+    "decoder": "Mask decoder",
+}
+logger = logging.getLogger(__name__)
+
+
+class TrainWidget(QWidget):
+    """Fine-tune a model in a process of its own.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    train_finished = Signal(object)
+    looked = Signal()
+
+    def __init__(self, napari_viewer: "napari.Viewer") -> None:
+        super().__init__()
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._run: TrainRun | None = None
+        self._paused = False
+        self._left: TrainProcess | None = None
+        self._best: float | None = None
+        self.page = page = TrainPage(viewer, self)
+        page.start.clicked.connect(self.start)
+        page.pause.clicked.connect(self.pause)
+        page.stop.clicked.connect(self.stop)
+        page.cancel.clicked.connect(self.cancel)
+        page.offer.resume_requested.connect(self.resume)
+        page.offer.discard_requested.connect(self.discard)
+        page.model.changed.connect(self._on_model)
+        page.model.failed.connect(self.show_error)
+        page.add.image.changed.connect(self._on_image)
+        self._drops = ModelDrops(page.model, self)
+        self._on_image()
+        self._on_model()
+        self._look()
+
+    def sizeHint(self) -> QSize:
+        """Return a width that leaves room for the picture; napari makes the dock this wide."""
+        return QSize(WIDTH, 760)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a training is going on."""
+        return self._run is not None
+
+    @property
+    def process(self) -> TrainProcess | None:
+        """The training that is going on."""
+        return self._run.process if self._run is not None else None
+
+    def start(self) -> None:
+        """Train with what the form says; say in words why that cannot be."""
+        if self._run is not None:
+            return
+        try:
+            if self.page.model.value() is None:
+                raise InputError("There is no model to start from; choose one by Model > Open….")
+            if not (self.page.dataset.value() / "index.jsonl").exists():
+                raise InputError("The training set is empty; add at least one image with its labels.")
+            job = self.page.job()
+            check_name(job.name)
+            process = TrainProcess.prepare(job)
+        except LDSegError as error:
+            self.show_error(error)
+            return
+        self._follow(process)
+
+    def pause(self) -> None:
+        """Pause, or go on."""
+        if self._run is not None:
+            self._paused = not self._paused
+            self._run.process.tell("pause" if self._paused else "resume")
+            self.page.show_running(True, self._paused)
+            self.page.progress.say("Paused; the model and its state stay in memory." if self._paused else "Going on")
+
+    def stop(self) -> None:
+        """End the training and keep the best model so far."""
+        if self._run is not None:
+            self._paused = False
+            self._run.process.tell("stop")
+            self._ending("Stopping: the model is validated once more…")
+
+    def cancel(self) -> None:
+        """End the training and keep nothing."""
+        if self._run is not None:
+            self._run.cancel()
+            self._ending("Cancelling…")
+
+    def resume(self) -> None:
+        """Go on with the training that was found unfinished."""
+        if self._left is not None and self._run is None:
+            self._follow(TrainProcess(self._left.folder))  # without the orders that it was given before
+
+    def discard(self) -> None:
+        """Delete the training that was found unfinished."""
+        if self._left is not None:
+            task = Task(self._left.discard)
+            task.inform(self, lambda _: self._look())
+            self._left = None
+            self.page.offer.hide()
+            task.start()
+
+    def show_error(self, error: Exception) -> None:
+        """Tell the user, here and as a notification of napari."""
+        text = str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
+        self.page.message.show_error(text)
+        show_error(text)
+
+    def _follow(self, process: TrainProcess) -> None:
+        self._left, self._paused, self._best = None, False, None
+        page = self.page
+        page.offer.hide()
+        page.message.clear()
+        page.curves.clear()
+        page.preview.show_picture(None)
+        page.notes.setText("")
+        page.curves.show()
+        for section in (page.add_section, page.settings_section):
+            section.button.setChecked(False)  # room for the curves
+        page.progress.start()
+        page.progress.say("Starting: the model and the images are read")
+        page.show_running(True)
+        self._run = TrainRun(process)
+        self._run.reported.connect(self._on_reported)
+        self._run.finished.connect(self._on_finished)
+        # Closing the dock or the viewer lets the process go: it saves its state and ends.
+        self.destroyed.connect(self._run.stop)
+        self._run.start()
+
+    def _ending(self, text: str) -> None:
+        self.page.progress.say(text)
+        for button in (self.page.pause, self.page.stop, self.page.cancel):
+            button.setEnabled(False)
+
+    def _on_reported(self, report: Report) -> None:
+        page = self.page
+        notes = [row["note"] for row in report.rows if row.get("note")]
+        if notes:
+            page.notes.setText("\n".join(filter(None, (page.notes.text(), *notes))))
+        page.curves.add(report.rows)
+        if report.picture is not None:
+            page.preview.show_picture(report.picture)
+        for row in report.rows:
+            if row["stage"] != "autoencoder" and row.get("validation") is not None:
+                self._best = max(self._best or 0.0, row["validation"])
+        row = report.rows[-1]
+        if not self._paused and page.pause.isEnabled() and not row.get("note"):
+            page.progress.bar.show_done(row["step"], row["total"])
+            page.progress.say(self._line(row))
+
+    def _line(self, row: dict[str, float]) -> str:
+        left = f"{duration(row['seconds_left'])} left" if row.get("seconds_left") else ""
+        best = f"best DSC {self._best:.3f}" if self._best is not None else ""
+        memory = f"{row['memory_mb'] / 1024:.1f} GB" if row.get("memory_mb") else ""
+        stage = f"{STAGES[str(row['stage'])]}, step {row['step']} of {row['total']}"
+        return " · ".join(part for part in (stage, left, best, memory) if part)
+
+    def _on_finished(self, ended: Ended) -> None:
+        assert self._run is not None
+        self.destroyed.disconnect(self._run.stop)
+        process, self._run, self._paused = self._run.process, None, False
+        page = self.page
+        page.show_running(False)
+        page.settings_section.button.setChecked(True)
+        page.progress.finish("")
+        if ended.model is not None:
+            MODELS.changed.emit()
+            score = f" {ended.model.score}." if ended.model.score else ""
+            page.progress.say(f"Done: the new model is {ended.model.name!r}, in every list of models.{score}")
+            show_info(f"The model {ended.model.name!r} is trained.{score}")
+            self._on_model()
+        elif ended.state == "cancelled":
+            page.progress.say(ended.text)
+        elif ended.state != "saved":
+            self._on_broken(process, ended)
+        self.train_finished.emit(ended)
+
+    def _on_broken(self, process: TrainProcess, ended: Ended) -> None:
+        if ended.details:
+            logger.error("the training process said:\n%s", ended.details)
+        self.show_error(InputError(ended.text))
+        if process.has_state():
+            self._offer(process, "Your images, your labels and the last state of the training are whole.")
+        elif ended.state == "failed":
+            self._left = process
+            self.discard()  # it never began
+        else:
+            self._offer(process, "It had no state yet: Resume starts it anew.")
+
+    def _look(self) -> None:
+        """Look for unfinished trainings, in a thread."""
+        task = Task(unfinished_runs)
+        task.finished.connect(self._on_looked)
+        task.start()
+
+    def _on_looked(self, done: Done) -> None:
+        runs: list[TrainProcess] = done.value or []
+        if runs and self._run is None and self._left is None:
+            try:
+                name = runs[0].job().name
+            except LDSegError:
+                name = runs[0].folder.name
+            self._offer(runs[0], f"The training of {name!r} was not finished.")
+        self.looked.emit()
+
+    def _offer(self, process: TrainProcess, text: str) -> None:
+        self._left = process
+        self.page.offer.show_text(text)
+
+    def _on_image(self) -> None:
+        self.page.model.suggest(self.page.add.image.value())
+
+    def _on_model(self) -> None:
+        """Offer a name that is free."""
+        entry = self.page.model.value()
+        if entry is None:
+            return
+        for number in range(1, 100):
+            name = f"{entry.name.removesuffix(' (user)')}-tuned" + (f"-{number}" if number > 1 else "")
+            try:
+                check_name(name)
+            except LDSegError:
+                continue
+            self.page.name.propose(name)
+            return

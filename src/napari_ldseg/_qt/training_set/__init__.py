@@ -1,0 +1,1 @@
+"""Add corrected images to a training set."""

@@ -1,0 +1,182 @@
+"""Adding to a training set: an image layer with its labels, frame by frame, into its folder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from ...datasets import DuplicateError, TrainingSet
+from ...errors import InputError, LDSegError
+from ..controls._forms import form_layout, narrow, row_label
+from ..controls._message import Message
+from ..threads._background import Done, Task
+from ..viewer._from_layers import frame_axes
+from ..viewer._layer_picker import ImagePicker, LabelsPicker
+from ..viewer._units import on_layer
+from ._annotations import Annotation, Chosen, keep, parse_frames, read_annotations
+from ._picker import SetPicker
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+FRAMES = ("Current frame", "Chosen frames", "All frames")
+Model = Callable[[], tuple[int, Sequence[str]]]
+
+
+class AddForm(QWidget):
+    """A form and a button that add to a training set, in a thread.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    dataset : SetPicker
+        Where to.
+    model : callable
+        Returns how many axes the model sees, and the names of its classes, for a set that is new.
+    """
+
+    added = Signal()
+
+    def __init__(self, viewer: "ViewerModel", dataset: SetPicker, model: Model, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._dataset, self._model = viewer, dataset, model
+        self._task: Task | None = None
+        self.image = ImagePicker(viewer)
+        self.labels = LabelsPicker(viewer)
+        self.frames = QComboBox()
+        self.chosen = QLineEdit()
+        self.group = QLineEdit()
+        self.foreground = QCheckBox("All labels above 0 are one class")
+        self.replace = QCheckBox("Replace labels that are there already")
+        self.button = QPushButton("Add to training set")
+        self.count = QLabel()
+        self.message = Message()
+        self._lay_out()
+        self.button.clicked.connect(self.add)
+        self.image.changed.connect(self._on_image)
+        self.frames.currentIndexChanged.connect(self._on_image)
+        dataset.changed.connect(self.tell)
+        self._on_image()
+        self.tell()
+
+    @property
+    def is_adding(self) -> bool:
+        """Whether images are being written."""
+        return self._task is not None
+
+    def add(self) -> None:
+        """Add what is chosen; say in words why that cannot be."""
+        image, labels = self.image.value(), self.labels.value()
+        self.message.clear()
+        try:
+            if image is None or labels is None:
+                missing = "image" if image is None else "labels"
+                raise InputError(f"There is no {missing} layer; an image and its labels are needed.")
+            frames: tuple[Chosen, ...] = ("current", (), "all")
+            index = self.frames.currentIndex()
+            chosen = parse_frames(self.chosen.text()) if index == 1 and self.chosen.isVisibleTo(self) else frames[index]
+            ndim, point = self._model()[0], on_layer(self._viewer, image, self._viewer.dims.point)[0]
+            self.write(read_annotations(image, labels, ndim, chosen, point, group=self.group.text().strip()))
+        except LDSegError as error:
+            self.message.show_error(str(error))
+
+    def write(self, found: list[Annotation]) -> None:
+        """Add these frames in a thread."""
+        if self._task is not None:
+            self.message.show_error("The last images are still being written; wait a moment.")
+            return
+        self.message.clear()
+        folder, names = self._dataset.value(), tuple(self._model()[1])
+        foreground, replace = self.foreground.isChecked(), self.replace.isChecked()
+        if foreground:
+            names = ("background", "foreground") if len(names) != 2 else names
+
+        def work() -> tuple[int, list[InputError], str]:
+            dataset = _open(folder, names)
+            refused = keep(dataset, found, foreground=foreground, replace=replace)
+            return len(found) - len(refused), refused, _size(dataset)
+
+        self.button.setEnabled(False)
+        self.count.setText(f"Adding {_many(len(found), 'image')}…")
+        self._task = Task(work)
+        self._task.finished.connect(self._on_written)
+        self._task.start()
+
+    def tell(self) -> None:
+        """Say what the training set holds; read in a thread, for it may lie on a slow disk."""
+        folder = self._dataset.value()
+        task = Task(lambda: _size(TrainingSet(folder)) if (folder / "index.jsonl").exists() else "A new training set.")
+        task.inform(self, lambda done: self.count.setText(done.value if done.error is None else str(done.error)))
+        task.start()
+
+    def _on_written(self, done: Done) -> None:
+        self._task = None
+        self.button.setEnabled(True)
+        if done.error is not None:
+            expected = isinstance(done.error, LDSegError)
+            self.message.show_error(str(done.error) if expected else repr(done.error))
+            self.tell()
+        else:
+            number, refused, size = done.value
+            self.count.setText(f"Added {_many(number, 'image')}. {size}")
+            if refused:
+                twice = sum(isinstance(error, DuplicateError) for error in refused)
+                first = f"{refused[0]}" + (f" (and {len(refused) - 1} more)" if len(refused) > 1 else "")
+                what = "was there already" if twice == 1 else "were there already"
+                self.message.show_error(f"{twice} {what}. {first}" if twice and len(refused) > 1 else first)
+        self.added.emit()
+
+    def _on_image(self) -> None:
+        image = self.image.value()
+        deep = image is not None and bool(frame_axes(image, self._model()[0]))
+        for widget in (self.frames, self._frames_label):
+            widget.setVisible(deep)
+        for widget in (self.chosen, self._chosen_label):
+            widget.setVisible(deep and self.frames.currentIndex() == 1)
+
+    def hide_sources(self) -> None:
+        """Leave the choice of labels and frames to another widget."""
+        for widget in (self.labels, self._labels_label, self.frames, self._frames_label, self.button):
+            widget.hide()
+        self.image.changed.disconnect(self._on_image)
+
+    def _lay_out(self) -> None:
+        self.frames.addItems(FRAMES)
+        narrow(self.frames)
+        self.button.setObjectName("add")
+        self.image.setToolTip("The image that the labels belong to; follows the layer selected in the viewer")
+        self.labels.setToolTip("The labels, corrected; 255 marks pixels that nobody annotated")
+        self.chosen.setPlaceholderText("0-3, 7")
+        self.group.setPlaceholderText("the image")
+        self.group.setToolTip("Patient or source: a group is never split between training and validation")
+        self.replace.setToolTip("An image that the set holds with other labels is otherwise refused")
+        self.count.setWordWrap(True)
+        fields = QWidget()
+        form = form_layout(fields)
+        self._labels_label, self._frames_label, self._chosen_label = map(row_label, ("Labels", "Frames", "Which"))
+        form.addRow(row_label("Image"), self.image)
+        form.addRow(self._labels_label, self.labels)
+        form.addRow(self._frames_label, self.frames)
+        form.addRow(self._chosen_label, self.chosen)
+        form.addRow(row_label("Patient"), self.group)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for part in (fields, self.foreground, self.replace, self.button, self.count, self.message):
+            column.addWidget(part)
+
+
+def _open(folder: Path, class_names: Sequence[str]) -> TrainingSet:
+    return TrainingSet(folder) if (folder / "index.jsonl").exists() else TrainingSet.create(folder, class_names)
+
+
+def _size(dataset: TrainingSet) -> str:
+    entries = dataset.entries()
+    groups = len({entry.group for entry in entries})
+    return f"The training set has {_many(len(entries), 'image')} of {_many(groups, 'source')}."
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,1 @@
+"""napari layers, both ways: what a layer holds for the engine, and layers for results."""

@@ -1,0 +1,258 @@
+"""Results become layers here, and nowhere else."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.layers import Image, Labels, Layer, Shapes
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+from numpy.typing import NDArray
+
+from ._from_layers import GEOMETRY, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from napari.components import ViewerModel
+
+    from ...inference import Segmentation
+
+KEY = "napari-ldseg"
+# Marks layers that only show something while reviewing: they are no results, and nobody is asked to segment them.
+HELPER = "napari-ldseg-helper"
+SD_RANGE = (0.0, 0.5)
+SD_OPACITY = 0.8
+# Colour-blind safe (Okabe & Ito 2008), for models that state no colours.
+PALETTE = ("#009e73", "#56b4e9", "#e69f00", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+UNKNOWN = "#bbbbbb"
+# Zero is transparent, so that the image stays visible wherever the samples agree.
+SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0.6, 0.1, 0.9), (1, 1, 0.75, 1))
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a layer was when it was last written; labels, which can be painted in place, as a copy."""
+
+    name: str
+    data: Any
+    copy: NDArray[Any]
+    place: dict[str, Any]
+
+
+WRITTEN: "WeakKeyDictionary[Layer, Stamp]" = WeakKeyDictionary()
+_RESULTS: "WeakKeyDictionary[Layer, Segmentation]" = WeakKeyDictionary()
+
+
+def is_result(layer: Layer) -> bool:
+    """Whether a layer was made here."""
+    return KEY in layer.metadata or HELPER in layer.metadata
+
+
+def result_of(layer: Layer) -> "Segmentation | None":
+    """Return the result that a labels layer was made of in this session, with its samples; None for other layers."""
+    return _RESULTS.get(layer)
+
+
+def add_region_layer(viewer: "ViewerModel") -> Shapes:
+    """Add an empty layer in which the next drag of the mouse draws a rectangle."""
+    selected = viewer.layers.selection.active
+    ndim = max(viewer.dims.ndim, 2)
+    layer = Shapes(ndim=ndim, name="Region", edge_color="#f0e442", face_color="transparent", edge_width=2)
+    if selected is not None and selected.ndim == ndim:
+        layer.units = selected.units
+    viewer.add_layer(layer)
+    layer.mode = "add_rectangle"
+    return layer
+
+
+def original_of(layer: Layer) -> NDArray[Any] | None:
+    """Return the labels as a model made them in this session, whatever was painted since; None for other layers."""
+    stamp = WRITTEN.get(layer)
+    return None if stamp is None or stamp.copy.shape != layer.data.shape else stamp.copy
+
+
+def sd_colormap(above: float = 0.0) -> Colormap:
+    """Return the colours of the SD map; below the SD ``above`` nothing is shown."""
+    share = above / SD_RANGE[1]
+    if share <= 0:
+        return Colormap(SD_COLORS, name="LDSeg SD", display_name="LDSeg SD")
+    even = np.linspace(0, 1, len(SD_COLORS))
+    # A step needs two controls; the map of a layer is read at 256 places.
+    controls = [0.0, share - 1e-3, share, *(float(at) for at in even if at > share)]
+    stops = [[float(np.interp(at, even, channel)) for channel in zip(*SD_COLORS, strict=True)] for at in controls]
+    stops[0] = stops[1] = [0.0, 0.0, 0.0, 0.0]
+    return Colormap(stops, controls=controls, name=f"LDSeg SD above {above:.2f}", display_name="LDSeg SD")
+
+
+def class_colors(names: Sequence[str], colors: Sequence[str]) -> list[str]:
+    """Return a colour for each class; the background is transparent."""
+    foreground = list(colors[1:]) or [PALETTE[i % len(PALETTE)] for i in range(len(names) - 1)]
+    return ["transparent", *foreground]
+
+
+def class_colormap(names: Sequence[str], colors: Sequence[str]) -> DirectLabelColormap:
+    """Return the colours of a labels layer; values that are no class are grey."""
+    known: dict[int | None, Any] = dict(enumerate(class_colors(names, colors)))
+    return DirectLabelColormap(color_dict={**known, None: UNKNOWN})
+
+
+def labels_layer(data: Any, names: Sequence[str], colors: Sequence[str], **options: Any) -> Labels:
+    """Return the layer of a result's classes."""
+    return Labels(data, opacity=0.5, colormap=class_colormap(names, colors), **options)
+
+
+def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
+    """Return the layer of a result's SD; ``ndim`` is that of the model."""
+    # In 3D the SD shines through the labels, the near brighter than the far.
+    style = {"blending": "additive", "rendering": "attenuated_mip"} if ndim == 3 else {"blending": "translucent"}
+    layer = Image(
+        data, colormap=sd_colormap(), contrast_limits=SD_RANGE, opacity=SD_OPACITY, rgb=False, **style, **options
+    )
+    layer.contrast_limits_range = (0.0, 1.0)
+    # The legend is in the widget: napari's colorbar on the canvas takes 0.3 s to appear.
+    return layer
+
+
+class ResultLayers:
+    """The layers of one run, written again and again while it goes on.
+
+    Layers of an earlier run with the same names are written over only if nobody has touched them since: painted,
+    renamed or moved layers stay, and new ones are added beside them. A layer that the user deletes is not made anew.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    source : Source
+    model : str
+        The model's name, for the layers' names.
+    mean : bool
+        Whether to add the mean map, too.
+    """
+
+    def __init__(self, viewer: "ViewerModel", source: Source, model: str, *, mean: bool = False) -> None:
+        self._viewer = viewer
+        self._source = source
+        self._prefix = f"{source.image.name} [{model}]"
+        self._kinds = ("labels", "mean", "SD") if mean else ("labels", "SD")
+        self._layers: dict[str, Layer] = {}
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Those that are still in the viewer."""
+        return tuple(layer for layer in self._layers.values() if layer in self._viewer.layers)
+
+    def show(self, result: "Segmentation") -> None:
+        """Write a result or a preview into the layers."""
+        for _ in self.steps(result):
+            pass
+
+    def steps(self, result: "Segmentation") -> Iterator[None]:
+        """Write one layer at each step: napari takes its time for a new one, and the event loop goes on in between."""
+        for kind in self._kinds:
+            selected = set(self._viewer.layers.selection)
+            self._write(kind, result)
+            # The image stays selected, so that the next press of Segment means the same one.
+            if self._viewer.layers.selection != selected:
+                self._viewer.layers.selection = selected & set(self._viewer.layers)
+            yield
+
+    def _write(self, kind: str, result: "Segmentation") -> None:
+        data = self._source.arrange(_data(kind, result))
+        layer = self._layers.get(kind)
+        if layer is None:
+            layer = self._former(kind)
+        elif layer not in self._viewer.layers:
+            return
+        elif not untouched(layer):
+            layer = None
+        if layer is None:
+            layer = self._add(kind, data, result)
+        else:
+            layer.data = data
+        layer.metadata = {**layer.metadata, KEY: {"kind": kind, **result.provenance}}
+        if self._source.image.geometry is not None:
+            layer.metadata[GEOMETRY] = self._source.image.geometry
+        if isinstance(layer, Labels):
+            layer.features = _features(result)
+            # Review takes the axes of a result to be those of its layer.
+            if self._source.in_order:
+                _RESULTS[layer] = result
+        self._layers[kind] = layer
+        WRITTEN[layer] = Stamp(
+            layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place
+        )
+
+    def _former(self, kind: str) -> Layer | None:
+        """Return the layer of an earlier run that may be written over."""
+        for layer in self._viewer.layers:
+            stamp = WRITTEN.get(layer)
+            if (
+                stamp is not None
+                and layer.name == f"{self._prefix} {kind}"
+                and stamp.copy.shape == self._source.shape
+                and _same(stamp.place, self._source.place)
+                and untouched(layer)
+            ):
+                return layer
+        return None
+
+    def _add(self, kind: str, data: NDArray[Any], result: "Segmentation") -> Layer:
+        # Marked before it is added, so that the pickers of images never take it for one.
+        metadata = {KEY: {"kind": kind, **result.provenance}}
+        common = {"name": f"{self._prefix} {kind}", "metadata": metadata, **self._source.place}
+        layer: Layer
+        if kind == "labels":
+            layer = labels_layer(data, result.class_names, result.class_colors, **common)
+        elif kind == "SD":
+            layer = sd_layer(data, _ndim(result), **common)
+        else:
+            layer = Image(data, rgb=False, colormap="gray", contrast_limits=(0.0, 1.0), visible=False, **common)
+        return self._viewer.add_layer(layer)
+
+
+def _data(kind: str, result: "Segmentation") -> NDArray[Any]:
+    if kind == "labels":
+        return result.labels
+    if kind == "SD":
+        return result.sd
+    background = result.mean.take(0, axis=result.mean.ndim - 1 - _ndim(result))
+    return np.asarray(1 - background)
+
+
+def _ndim(result: "Segmentation") -> int:
+    """Dimensions of the model: the axes of the labels that are not frames."""
+    return len(result.axes.translate(str.maketrans("", "", "tps")))
+
+
+def _features(result: "Segmentation") -> "pd.DataFrame":
+    """Name each label, for the status bar and the features table; one frame also gets its sizes with their spread."""
+    import pandas as pd  # 0.3 s, which nobody is to wait for when a widget opens
+
+    table: dict[str, Any] = {"index": range(len(result.class_names)), "class": list(result.class_names)}
+    if result.sizes.ndim == 2:
+        quantity = "volume" if _ndim(result) == 3 else "area"
+        table[quantity] = result.sizes.mean(axis=0)
+        table[f"{quantity} SD"] = result.sizes.std(axis=0, ddof=1) if len(result.sizes) > 1 else np.nan
+    return pd.DataFrame(table)
+
+
+def untouched(layer: Layer) -> bool:
+    """Whether a layer is as it was written: name, place and every pixel."""
+    stamp = WRITTEN[layer]
+    return bool(
+        layer.name == stamp.name
+        and layer.data is stamp.data
+        and _same({key: np.asarray(getattr(layer, key)) for key in ("scale", "translate")}, stamp.place)
+        and (stamp.copy is layer.data or np.array_equal(layer.data, stamp.copy))
+    )
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the entries of ``one`` are in ``other``, numbers up to rounding."""
+    return all(
+        one[key] == other[key]
+        if isinstance(one[key], tuple)
+        else np.shape(one[key]) == np.shape(other[key]) and np.allclose(one[key], other[key])
+        for key in one
+    )

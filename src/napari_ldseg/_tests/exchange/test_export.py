@@ -1,0 +1,95 @@
+"""Exported models: what a program without napari-ldseg computes from them, and their description."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ... import SegmentConfig, segment
+from ...config import SamplerName
+from ...data import Image
+from ...errors import EngineError, InputError
+from ...exchange import _torchscript as _export
+from ...exchange import export_model
+from ...networks import LDSeg
+from ..builders import make_tiny_model
+
+FILES = ["mask_encoder.pt", "mask_decoder.pt", "image_encoder.pt", "denoiser.pt", "segmenter.pt"]
+
+
+def load(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(str(path))
+
+
+def test_four_networks_and_the_segmenter_are_checked_as_they_are_written(tmp_path: Path, tiny_model: LDSeg) -> None:
+    written = export_model(tiny_model, tmp_path / "out", samples=2)
+    assert [file.path.name for file in written] == FILES
+    assert max(file.difference for file in written) < 1e-5
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "dpm-solver++", "ldseg-release"])
+def test_segmenter_returns_what_segment_does(tmp_path: Path, sampler: SamplerName) -> None:
+    model = make_tiny_model(2, guess=True)
+    model.config = model.config.replace(sampler=sampler, steps=3)
+    export_model(model, tmp_path, samples=1, seed=5)
+    pixels = np.random.default_rng(0).random((32, 32, 3), np.float32)
+    mean, sd = load(tmp_path / "segmenter.pt")(torch.from_numpy(pixels).movedim(-1, 0)[None])
+    *_, last = segment(model, Image(pixels, "yxc"), SegmentConfig(precision="float32", samples=1, seed=5, device="cpu"))
+    assert last.preview is not None
+    np.testing.assert_allclose(mean[0].numpy(), last.preview.mean, atol=1e-5)
+    assert mean.shape == (1, 2, 32, 32)
+    assert sd.shape == (1, 1, 32, 32)
+
+
+def test_description_is_a_valid_bioimage_io_model(tmp_path: Path, tiny_model: LDSeg) -> None:
+    spec = pytest.importorskip("bioimageio.spec", reason="needs the extra `testing`")
+    tiny_model.card = "# Tiny\n"
+    export_model(tiny_model, tmp_path, samples=2, authors=("A. Person",), license_id="CC-BY-4.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = spec.load_description(tmp_path / "rdf.yaml", perform_io_checks=True)
+    assert found.validation_summary.status in ("valid-format", "passed"), found.validation_summary.format()
+    assert found.name == f"LDSeg {tiny_model.config.name}"
+    assert [str(each.id) for each in found.outputs] == ["mean", "sd"]
+    assert found.license == "CC-BY-4.0"
+    assert (tmp_path / "README.md").read_text().startswith("# Tiny\n")
+
+
+def test_test_tensors_are_what_the_segmenter_computes(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
+    export_model(tiny_model_2d, tmp_path, samples=2)
+    image, mean, sd = (torch.from_numpy(np.load(tmp_path / f"test_{name}.npy")) for name in ("image", "mean", "sd"))
+    found = load(tmp_path / "segmenter.pt")(image)
+    torch.testing.assert_close(found, (mean, sd), atol=1e-5, rtol=0)
+    assert sd.max() > 0
+
+
+def test_export_that_computes_something_else_is_not_written(
+    tmp_path: Path, tiny_model_2d: LDSeg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_export, "_difference", lambda *_: 0.5)
+    with pytest.raises(EngineError, match=r"mask_encoder\.pt differs from the model by 5\.0e-01"):
+        export_model(tiny_model_2d, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="cannot be written"):
+        export_model(tiny_model_2d, tmp_path / "file")
+    with pytest.raises(InputError, match="between 1 and 256"):
+        export_model(tiny_model_2d, tmp_path / "out", samples=0)
+
+
+def test_yaml_scalars_are_json(tmp_path: Path) -> None:
+    from ...exchange._bioimage import _yaml
+
+    lines = _yaml({"name": "a: b # c", "list": [{"x": 1.5, "y": None}], "none": []})
+    assert lines == ['name: "a: b # c"', "list:", "  -", "    x: 1.5", "    y: null", "none: []"]
+    assert json.loads(lines[0].split(": ", 1)[1]) == "a: b # c"

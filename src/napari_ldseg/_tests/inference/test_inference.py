@@ -1,0 +1,411 @@
+"""segment(): grids, channels, numbers, statistics, determinism, and what goes wrong."""
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ...config import InputConfig, ModelConfig, SegmentConfig
+from ...data import Image, convert_spacing
+from ...errors import EngineError, InputError
+from ...inference import Progress, Segmentation, segment
+from ...inference import _sampling as sampling
+from ...inference._memory import Maps
+from ...inference._noise import mirror, sample_generator
+from ...inference._preprocess import prepare, restore
+from ...inference._statistics import RunningStatistics
+from ...networks import LDSeg
+from ...plan._frames import frames
+from ...plan._grid import plan_grid
+from ...plan._intensity import match_channels, normalize
+from ..builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+
+FAST = SegmentConfig(samples=3, steps=2, batch=2)
+
+
+def run(model: LDSeg, image: Image, config: SegmentConfig = FAST) -> tuple[list[Progress], Segmentation]:
+    """Consume segment(): all progress, and the result."""
+    seen: list[Progress] = []
+    generator: Generator[Progress, None, Segmentation] = segment(model, image, config)
+    while True:
+        try:
+            seen.append(next(generator))
+        except StopIteration as stop:
+            return seen, stop.value
+
+
+def picture(ndim: int, *, channels: int = 3, side: int = 20, dtype: Any = np.uint8) -> Image:
+    shape = (*[side] * (ndim - 1), side + 4, channels)
+    axes = "zyx"[-ndim:] + "c"
+    return Image(make_ramp(shape, dtype), axes, (2.0,) * ndim, "micrometer", "ramp")
+
+
+# --- statistics ---------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=5), st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_running_statistics_equal_those_of_all_samples_at_once(batches: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    samples = torch.rand(sum(batches), 3, 4, 5, generator=generator, dtype=torch.float64)
+    statistics = RunningStatistics()
+    for batch in samples.split(batches):
+        statistics.add(batch)
+    assert torch.allclose(statistics.mean, samples.mean(dim=0))
+    expected = (samples.var(dim=0).sum(dim=0) / 2).sqrt() if len(samples) > 1 else torch.zeros(4, 5).double()
+    assert torch.allclose(statistics.sd, expected)
+
+
+def test_sd_of_two_classes_is_that_of_the_foreground() -> None:
+    foreground = torch.tensor([0.1, 0.5, 0.9]).reshape(3, 1, 1)
+    statistics = RunningStatistics()
+    statistics.add(torch.stack([1 - foreground, foreground], dim=1))
+    assert statistics.sd.item() == pytest.approx(0.4)
+    assert statistics.standard_error() == pytest.approx(0.4 / math.sqrt(3))
+
+
+# --- grids and pixels ---------------------------------------------------------------------------------------------
+
+
+def test_fit_resizes_the_whole_image_to_the_training_shape() -> None:
+    grid = plan_grid((100, 50), None, make_tiny_config(2))
+    assert (grid.inner, grid.outer) == ((32, 32), (32, 32))
+
+
+def test_spacing_resamples_and_pads_to_whole_cells() -> None:
+    config = make_tiny_config(2).replace(
+        input=InputConfig(mode="spacing", shape=(32, 32), spacing=(2.0, 1.0), source_spacing=(1.0, 1.0)).model_dump()
+    )
+    grid = plan_grid((50, 30), (1.0, 2.0), config)
+    assert (grid.inner, grid.outer) == ((25, 60), (28, 60))
+    assert plan_grid((50, 30), None, config).inner == (25, 30)  # source_spacing is assumed
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("micrometer", (2.0, 1.0)),
+        ("nanometer", (0.002, 0.001)),
+        ("mm", (2000.0, 1000.0)),
+        ("pixel", None),
+        ("parsec", None),
+    ],
+)
+def test_pixel_sizes_are_converted_to_the_model_s_unit(unit: str, expected: tuple[float, ...] | None) -> None:
+    found = convert_spacing((2.0, 1.0), unit, "micrometer")
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_linear_pictures_survive_the_way_to_the_grid_and_back() -> None:
+    config = make_tiny_config(2)
+    ramp = np.linspace(0, 1, 64, dtype=np.float32)[None, None, :].repeat(64, axis=1)
+    grid = plan_grid((64, 64), None, config)
+    back = restore(prepare(ramp, grid, config), grid)[0, 0].numpy()
+    assert np.abs(back - ramp[0])[:, 4:-4].max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([0, 255], np.uint8), [0, 1]),
+        (np.array([0, 51], np.uint8), [0, 0.2]),
+        (np.array([0, 4095], np.uint16), [0, 1]),
+        (np.array([0, 65535], np.uint16), [0, 1]),
+        (np.array([False, True]), [0, 1]),
+        (np.array([0.25, 1.0], np.float32), [0.25, 1]),
+        (np.array([-2.0, 2.0], np.float64), [0, 1]),
+        (np.array([0.5, np.nan, np.inf, 0.5]), [0.5, 0.5, 0.5, 0.5]),
+        (np.array([7, 7], np.uint8), [7 / 255, 7 / 255]),
+    ],
+)
+def test_intensities_become_zero_to_one(values: Any, expected: list[float]) -> None:
+    assert normalize(values, "range") == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_minmax_stretches_and_a_constant_becomes_zero() -> None:
+    assert normalize(np.array([10, 20, 30], np.uint8), "minmax").tolist() == [0, 0.5, 1]
+    assert normalize(np.array([10, 10], np.uint8), "minmax").tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("values", [np.array([np.nan, np.inf]), np.array([1j]), np.array(["a"])])
+def test_pixels_that_are_no_numbers_are_refused(values: Any) -> None:
+    with pytest.raises(InputError, match=r"finite pixel|can be segmented"):
+        normalize(values, "range")
+
+
+def test_channels_are_matched_or_refused_in_words() -> None:
+    rgb, gray = make_tiny_config(2), make_tiny_config(2, image_channels=1)
+    assert match_channels(np.zeros((1, 4, 4)), rgb).shape == (3, 4, 4)
+    assert match_channels(np.zeros((4, 4, 4)), rgb).shape == (3, 4, 4)
+    white = np.ones((3, 2, 2), np.uint8) * 200
+    assert match_channels(white, gray) == pytest.approx(np.full((1, 2, 2), 200), rel=1e-3)
+    with pytest.raises(InputError, match="has 5 channels, but the model 'tiny-2d' was trained on 3"):
+        match_channels(np.zeros((5, 4, 4)), rgb)
+
+
+def test_frames_of_a_stack_are_channels_first() -> None:
+    stack = make_ramp((2, 5, 6, 7, 3))
+    found = dict(frames(Image(stack, "tzyxc"), make_tiny_config(2)))
+    assert list(found) == [(t, z) for t in range(2) for z in range(5)]
+    assert np.array_equal(found[1, 4], stack[1, 4].transpose(2, 0, 1))
+    volumes = dict(frames(Image(stack, "tzyxc"), make_tiny_config(3)))
+    assert np.array_equal(volumes[(1,)], stack[1].transpose(3, 0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("image", "ndim", "words"),
+    [
+        (Image(np.zeros((16, 16)), "yx"), 3, "segments volumes, but 'image' is a flat image; choose a 2D model"),
+        (Image(np.zeros((4, 90)), "yx"), 2, "only 4 x 90 pixels; at least 8"),
+        (Image(np.zeros((16, 16, 2)), "yxc"), 2, "2 channels"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused(image: Image, ndim: int, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        run(make_tiny_model(ndim), image)
+
+
+def test_an_image_too_large_for_one_pass_says_so() -> None:
+    config = make_tiny_config(2).replace(
+        input=InputConfig(mode="spacing", shape=(32, 32), spacing=(1.0, 1.0)).model_dump()
+    )
+    with pytest.raises(InputError, match="40000 x 40000 pixels, more than"):
+        plan_grid((40_000, 40_000), (1.0, 1.0), config)
+
+
+# --- the whole way ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm-solver++"])
+def test_result_lies_on_the_input_s_grid(tiny_model: LDSeg, sampler: str) -> None:
+    ndim = tiny_model.config.network.ndim
+    image = picture(ndim)
+    seen, result = run(tiny_model, image, FAST.replace(sampler=sampler))
+    assert result.labels.shape == result.sd.shape == image.shape
+    assert result.mean.shape == (2, *image.shape)
+    assert result.labels.dtype == np.uint8
+    assert result.sd.dtype == np.float32
+    assert result.axes == "zyx"[-ndim:]
+    assert np.allclose(result.mean.sum(axis=0), 1, atol=1e-4)
+    assert np.array_equal(result.labels, result.mean.argmax(axis=0))
+    assert 0 < result.sd.max() <= math.sqrt(0.5)
+    assert (result.spacing, result.unit, result.samples) == ((2.0,) * ndim, "micrometer", 3)
+    # every sample shares the whole image among its classes
+    assert result.sizes.shape == (3, 2)
+    assert result.sizes.sum(axis=1) == pytest.approx([np.prod(image.shape) * 2.0**ndim] * 3)
+    assert result.provenance["sampler"] == sampler
+    assert (result.provenance["seed"], result.provenance["steps"], result.provenance["samples"]) == (0, 2, 3)
+    assert [p.preview.samples for p in seen if p.preview] == [1, 3]
+    assert seen[-1].done == seen[-1].total == 5
+
+
+def test_progress_comes_at_every_step_and_rises() -> None:
+    seen, _ = run(make_tiny_model(2), picture(2), SegmentConfig(samples=5, steps=4, batch=2))
+    done = [p.done for p in seen]
+    assert done == sorted(done)
+    assert done[-1] == 1 + 4 * 3  # the embedding, then batches of 1, 2 and 2 samples
+    assert {p.total for p in seen} == {13}
+
+
+def test_a_sample_depends_only_on_seed_and_index() -> None:
+    model, image = make_tiny_model(2), picture(2)
+    _, few = run(model, image, SegmentConfig(samples=3, steps=3, batch=1, sampler="ddpm"))
+    _, many = run(model, image, SegmentConfig(samples=9, steps=3, batch=8, sampler="ddpm"))
+    assert np.array_equal(few.sizes, many.sizes[:3])
+    _, batched = run(model, image, SegmentConfig(samples=3, steps=3, batch=3, sampler="ddpm"))
+    assert np.allclose(few.mean, batched.mean, atol=1e-5)
+    _, other = run(model, image, SegmentConfig(samples=3, steps=3, batch=3, sampler="ddpm", seed=1))
+    assert not np.allclose(few.mean, other.mean, atol=1e-3)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_bfloat16_moves_little_and_leaves_samples_independent_of_the_batch(ndim: int) -> None:
+    model, image = make_tiny_model(ndim), picture(ndim)
+    config = SegmentConfig(samples=6, steps=3, precision="bfloat16", device="cpu")
+    _, alone = run(model, image, config.replace(batch=1))
+    for batch in (2, 3, 5):  # 1 + 2 + 2 + 1, 1 + 3 + 2, 1 + 5 samples
+        _, together = run(model, image, config.replace(batch=batch))
+        assert np.array_equal(alone.sizes, together.sizes)
+        assert np.allclose(alone.sd, together.sd, atol=1e-5)
+    _, exact = run(model, image, config.replace(precision="float32"))
+    assert 0 < np.abs(exact.mean - alone.mean).max() < 0.03
+    assert np.abs(exact.sd - alone.sd).mean() < 0.02 * exact.sd.mean()
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_samples_take_turns_with_mirror_images(ndim: int) -> None:
+    model, image = make_tiny_model(ndim), picture(ndim)
+    config = SegmentConfig(samples=2**ndim + 1, steps=2, batch=3)
+    seen, plain = run(model, image, config)
+    more, viewed = run(model, image, config.replace(views=2**ndim))
+    assert len(more) == len(seen) + 2**ndim - 1  # one embedding for each view
+    assert more[-1].done == more[-1].total
+    # samples 0 and 2^ndim see the image as it is, the others a mirror image
+    same = [bool(np.array_equal(a, b)) for a, b in zip(plain.sizes, viewed.sizes, strict=True)]
+    assert same[0]
+    assert same[-1]
+    assert not all(same)
+
+
+@pytest.mark.parametrize("view", range(8))
+def test_mirror_is_its_own_inverse_and_flips_the_axes_of_its_bits(view: int) -> None:
+    x = torch.arange(8.0).reshape(1, 2, 2, 2)
+    out = mirror(x, view, 3)
+    assert torch.equal(mirror(out, view, 3), x)
+    # the first pixel now shows the one whose number has the view's bits
+    assert out.flatten()[0] == view
+
+
+def test_generators_of_different_samples_differ() -> None:
+    drawn = {float(torch.rand((), generator=sample_generator(s, i))) for s in range(5) for i in range(5)}
+    assert len(drawn) == 25
+
+
+def test_frames_of_a_still_sequence_are_equal() -> None:
+    still = Image(np.repeat(make_ramp((1, 20, 24)), 3, axis=0), "tyx")
+    _, result = run(make_tiny_model(2), still)
+    assert result.axes == "tyx"
+    assert result.sizes.shape == (3, 3, 2)
+    assert np.array_equal(result.labels[0], result.labels[1])
+    assert np.array_equal(result.sd[0], result.sd[2])
+
+
+def test_one_sample_has_no_spread() -> None:
+    _, result = run(make_tiny_model(2), picture(2), SegmentConfig(samples=1, steps=2))
+    assert result.sd.max() == 0
+
+
+def test_auto_stops_when_the_mean_has_settled() -> None:
+    model, image = make_tiny_model(2), picture(2)
+    _, loose = run(model, image, SegmentConfig(samples="auto", steps=2, tolerance=0.9, max_samples=64))
+    assert loose.samples < 64
+    _, strict = run(model, image, SegmentConfig(samples="auto", steps=2, tolerance=1e-6, max_samples=20))
+    assert strict.samples == 20
+
+
+def test_closing_the_generator_cancels() -> None:
+    generator = segment(make_tiny_model(2), picture(2), FAST)
+    next(generator)
+    generator.close()
+    with pytest.raises(StopIteration):
+        next(generator)
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------------
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image = make_tiny_model(2), picture(2)
+    decode = sampling.decode_probabilities
+    batches: list[int] = []
+
+    def greedy(model: LDSeg, latents: torch.Tensor, *settings: Any) -> torch.Tensor:
+        batches.append(len(latents))
+        if len(latents) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+        return decode(model, latents, *settings)
+
+    _, plain = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
+    monkeypatch.setattr("napari_ldseg.inference._runner.decode_probabilities", greedy)
+    _, result = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
+    assert batches == [1, 5, 2, 2, 1]
+    assert np.allclose(result.mean, plain.mean, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "not enough memory on cpu for a single sample"),
+        (RuntimeError("mat1 and mat2 shapes"), "The computation failed on cpu: mat1 and mat2 shapes"),
+    ],
+)
+def test_failures_of_the_engine_are_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, fault: RuntimeError, words: str
+) -> None:
+    def broken(*settings: Any) -> torch.Tensor:
+        raise fault
+
+    monkeypatch.setattr("napari_ldseg.inference._runner.decode_probabilities", broken)
+    with pytest.raises(EngineError, match=words):
+        run(make_tiny_model(2), picture(2))
+
+
+def test_a_model_that_returns_no_numbers_is_noticed() -> None:
+    model = make_tiny_model(2)
+    for parameter in model.mask_decoder.head.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(EngineError, match="not numbers"):
+        run(model, picture(2))
+
+
+@pytest.mark.parametrize("change", [{"samples": 0}, {"steps": 0}, {"seed": -1}, {"samples": "many"}, {"device": "tpu"}])
+def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(change))):
+        SegmentConfig().replace(**change)
+
+
+def test_model_config_names_what_is_missing() -> None:
+    with pytest.raises(InputError, match="input mode 'spacing' needs a spacing"):
+        ModelConfig.parse({"input": {"mode": "spacing"}})
+
+
+# --- masks that are kept ------------------------------------------------------------------------------------------
+
+
+def test_no_mask_is_kept_unless_asked_for() -> None:
+    assert run(make_tiny_model(2), picture(2))[1].masks is None
+
+
+def test_masks_are_those_that_the_sizes_count(tiny_model: LDSeg) -> None:
+    ndim = tiny_model.config.network.ndim
+    image = picture(ndim)
+    _, result = run(tiny_model, image, SegmentConfig(samples=5, steps=2, batch=2, keep_mb=1))
+    assert result.masks is not None
+    assert (result.masks.count, result.masks.grid) == (5, tiny_model.config.input.shape)
+    assert result.masks.shape == image.shape
+    share = np.prod(image.shape) / np.prod(result.masks.grid) * 2.0**ndim
+    counts = [[np.count_nonzero(mask == c) * share for c in range(2)] for mask in result.masks.at(())]
+    assert result.sizes == pytest.approx(np.array(counts))
+
+
+def test_as_many_masks_are_kept_as_fit_into_the_memory() -> None:
+    # 32 x 32 pixels a mask: 1024 of them fill one MiB
+    frames_of_one = Image(np.repeat(make_ramp((1, 20, 24)), 400, axis=0)[:2], "tyx")
+    _, result = run(make_tiny_model(2), frames_of_one, SegmentConfig(samples=3, steps=1, keep_mb=1))
+    assert result.masks is not None
+    assert result.masks.array.shape == (2, 3, 32, 32)
+    maps = Maps(Image(np.zeros((300, 20, 24)), "tyx"), make_tiny_config(2), wanted=100, keep_mb=1)
+    assert maps.masks.shape == (300, 3, 32, 32)
+    assert (
+        Maps(Image(np.zeros((2000, 20, 24)), "tyx"), make_tiny_config(2), wanted=9, keep_mb=1).freeze({}).masks is None
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_all_frames_of_a_sequence_are_brought_to_one_range(dtype: Any) -> None:
+    """1023 and 1024 lie in two ranges: chosen frame by frame, equal pixels would be seen four times as bright."""
+    model = make_tiny_model(image_channels=1)
+    frames = np.full((2, 32, 32), 500, dtype)
+    frames[0, 0, 0], frames[1, 0, 0] = 1023, 1024
+    seen: list[Tensor] = []
+    model.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    to_end(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
+    assert len(seen) == 2
+    torch.testing.assert_close(seen[0][..., 8:, 8:], seen[1][..., 8:, 8:])
+    assert float(seen[0][..., 8:, 8:].mean()) == pytest.approx(500 / 4095, rel=1e-3)
+
+
+def test_missing_pixels_of_a_later_frame_still_count_as_its_median() -> None:
+    model = make_tiny_model(image_channels=1)
+    frames = np.full((2, 32, 32), 40, np.float32)
+    frames[1, :4] = np.nan
+    seen: list[Tensor] = []
+    model.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    to_end(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
+    torch.testing.assert_close(seen[0], seen[1])

@@ -1,0 +1,368 @@
+"""Images larger than memory: levels, blocks, resuming, memory that stays small; OME-Zarr files."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from ... import segment_folder
+from ..._util import partial_of
+from ...batch._image import summarize_large, summarize_result
+from ...checkpoints import save_model
+from ...config import SegmentConfig
+from ...data import IDENTITY, LABELS, Image, find_images, read_image, write_image
+from ...data._find import picture_files
+from ...data.formats._ome_zarr import average, majority
+from ...datasets import match_masks
+from ...errors import InputError
+from ...inference import LargeRun, segment, segment_large
+from ...inference import _disk as large
+from ...plan import is_large, nearest_level
+from ..builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+from ..plan.test_tiles import make_spacing_model, noise_picture
+
+KINDS = ("labels", "samples")
+FAST = SegmentConfig(samples=2, steps=1, device="cpu", tile=32, overlap=8)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 64 (2D) and 16 (3D) pixels of the networks' grid, so that a small image has several."""
+    monkeypatch.setattr(large, "BLOCK_SIDE", {2: 64, 3: 16})
+
+
+# --- OME-Zarr -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("yx", (600, 300)), ("tzyx", (2, 5, 70, 300)), ("cyx", (2, 40, 50))])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_ome_zarr_round_trip(tmp_path: Path, axes: str, shape: tuple[int, ...], dtype: Any) -> None:
+    array, path = make_ramp(shape, dtype), tmp_path / "a.zarr"
+    spacing = (0.5, 0.25, 0.25)[-sum(axis in "zyx" for axis in axes) :]
+    write_image(path, array, axes, spacing=spacing, unit="um", metadata={"seed": 7})
+    image = read_image(path)
+    assert np.array_equal(np.asarray(image.array), array)
+    assert image.array.dtype == dtype
+    assert (image.axes, image.spacing, image.unit, image.name) == (axes, spacing, "micrometer", "a")
+    assert dict(zarr.open_group(path, mode="r").attrs)["napari-ldseg"] == {"seed": 7}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+    assert find_images([tmp_path]) == [path]
+
+
+def test_levels_halve_and_keep_the_corner(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.zarr", make_ramp((601, 300)), "yx", spacing=(1.0, 2.0), unit="mm", metadata={})
+    image = read_image(tmp_path / "a.zarr")
+    assert [each.shape for each in (image, *image.levels)] == [(601, 300), (301, 150), (151, 75)]
+    assert image.levels[0].spacing == (2.0, 4.0)
+    attributes: dict[str, Any] = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)
+    (entry,) = attributes["multiscales"]
+    assert entry["datasets"][1]["coordinateTransformations"][1] == {"type": "translation", "translation": [0.5, 1.0]}
+
+
+def test_axes_are_brought_into_the_order_of_the_standard(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.zarr", make_ramp((6, 7, 3)), "yxc", spacing=None, unit="pixel", metadata={})
+    image = read_image(tmp_path / "a.zarr")
+    assert (image.axes, image.spacing) == ("cyx", None)
+    assert np.array_equal(np.asarray(image.array), make_ramp((6, 7, 3)).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("axes", "times"), [("spyx", []), ("psyx", []), ("tpyx", ["t"]), ("pstyx", [])])
+def test_frame_axes_stay_in_their_order(tmp_path: Path, axes: str, times: list[str]) -> None:
+    """Samples are the axis before the pixels. The standard has no time but the first axis."""
+    array = make_ramp((2, 3, 4, 6, 7)[-len(axes) :])
+    write_image(tmp_path / "a.zarr", array, axes, spacing=None, unit="pixel", metadata={})
+    image = read_image(tmp_path / "a.zarr")
+    assert image.axes == axes
+    assert np.array_equal(np.asarray(image.array), array)
+    attributes: dict[str, Any] = dict(zarr.open_group(tmp_path / "a.zarr", mode="r").attrs)
+    found = attributes["multiscales"][0]["axes"]
+    assert [axis["name"] for axis in found if axis.get("type") == "time"] == times
+
+
+def test_an_ome_zarr_is_one_mask_and_its_folder_is_not_looked_into(tmp_path: Path) -> None:
+    for name in ("found/a_labels.ome.zarr", "true/a_gt.zarr"):
+        write_image(tmp_path / name, make_ramp((6, 7)), "yx", spacing=None, unit="pixel", metadata={})
+    found, true = tmp_path / "found" / "a_labels.ome.zarr", tmp_path / "true" / "a_gt.zarr"
+    assert picture_files(found) == [found]
+    assert match_masks(found, true) == match_masks(found.parent, true.parent) == [(found, true)]
+
+
+def test_version_0_5_is_read(tmp_path: Path) -> None:
+    group = zarr.open_group(tmp_path / "new.zarr", mode="w", zarr_format=3)
+    group.create_array("s0", data=make_ramp((4, 5)))
+    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "yx"]
+    scale = [{"type": "scale", "scale": [3.0, 4.0]}]
+    dataset = {"path": "s0", "coordinateTransformations": scale}
+    ome: Any = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    group.attrs["ome"] = ome
+    image = read_image(tmp_path / "new.zarr")
+    assert (image.axes, image.spacing, image.unit) == ("yx", (3.0, 4.0), "nanometer")
+    assert np.array_equal(np.asarray(image.array), make_ramp((4, 5)))
+
+
+def test_what_is_no_ome_zarr_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(InputError, match="cannot be read as OME-Zarr"):
+        read_image(tmp_path / "a.zarr")
+    with pytest.raises(InputError, match="does not exist"):
+        read_image(tmp_path / "b.zarr")
+
+
+def test_coarser_pixels_by_mean_and_by_majority() -> None:
+    values = np.array([[0, 2, 4], [2, 4, 8], [1, 1, 1]], np.float32)
+    assert average(values, [0, 1]).tolist() == [[2, 6], [1, 1]]
+    labels = np.array([[0, 0, 2, 0], [0, 1, 2, 0]], np.uint8)
+    assert majority(labels, [0, 1]).tolist() == [[0, 2]]  # of two and two, the higher class
+
+
+# --- levels -------------------------------------------------------------------------------------------------------
+
+
+def pyramid(side: int = 64, levels: int = 4, spacing: float | None = 0.25) -> Image:
+    every = [
+        Image(
+            da.zeros((side >> i, side >> i, 3), dtype=np.uint8),
+            "yxc",
+            None if spacing is None else (spacing * 2**i,) * 2,
+            "micrometer",
+        )
+        for i in range(levels)
+    ]
+    return every[0].replace(levels=tuple(every[1:]))
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(0.1, 64), (0.25, 64), (0.4, 32), (1.0, 16), (1.3, 16), (9.0, 8)])
+def test_the_level_nearest_the_model_is_taken(wanted: float, expected: int) -> None:
+    level, seen = nearest_level(pyramid(), make_spacing_model(2, wanted).config)
+    assert level.shape == (expected, expected)
+    assert seen == pytest.approx((0.25 * 64 / expected,) * 2)
+    assert level.levels == ()
+
+
+def test_a_model_of_whole_images_takes_the_coarsest_level_that_is_large_enough() -> None:
+    assert nearest_level(pyramid(), make_tiny_config(2))[0].shape == (32, 32)
+    assert nearest_level(pyramid(16, 2), make_tiny_config(2))[0].shape == (16, 16)
+
+
+def test_a_level_without_unit_is_seen_at_the_size_of_its_pixels(tmp_path: Path) -> None:
+    """The model assumes 0.25 where a file states nothing, which is the finest level: four of these are one pixel."""
+    model = make_spacing_model(2, 1.0)
+    model.config = model.config.replace(input=model.config.input.model_dump() | {"source_spacing": (0.25, 0.25)})
+    saved = save_model(model, tmp_path / "tiny.safetensors", "# Tiny\n")
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 256, 192), dtype=np.uint8)
+    for name, levels in (("pyramid", 3), ("single", 1)):
+        group, datasets = zarr.open_group(tmp_path / f"{name}.zarr", mode="w", zarr_format=2), []
+        for level in range(levels):
+            group.create_array(str(level), data=pixels[:, :: 2**level, :: 2**level])
+            scale = [{"type": "scale", "scale": [1, 2**level, 2**level]}]
+            datasets.append({"path": str(level), "coordinateTransformations": scale})
+        axes = [{"name": "c", "type": "channel"}, *({"name": name, "type": "space"} for name in "yx")]
+        group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]  # type: ignore[dict-item]
+    seen = []
+    for name, side in (("pyramid", (64, 48)), ("single", (256, 192))):
+        segment_folder(tmp_path / f"{name}.zarr", tmp_path / "out", saved, FAST.replace(keep_mb=1), kinds=KINDS)
+        labels, samples = (read_image(tmp_path / "out" / f"{name}_{kind}.ome.zarr") for kind in KINDS)
+        assert (labels.shape, labels.spacing, labels.unit) == (side, None, "pixel")
+        seen.append(samples.shape)
+    assert seen == [(64, 48)] * 2
+
+
+def test_large_is_what_neither_memory_nor_one_pass_holds() -> None:
+    config, settings = make_spacing_model(2, 1.0).config, SegmentConfig()
+    assert not is_large(pyramid(2**13, 1, 1.0), config, settings)
+    assert is_large(pyramid(2**13 + 8, 1, 1.0), config, settings)
+    assert not is_large(pyramid(40_000, 5, 0.25), make_spacing_model(2, 4.0).config, settings)
+    assert is_large(pyramid(40_000, 5, 0.25), config, settings)
+    assert not is_large(pyramid(40_000, 5, 0.25), make_tiny_config(2), settings)
+
+
+# --- blocks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ndim", "spacing"), [(2, 1.0), (2, 2.0), (2, 0.7), (3, 1.0)])
+def test_blocks_make_what_segment_makes(tmp_path: Path, ndim: int, spacing: float) -> None:
+    model = make_spacing_model(ndim, spacing)
+    image = noise_picture(*((150, 110) if ndim == 2 else (18, 20, 34)))
+    config = FAST if ndim == 2 else FAST.replace(tile=16)
+    run = LargeRun(model, image, tmp_path / "a.zarr", config)
+    assert run.blocks > 1
+    result = to_end(segment_large(model, image, tmp_path / "a.zarr", config))
+    whole = to_end(segment(model, image, config.replace(tiles="always")))
+    assert np.abs(result.sd[0][:] - whole.sd).max() < 1e-5
+    assert np.mean(result.labels[0][:] != whole.labels) < 1e-3
+    assert result.sizes.sum(axis=1) == pytest.approx([np.prod(image.shape)] * 2)
+    assert result.sizes == pytest.approx(whole.sizes, rel=0.05)
+    assert (result.axes, result.spacing, result.samples) == ("zyx"[-ndim:], image.spacing, 2)
+    for number, level in enumerate(result.sd[1:], start=1):
+        coarse = whole.sd
+        for _ in range(number):
+            coarse = average(coarse, list(range(ndim)))
+        assert np.allclose(level[:], coarse, atol=1e-5)
+
+
+def test_frames_of_a_sequence_are_blocks_of_their_own(tmp_path: Path) -> None:
+    model, one = make_spacing_model(), noise_picture(70, 40)
+    stack = one.replace(array=np.stack([one.array, one.array[::-1]]), axes="tyxc")
+    result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
+    assert result.axes == "tyx"
+    assert result.sizes.shape == (2, 2, 2)
+    for frame in range(2):
+        alone = to_end(segment(model, one.replace(array=stack.array[frame]), FAST.replace(tiles="always")))
+        assert np.allclose(result.sd[0][frame], alone.sd, atol=1e-5)
+        assert result.sizes[frame] == pytest.approx(alone.sizes, rel=0.05)
+
+
+def test_numbers_of_a_large_result_are_those_of_one_frame(tmp_path: Path) -> None:
+    """They were the sums over all frames."""
+    model, one = make_spacing_model(), noise_picture(70, 40)
+    stack = one.replace(array=np.stack([one.array, one.array[::-1], one.array // 2]), axes="tyxc", spacing=None)
+    result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
+    found = summarize_large(result, 1.0)
+    whole = summarize_result(to_end(segment(model, stack, FAST.replace(tiles="always"))), 1.0)
+    assert (found.frames, found.unit) == (whole.frames, whole.unit) == (3, "pixel")
+    assert found.sizes == pytest.approx(whole.sizes, rel=0.05)
+    # By hand: in the first frame the samples found 10 and 14 pixels, in the second 20 and 20.
+    sizes = np.array([[[0, 10], [0, 14]], [[0, 20], [0, 20]]], float)
+    found = summarize_large(dataclasses.replace(result, sizes=sizes), 1.0)
+    assert (found.frames, found.sizes, found.sizes_sd) == (2, {"foreground": 16}, {"foreground": 2**0.5})
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image, path = make_spacing_model(), noise_picture(150, 110), tmp_path / "a.zarr"
+    steps = segment_large(model, image, path, FAST)
+    while "Block 3" not in next(steps).stage:
+        pass
+    steps.close()
+    assert not path.exists()
+    assert partial_of(path).is_dir()
+    again = LargeRun(model, image, path, FAST)
+    assert (again.blocks, again.todo()) == (6, [2, 3, 4, 5])
+    seen: list[int] = []
+    monkeypatch.setattr(LargeRun, "segment_block", counted(LargeRun.segment_block, seen))
+    result = to_end(segment_large(model, image, path, FAST))
+    assert seen == [2, 3, 4, 5]
+    whole = to_end(segment(model, image, FAST.replace(tiles="always")))
+    assert np.abs(result.sd[0][:] - whole.sd).max() < 1e-5
+    assert [file.name for file in tmp_path.iterdir()] == ["a.zarr"]
+    # Once it is whole, nothing is computed again.
+    to_end(segment_large(model, image, path, FAST))
+    assert seen == [2, 3, 4, 5]
+    assert not (path / "done").exists()
+    assert json.loads((path / IDENTITY).read_text())["provenance"]["samples"] == 2
+
+
+def counted(function: Any, seen: list[int]) -> Any:
+    def counting(self: LargeRun, number: int) -> Any:
+        seen.append(number)
+        return function(self, number)
+
+    return counting
+
+
+@pytest.mark.parametrize("change", ["seed", "model", "pixels"])
+def test_another_run_is_not_mixed_in(tmp_path: Path, change: str) -> None:
+    model, image, path = make_spacing_model(), noise_picture(70, 40), tmp_path / "a.zarr"
+    LargeRun(model, image, path, FAST)
+    other = {
+        "seed": (model, image, FAST.replace(seed=1)),
+        "pixels": (model, image.replace(array=image.array + 1), FAST),
+    }
+    if change == "model":
+        changed = make_spacing_model()
+        next(changed.parameters()).data[0] += 1
+        other["model"] = (changed, image, FAST)
+    model, image, config = other[change]
+    with pytest.raises(InputError, match="half-written result of other settings, another model or another image"):
+        LargeRun(model, image, path, config)
+    to_end(segment_large(model, image, path, config, overwrite=True))
+    with pytest.raises(InputError, match="holds another result"):
+        LargeRun(make_spacing_model(), noise_picture(70, 44), path, FAST)
+
+
+def test_another_content_is_another_image(tmp_path: Path) -> None:
+    model, image, path = make_spacing_model(), noise_picture(70, 40), tmp_path / "a.zarr"
+    to_end(segment_large(model, image, path, FAST, content="one"))
+    assert LargeRun(model, image, path, FAST, overwrite=True, content="one").todo() == []
+    with pytest.raises(InputError, match="holds another result"):
+        LargeRun(model, image, path, FAST, content="two")
+    assert LargeRun(model, image, path, FAST, overwrite=True, content="two").todo() == [0, 1]
+
+
+def test_a_frame_that_was_changed_changes_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five frames, the second is none of those that tell the intensities of the whole."""
+    monkeypatch.setattr("napari_ldseg.plan._level.MAX_PLANE", 100)
+    model = save_model(make_spacing_model(), tmp_path / "tiny.safetensors", "# Tiny\n")
+    stack = np.random.default_rng(0).integers(0, 255, (5, 40, 40, 3), dtype=np.uint8)
+
+    def spread(out: str) -> Any:
+        tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb", metadata={"axes": "TYXS"})
+        assert segment_folder(tmp_path / "a.tif", tmp_path / out, model, FAST, overwrite=True).count("done") == 1
+        return np.asarray(read_image(tmp_path / out / "a_ldseg.zarr").array)
+
+    before = spread("out")
+    stack[1] = 255 - stack[1]
+    after = spread("out")
+    assert [bool((a != b).any()) for a, b in zip(before, after, strict=True)] == [False, True, False, False, False]
+    assert np.array_equal(after, spread("fresh"))
+
+
+def test_intensities_are_those_of_the_whole(tmp_path: Path) -> None:
+    model = make_spacing_model()
+    model.config = model.config.replace(input={**model.config.input.model_dump(), "normalization": "minmax"})
+    # The left half is dark: scaled on its own, it would look like the right half.
+    picture = noise_picture(64, 128)
+    dark = np.concatenate([picture.array[:, :64] // 4, picture.array[:, 64:]], axis=1)
+    image = picture.replace(array=da.from_array(dark, chunks=32))
+    result = to_end(segment_large(model, image, tmp_path / "a.zarr", FAST))
+    whole = to_end(segment(model, image.replace(array=dark), FAST.replace(tiles="always")))
+    assert np.allclose(result.sd[0][:], whole.sd, atol=1e-5)
+
+
+def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 400 million pixels one block is computed, for which only the chunks around it are made."""
+    monkeypatch.setattr(large, "BLOCK_SIDE", {2: 256})
+    made: list[tuple[int, ...]] = []
+
+    def chunk(block_id: tuple[int, ...] = ()) -> Any:
+        made.append(block_id)
+        return np.full((500, 500, 3), 100, np.uint8)
+
+    sides = ((500,) * 40, (500,) * 40, (3,))
+    array = da.map_blocks(chunk, chunks=sides, dtype=np.uint8, meta=np.empty((0,) * 3, np.uint8))
+    coarse = Image(da.full((100, 100, 3), 100, dtype=np.uint8), "yxc", (200.0,) * 2, "micrometer")
+    image = Image(array, "yxc", (1.0, 1.0), "micrometer", "slide", (coarse,))
+    run = LargeRun(make_spacing_model(), image, tmp_path / "a.zarr", FAST.replace(tile=512, samples=1))
+    last = run.blocks - 1
+    for _ in run.segment_block(last):
+        pass
+    assert last == 79**2 - 1
+    assert {index[:2] for index in made} == {(y, x) for y in (38, 39) for x in (38, 39)}
+    assert len(run.todo()) == last
+
+
+def test_models_of_whole_images_have_nothing_to_gain(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sees the whole image at once"):
+        to_end(segment_large(make_tiny_model(2), noise_picture(70, 40), tmp_path / "a.zarr"))
+
+
+def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = save_model(make_spacing_model(), tmp_path / "tiny.safetensors", "# Tiny\n")
+    picture = noise_picture(70, 40)
+    write_image(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
+    arguments = ["segment", tmp_path / "a.zarr", "--model", model, "--samples", 2, "--steps", 1, "--device", "cpu"]
+    assert run(*arguments, "--out", tmp_path / "small").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "small").glob("a_*")) == ["a_labels.ome.zarr", "a_sd.ome.zarr"]
+    monkeypatch.setattr("napari_ldseg.plan._level.MAX_PLANE", 2000)
+    assert run(*arguments, "--out", tmp_path / "large").exit_code == 0
+    assert [path.name for path in (tmp_path / "large").glob("a_*")] == ["a_ldseg.zarr"]
+    labels = read_image(tmp_path / "large" / "a_ldseg.zarr" / LABELS)
+    assert labels.shape == (70, 40)
+    result = run(*arguments, "--out", tmp_path / "large")
+    assert "1 of 1 images segmented" in result.output
+    assert "(1 of them earlier)" in result.output

@@ -1,0 +1,169 @@
+"""The thread: whatever happens in it reaches the user, and a stop keeps what there is."""
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QLabel
+
+from ..._qt.threads._background import _GOING, Done, Task
+from ..._qt.threads._segmentation import Engine, Job, Outcome, Run, engine
+from ...checkpoints import save_model
+from ...config import SegmentConfig
+from ...data import Image
+from ...errors import CheckpointError, EngineError
+from ...inference import Progress, Segmentation
+from ..builders import make_ramp, make_tiny_model
+from ..qt_fixtures import fake_engine
+
+MODEL = Path("model.safetensors")
+
+
+def make_job(samples: int = 2, model: Path = MODEL) -> Job:
+    return Job(Image(make_ramp((16, 20)), "yx"), model, SegmentConfig(samples=samples))
+
+
+def finish(qtbot: QtBot, run: Run) -> Outcome:
+    with qtbot.waitSignal(run.finished, timeout=20_000) as finished:
+        run.start()
+    outcome: Outcome = finished.args[0]
+    return outcome
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error"), EngineError("no memory"), MemoryError(), KeyError("x")])
+def test_every_error_arrives_with_what_was_computed(qtbot: QtBot, error: Exception) -> None:
+    """A worker of superqt would drop the RuntimeError without any signal."""
+    outcome = finish(qtbot, Run(lambda job: fake_engine(job, error=error), make_job()))
+    assert outcome.error is error
+    assert outcome.result is not None
+    assert outcome.result.samples == 1
+
+
+def test_error_before_the_first_step_arrives(qtbot: QtBot) -> None:
+    def broken(job: Job) -> Generator[Progress, None, Segmentation]:
+        raise RuntimeError("at once")
+
+    assert str(finish(qtbot, Run(broken, make_job())).error) == "at once"
+
+
+def test_a_run_that_nobody_holds_lives_to_its_end(qtbot: QtBot) -> None:
+    """Freed by its own thread (as when the dock closes during a run), its signals would end the process."""
+    outcomes: list[Outcome] = []
+    for _ in range(50):
+        for _ in range(4):
+            run = Run(lambda job: fake_engine(job, pause=0.0005), make_job(3))
+            run.finished.connect(outcomes.append)
+            run.start()
+        del run
+        gc.collect()
+        qtbot.wait(5)
+    qtbot.waitUntil(lambda: len(outcomes) == 200)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_widget_that_is_gone_is_not_told(qtbot: QtBot, gone: bool) -> None:
+    owner, told, going = QLabel(), list[str](), threading.Event()
+    task = Task(going.wait)
+
+    def tell(done: Done) -> None:
+        owner.setText(str(done.value))
+        told.append(owner.text())
+
+    task.inform(owner, tell)
+    task.start()
+    if gone:
+        with qtbot.waitSignal(owner.destroyed):
+            owner.deleteLater()
+    going.set()
+    qtbot.waitUntil(lambda: task not in _GOING)
+    assert told == ([] if gone else ["True"])
+
+
+def test_result_arrives_once_and_is_the_viewers_own(qtbot: QtBot) -> None:
+    outcome = finish(qtbot, Run(fake_engine, make_job(3)))
+    assert (outcome.error, outcome.stopped) == (None, False)
+    assert outcome.result is not None
+    assert outcome.result.samples == 3
+    assert outcome.result.labels.shape == (16, 20)
+
+
+def test_stop_keeps_what_was_computed_and_closes_the_engine(qtbot: QtBot) -> None:
+    closed: list[bool] = []
+
+    def endless(job: Job) -> Generator[Progress, None, Segmentation]:
+        try:
+            return (yield from fake_engine(job, pause=0.005))
+        finally:
+            closed.append(True)
+
+    run = Run(endless, make_job(1000))
+    with qtbot.waitSignal(run.progressed, check_params_cb=lambda progress: progress.preview is not None):
+        run.start()
+    with qtbot.waitSignal(run.finished) as finished:
+        run.stop()
+    outcome = finished.args[0]
+    assert outcome.stopped
+    assert outcome.result is not None
+    assert 1 <= outcome.result.samples < 1000
+    assert closed == [True]
+
+
+def test_a_fast_engine_does_not_flood_the_viewer(qtbot: QtBot) -> None:
+    seen: list[Progress] = []
+    run = Run(lambda job: fake_engine(job, pause=0.0005), make_job(300))
+    run.progressed.connect(seen.append)
+    start = time.monotonic()
+    finish(qtbot, run)
+    seconds = time.monotonic() - start
+    previews = [progress for progress in seen if progress.preview is not None]
+    assert previews[0].done <= 6
+    assert len(previews) <= seconds / 0.3 + 1
+    assert len(seen) <= seconds / 0.05 + len(previews) + 1
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    return save_model(make_tiny_model(2), tmp_path / "tiny.safetensors", "# Tiny")
+
+
+def test_the_real_engine_loads_and_segments(qtbot: QtBot, tiny_file: Path) -> None:
+    stages: list[str] = []
+    run = Run(engine, make_job(2, tiny_file))
+    run.progressed.connect(lambda progress: stages.append(progress.stage))
+    outcome = finish(qtbot, run)
+    assert outcome.error is None
+    assert outcome.result is not None
+    assert (outcome.result.labels.shape, outcome.result.samples) == ((16, 20), 2)
+    assert stages[0] == "Loading the model"
+
+
+def test_a_missing_model_is_said_in_words(qtbot: QtBot, tmp_path: Path) -> None:
+    real: Engine = engine
+    outcome = finish(qtbot, Run(real, make_job(1, tmp_path / "gone.safetensors")))
+    assert isinstance(outcome.error, CheckpointError)
+    assert "gone.safetensors" in str(outcome.error)
+
+
+def test_lazy_arrays_are_read_in_the_thread(qtbot: QtBot) -> None:
+    da = pytest.importorskip("dask.array")
+    lazy = Image(da.from_array(make_ramp((16, 20))), "yx")
+    outcome = finish(qtbot, Run(fake_engine, Job(lazy, MODEL, SegmentConfig(samples=1))))
+    assert outcome.result is not None
+    assert np.array_equal(outcome.result.labels, make_ramp((16, 20)) < make_ramp((16, 20)).mean())
+
+
+def test_torch_is_imported_with_the_garbage_collector_back_on() -> None:
+    code = (
+        "import gc, sys\nfrom napari_ldseg._qt.threads._import_torch import import_torch\n"
+        "assert 'torch' not in sys.modules; "
+        "import_torch(); import_torch(); print('torch' in sys.modules, gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["True", "True"]

@@ -1,0 +1,117 @@
+"""What a Dask worker does: one image, or one block of a large image."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..config import Device, SegmentConfig
+from ..data import read_image
+from ._image import check_writable, fingerprint, is_large_file, large_path, segment_file
+from ._outputs import Task
+from ._record import Record
+from ._update import reason_of
+
+if TYPE_CHECKING:
+    from ..inference import LargeRun
+    from ..networks import LDSeg
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told: a few hundred bytes."""
+
+    task: Task
+    out: Path
+    model: Path
+    model_sha256: str
+    config: SegmentConfig
+    overwrite: bool
+    workers_on: dict[str, int]
+    part: "Part"
+    # Of another batch, a worker may hold the plan of a folder that is gone; the hash is known for blocks.
+    batch: str
+    image_sha256: str = ""
+
+
+# What a job does of an image: the whole, unless it turns out to be large; one block of a large one; or the rest.
+Part = Literal["first"] | int | Literal["rest"]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The answer for an image that is too large for memory: these blocks of it are to do."""
+
+    numbers: tuple[int, ...]
+    image_sha256: str
+
+
+# The record, why it failed, what there is to do of a large image, or the number of the block that is written.
+Outcome = Record | str | Blocks | int
+
+
+def segment_remotely(job: Job) -> Outcome:
+    """Do a part of one file, on a worker."""
+    import dask
+
+    try:
+        # Lazy images are read here and now: on the cluster they would wait for this very task.
+        with _ONE_AT_A_TIME, dask.config.set(scheduler="synchronous"):
+            _share_cores(job.workers_on)
+            model = _model(job.model, job.config.device)
+            if model.sha256 != job.model_sha256:
+                return f"the worker has another file as {job.model}; all need the same storage"
+            if isinstance(job.part, int):
+                deque(_plan_of(job, model, job.image_sha256).segment_block(job.part), maxlen=0)
+                return job.part
+            if job.part == "first" and is_large_file(model, read_image(job.task.image), job.config):
+                check_writable(job.out)
+                digest = fingerprint(job.task.image).sha256
+                return Blocks(tuple(_plan_of(job, model, digest).todo()), digest)
+            steps = segment_file(model, job.task, job.out, job.config, overwrite=job.overwrite)
+            while True:
+                next(steps)
+    except StopIteration as end:
+        record: Record = end.value
+        return record
+    except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
+        return reason_of(error)
+
+
+def _plan_of(job: Job, model: "LDSeg", content: str) -> "LargeRun":
+    return _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite, content, job.batch)
+
+
+@lru_cache(maxsize=1)
+def _large_run(
+    model: "LDSeg", image: Path, path: Path, config: SegmentConfig, overwrite: bool, content: str, batch: str
+) -> "LargeRun":
+    """Keep the plan of a large image for its next block in the same batch."""
+    from ..inference import LargeRun
+
+    del batch
+    return LargeRun(model, read_image(image), path, config, overwrite=overwrite, content=content)
+
+
+@lru_cache(maxsize=1)
+def _model(path: Path, device: Device) -> "LDSeg":
+    """Keep the model for the next image: it is loaded once in each process."""
+    from ..checkpoints import load_model
+
+    return load_model(path, device)
+
+
+def _share_cores(workers_on: dict[str, int]) -> None:
+    """Take this worker's share of the computer's cores (Dask itself allows one)."""
+    import torch
+    from dask.system import CPU_COUNT
+    from distributed import get_worker
+    from distributed.comm.addressing import get_address_host
+
+    share = max(1, CPU_COUNT // workers_on.get(get_address_host(get_worker().address), 1))
+    if torch.get_num_threads() != share:
+        torch.set_num_threads(share)

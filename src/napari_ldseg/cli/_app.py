@@ -1,0 +1,101 @@
+"""The command line: segment files, evaluate masks, train, import and export models, open the demo.
+
+Exit codes: 0 done, 1 some files failed, 2 wrong use, 130 interrupted.
+torch and the viewer are imported by the commands that need them, so that ``--help`` is instant.
+"""
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .._version import __version__
+from ..config import DemoSample, SegmentConfig
+from ..errors import InputError
+from ._cardiac import cardiac
+from ._common import border, given, number, say, setting
+from ._dataset import dataset
+from ._evaluate import evaluate
+from ._exchange import export, imports
+from ._measure import measure
+from ._segment import segment
+from ._train import fine_tune, train
+
+QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Latent diffusion segmentation with uncertainty (LDSeg).",
+)
+
+
+def main() -> None:
+    """Run the command line (the entry point ``napari-ldseg``)."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"napari-ldseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Latent diffusion segmentation with uncertainty (LDSeg)."""
+
+
+for command in (segment, measure, cardiac, evaluate, train, fine_tune, export):
+    app.command()(command)
+app.add_typer(imports, name="import")
+app.add_typer(dataset, name="dataset")
+
+
+@app.command()
+@border("Interrupted.")
+def models() -> None:
+    """List the models that can be used by name."""
+    from ..checkpoints import list_models, user_folder
+
+    with warnings.catch_warnings(record=True) as refused:
+        warnings.simplefilter("always")
+        entries = list_models()
+    table = Table("Name", "Segments", "Score", "From")
+    for entry in entries:
+        table.add_row(entry.name, entry.title, entry.score, "this package" if entry.bundled else str(entry.path))
+    Console().print(table)
+    for warning in refused:
+        say(str(warning.message), "yellow")
+    say(f"Your own models belong in {user_folder()}.")
+
+
+@app.command()
+@border("Interrupted.")
+def demo(
+    screenshot: Annotated[
+        Path | None, typer.Option("--screenshot", help="Press Segment, save a picture of the window, and exit.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the one for the sample.")
+    ] = None,
+    samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
+    sample: Annotated[
+        DemoSample, typer.Option("--sample", help="Colon glands, an echocardiography phantom, or a knee-like volume.")
+    ] = "gland",
+) -> None:
+    """Open napari with a sample image and the LDSeg widget."""
+    config = SegmentConfig.parse(given(samples=number(samples)))
+    if not any(importlib.util.find_spec(name) for name in QT_BINDINGS):
+        raise InputError("No Qt binding is installed, so napari cannot open; run: pip install 'napari-ldseg[all]'")
+    from .._qt import demo as run
+
+    run(screenshot, config.samples, model, sample)

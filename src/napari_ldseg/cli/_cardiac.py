@@ -1,0 +1,48 @@
+"""`napari-ldseg cardiac`: curves, volumes and ejection fraction of an echocardiogram."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import CardiacConfig, VolumeMethod
+from ._common import border, given, refuse_existing, say, setting
+
+
+@border("Interrupted; nothing was written.")
+def cardiac(
+    labels: Annotated[
+        Path, typer.Argument(metavar="LABELS", help="Label mask of a cine, for example one that `segment` wrote.")
+    ],
+    second: Annotated[
+        Path | None, typer.Argument(metavar="LABELS_2CH", help="The two-chamber view of the same heart: biplane.")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_cardiac.csv and <stem>_cardiac.json.")],
+    samples: Annotated[
+        Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples.tif beside the labels.")
+    ] = None,
+    samples_2ch: Annotated[
+        Path | None, typer.Option("--samples-2ch", help="The same for the two-chamber view.")
+    ] = None,
+    method: Annotated[VolumeMethod | None, setting(CardiacConfig, "method", "--method")] = None,
+    interval: Annotated[float | None, setting(CardiacConfig, "interval", "--interval")] = None,
+    lv: Annotated[int | None, setting(CardiacConfig, "lv", "--lv")] = None,
+    myocardium: Annotated[int | None, setting(CardiacConfig, "myocardium", "--myocardium")] = None,
+    atrium: Annotated[int | None, setting(CardiacConfig, "atrium", "--atrium")] = None,
+    ed: Annotated[int | None, typer.Option("--ed", help="Frame of end-diastole, from 0. Default: found.")] = None,
+    es: Annotated[int | None, typer.Option("--es", help="Frame of end-systole, from 0. Default: found.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+) -> None:
+    """Measure an echocardiogram: areas over the beat, LV volumes and ejection fraction, with intervals over samples."""
+    from ..cardiac import cardiac_provenance, cardiac_words, read_cardiac, write_cardiac
+
+    config = CardiacConfig.parse(given(method=method, interval=interval, lv=lv, myocardium=myocardium, atrium=atrium))
+    files = [out / f"{labels.stem}_cardiac{suffix}" for suffix in (".csv", ".json")]
+    refuse_existing(files, overwrite)
+    found = read_cardiac(labels, second, samples=(samples, samples_2ch), config=config)
+    found = found.at(found.ed if ed is None else ed, found.es if es is None else es)
+    provenance = cardiac_provenance([path for path in (labels, second) if path is not None])
+    for file in files:
+        write_cardiac(found, file, provenance)
+    say(f"{', '.join(cardiac_words(found).values())}. Written to {files[0]} and {files[1].name}.")

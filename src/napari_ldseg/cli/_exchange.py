@@ -1,0 +1,98 @@
+"""`napari-ldseg import keras`, `napari-ldseg import torch` and `napari-ldseg export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..config import ModelConfig
+from ..errors import InputError
+from ._common import border, given, read_json, refuse_existing, say
+
+if TYPE_CHECKING:
+    from ..networks import LDSeg
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where the model goes: a folder, or a .safetensors file.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the model.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there.")]
+
+imports = typer.Typer(no_args_is_help=True, help="Turn files of other programs into a model.")
+
+
+@imports.command("keras")
+@border("Interrupted; nothing was written.")
+def import_from_keras(
+    folder: Annotated[Path, typer.Argument(help="Folder of labelEncoder*, labelDecoder*, imageEncoder*, denoiser*.")],
+    out: Out,
+    name: Name = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import a model of the LDSeg authors' TensorFlow release, 2D or 3D, from its four HDF5 files."""
+    from ..checkpoints import file_to_write
+    from ..exchange import import_keras
+
+    refuse_existing([file_to_write(out)], overwrite)
+    _save(import_keras(folder, name), out)
+
+
+@imports.command("torch")
+@border("Interrupted; nothing was written.")
+def import_torch(
+    file: Annotated[Path, typer.Argument(help="A .pt, .pth or .ckpt file with weights of napari-ldseg's networks.")],
+    out: Out,
+    settings: Annotated[Path | None, typer.Option("--config", help="JSON file with the model's settings.")] = None,
+    like: Annotated[str | None, typer.Option("--like", help="Take the settings of this model.")] = None,
+    name: Name = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import a PyTorch state_dict of napari-ldseg's own networks; code in the file is never run."""
+    from .. import exchange
+    from ..checkpoints import file_to_write, find_model, read_header
+
+    refuse_existing([file_to_write(out)], overwrite)
+    if settings is not None and like is None:
+        config = ModelConfig.parse(_model_settings(settings))
+    elif like is not None and settings is None:
+        config = read_header(find_model(like)).config
+    else:
+        raise InputError("Give the settings of the networks, either by --config FILE or by --like MODEL.")
+    _save(exchange.import_torch(file, config.replace(**given(name=name))), out)
+
+
+def _model_settings(path: Path) -> dict[str, Any]:
+    """Read a model's settings, alone or as ``{"model": {...}}`` in a file of `train`."""
+    values = read_json(path)
+    values = values.get("model", values) if isinstance(values, dict) else values
+    if not isinstance(values, dict):
+        raise InputError(f"The settings file {path} must hold a table: the model's settings.")
+    return values
+
+
+def _save(model: "LDSeg", out: Path) -> None:
+    """Save an imported model, and say how to use it."""
+    from ..checkpoints import save_model
+
+    path = save_model(model, out)
+    say(f"The model is {path}; use it with `napari-ldseg segment IN... --model {out}`.")
+
+
+@border("Interrupted; the export is not complete.")
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model (see `models`), or its file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the TorchScript files and rdf.yaml.")],
+    samples: Annotated[int, typer.Option("--samples", "-n", help="Samples that segmenter.pt draws.")] = 8,
+    author: Annotated[list[str] | None, typer.Option("--author", help="For rdf.yaml; may be repeated.")] = None,
+    license_id: Annotated[str | None, typer.Option("--license", help="SPDX identifier, for example CC-BY-4.0.")] = None,
+) -> None:
+    """Write a model as TorchScript with a bioimage.io description, and check that it computes the same."""
+    from ..checkpoints import load_model
+    from ..exchange import export_model
+
+    written = export_model(load_model(model), out, samples=samples, authors=tuple(author or ()), license_id=license_id)
+    table = Table("File", "Largest difference from the model")
+    for file in written:
+        table.add_row(file.path.name, f"{file.difference:.1e}")
+    Console().print(table)
+    say(f"{len(written)} networks and rdf.yaml are in {out}.")

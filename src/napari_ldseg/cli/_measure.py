@@ -1,0 +1,46 @@
+"""`napari-ldseg measure`: objects with error bars."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import MeasureConfig
+from ..errors import InputError
+from ._common import border, given, refuse_existing, say, setting
+
+
+@border("Interrupted; the files that were finished are written.")
+def measure(
+    labels: Annotated[
+        list[Path], typer.Argument(metavar="LABELS...", help="Label masks, for example those that `segment` wrote.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>.csv, <stem>.geojson and <stem>.html.")],
+    image: Annotated[
+        Path | None, typer.Option("--image", help="The image, for intensities and pictures (with one LABELS file).")
+    ] = None,
+    sd: Annotated[Path | None, typer.Option("--sd", help="SD map. Default: <stem>_sd beside the labels.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples beside the labels.")
+    ] = None,
+    smallest: Annotated[int | None, setting(MeasureConfig, "smallest", "--smallest")] = None,
+    interval: Annotated[float | None, setting(MeasureConfig, "interval", "--interval")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+) -> None:
+    """Measure objects, with error bars where their samples were kept: CSV, GeoJSON (QuPath) and a page."""
+    from ..reports import read_report, write_report
+
+    config = MeasureConfig.parse(given(smallest=smallest, interval=interval))
+    if len(labels) > 1 and (image, sd, samples) != (None, None, None):
+        raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
+    from ..data import stem
+
+    outputs = {path: [out / f"{stem(path)}{suffix}" for suffix in (".csv", ".geojson", ".html")] for path in labels}
+    refuse_existing((file for files in outputs.values() for file in files), overwrite)
+    if len({files[0].name.casefold() for files in outputs.values()}) < len(set(labels)):
+        raise InputError("Two of the LABELS files have one name; measure them into two folders.")
+    for path, files in outputs.items():
+        report = read_report(path, image=image, sd=sd, samples=samples, config=config)
+        for file in files:
+            write_report(report, file)
+        say(f"{path.name}: {len(report.measurements)} objects measured into {files[0]}.")

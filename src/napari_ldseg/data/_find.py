@@ -1,0 +1,81 @@
+"""Find the images that files, folders and patterns name."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InputError
+from ._names import READABLE, format_of, is_label_name, label_stem, natural_key, stem
+
+_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|ldseg)$", re.IGNORECASE)
+_WILDCARDS = re.compile(r"[*?\[]")
+
+
+def is_one_picture(path: Path) -> bool:
+    """Whether a path is one image by itself: a file, or the folder of an OME-Zarr."""
+    return path.is_file() or (path.is_dir() and format_of(path) == "ome-zarr")
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """All images of a folder (not of its subfolders), naturally sorted; hidden files are left out.
+
+    A subfolder that is one DICOM series is one image. An OME-Zarr or a folder of DICOM slices is itself the only one.
+    """
+    if is_one_picture(folder):
+        return [folder]
+    files = sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_key)
+    slices = [path for path in files if path.is_file() and format_of(path) == "dicom"]
+    return [folder] if len(slices) > 1 and len(slices) == len(files) and _is_series(slices) else files
+
+
+def find_images(inputs: Sequence[Path]) -> list[Path]:
+    """Turn files, folders and patterns into the list of images that they mean.
+
+    A file is taken as it is. Of a folder (not of its subfolders) and of a pattern such as ``slides/*.png`` the files
+    that :func:`read_image` can read are taken in natural order, without annotations (``*_anno*``, and ``a_gt`` beside
+    ``a``) and without our own results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``). A folder that is one DICOM
+    series is one image. Each image comes once, where it was first named.
+
+    Raises
+    ------
+    InputError
+        Where one of the inputs is missing or means no image at all.
+    """
+    if not inputs:
+        raise InputError("No image was named; name image files, folders or patterns such as 'slides/*.png'.")
+    found: dict[Path, None] = {}
+    for given in map(Path, inputs):
+        if is_one_picture(given):
+            found[given] = None
+            continue
+        if given.is_dir():
+            candidates = picture_files(given)
+        elif _WILDCARDS.search(given.name):
+            candidates = sorted(filter(_is_picture, given.parent.glob(given.name)), key=natural_key)
+        else:
+            raise InputError(f"{given} does not exist; check the path.")
+        names = {stem(path) for path in candidates}
+        images = [
+            path
+            for path in candidates
+            if not _NOT_AN_IMAGE.search(stem(path)) and not (is_label_name(path) and label_stem(path) in names)
+        ]
+        if not images:
+            raise InputError(f"No image was found in {given}. {READABLE}.")
+        found.update(dict.fromkeys(images))
+    return list(found)
+
+
+def _is_picture(path: Path) -> bool:
+    return not path.name.startswith(".") and format_of(path) is not None
+
+
+def _is_series(slices: Sequence[Path]) -> bool:
+    """Whether DICOM files are slices of one series, and not pictures or cines of their own, or damaged."""
+    from ._read import _DAMAGE
+    from .formats._dicom import is_series
+
+    try:
+        return is_series(slices)
+    except _DAMAGE:  # what is wrong with which file is said when it is read
+        return False

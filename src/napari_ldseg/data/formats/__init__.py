@@ -1,0 +1,1 @@
+"""File formats, one module each; `_registry` is their table."""

@@ -1,0 +1,139 @@
+"""The formats, in one table: how each is read, how results are written to it, where their provenance stands."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..._util import replacing
+from ...errors import InputError
+from .._geometry import Geometry
+from .._image import Image
+from .._names import SUFFIXES_OF, format_of
+from ._axes_note import KEY
+from ._dicom import read_dicom
+from ._metaimage import metaimage_notes, read_metaimage, save_metaimage
+from ._nifti import nifti_notes, read_nifti, save_nifti
+from ._ome_zarr import ome_zarr_notes, read_ome_zarr, save_ome_zarr
+from ._picture import read_picture
+from ._tiff import as_image, read_tiff, save_imagej, save_ome, tiff_notes
+from ._video import read_cine
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file; its name and suffixes are those of ``SUFFIXES_OF``.
+
+    Attributes
+    ----------
+    read : callable (path, palette) -> Image
+        ``palette``: whether a palette picture becomes colours (images) or stays indices (labels).
+    save : callable (path, image, metadata) -> None, or None
+        Writes a file; None where results cannot be written in this format.
+    notes : callable (path) -> dict, or None
+        Reads the metadata that ``save`` was given.
+    """
+
+    read: Callable[[Path, bool], Image]
+    save: Callable[[Path, Image, Mapping[str, Any]], None] | None = None
+    notes: Callable[[Path], dict[str, Any]] | None = None
+
+
+def _read_zarr(path: Path, palette: bool) -> Image:
+    """Open an OME-Zarr; it holds no palettes."""
+    del palette
+    return read_ome_zarr(path)
+
+
+FORMATS = {
+    "tif": Format(read_tiff, save_imagej, tiff_notes),
+    "ome-tif": Format(read_tiff, save_ome, tiff_notes),
+    "picture": Format(read_picture),
+    "nifti": Format(read_nifti, save_nifti, nifti_notes),
+    "mha": Format(read_metaimage, save_metaimage, metaimage_notes),
+    "dicom": Format(read_dicom),
+    "cine": Format(read_cine),
+    "ome-zarr": Format(_read_zarr, save_ome_zarr, ome_zarr_notes),
+}
+WRITABLE = tuple(name for name, row in FORMATS.items() if row.save is not None)
+
+
+def output_suffix(image: Path, wanted: str | None = None) -> str:
+    """Return the suffix of what is made of an image: that of its own format, unless another one is wanted.
+
+    DICOM becomes NIfTI, which holds the place in the patient, too; pictures and cines become TIFF.
+
+    Raises
+    ------
+    InputError
+        Where results cannot be written in the wanted format.
+    """
+    if wanted is not None and wanted not in WRITABLE:
+        raise InputError(f"There is no format {wanted!r} to write; choose one of {', '.join(WRITABLE)}.")
+    own = format_of(image)
+    if own == "nifti" and wanted in (None, "nifti") and image.name.lower().endswith(".nii"):
+        return ".nii"
+    name = wanted or (own if own in WRITABLE else "nifti" if own == "dicom" else "tif")
+    return SUFFIXES_OF[name][0]
+
+
+def write_image(
+    path: Path | str,
+    array: NDArray[Any],
+    axes: str,
+    *,
+    spacing: tuple[float, ...] | None,
+    unit: str,
+    metadata: Mapping[str, Any],
+    geometry: Geometry | None = None,
+) -> None:
+    """Write an image in the format that the name says: ImageJ TIFF, OME-TIFF, NIfTI or MetaImage.
+
+    The file is written beside its place and renamed, so that a failure leaves no half file. A missing folder is made.
+
+    Parameters
+    ----------
+    path : Path
+        Ending in ``.tif``, ``.ome.tif``, ``.nii``, ``.nii.gz`` or ``.mha``.
+    array : array
+        A mask is written as uint8.
+    axes : str
+        One letter for each axis, out of t, p, s, z, c, y, x; several frame axes are written as one, and
+        :func:`read_image` unfolds them again.
+    spacing : tuple of float or None
+        Pixel size ((Z), Y, X) in ``unit``. NIfTI and MetaImage hold it in millimeter.
+    unit : str
+    metadata : mapping
+        Provenance, everything JSON; :func:`read_notes` finds it again.
+    geometry : Geometry, optional
+        Of the source, which has the same grid; NIfTI and MetaImage hold it.
+
+    Raises
+    ------
+    InputError
+        Where array, axes and geometry do not fit, the format cannot hold them, or the disk refuses.
+    """
+    path = Path(path)
+    save = FORMATS[kind].save if (kind := format_of(path)) is not None else None
+    if save is None:
+        endings = ", ".join(SUFFIXES_OF[name][0] for name in WRITABLE)
+        raise InputError(f"{path} cannot be written: its name says no format to write; end it in one of {endings}.")
+    image = as_image(array, axes, spacing=spacing, unit=unit, name=path.name, geometry=geometry)
+    grid = (1,) * (3 - len(image.shape)) + image.shape
+    if geometry is not None and geometry.shape != grid:
+        raise InputError(f"{path.name} of shape {grid} does not lie on the grid {geometry.shape} of its source.")
+    with replacing(path) as partial:
+        save(partial, image, metadata)
+
+
+def read_notes(path: Path | str) -> dict[str, Any]:
+    """Return the provenance that :func:`write_image` noted in a file; empty for files of other origin."""
+    path = Path(path)
+    read = FORMATS[kind].notes if (kind := format_of(path)) is not None else None
+    try:
+        notes = read(path) if read is not None else {}
+    except (OSError, ValueError, EOFError, InputError):
+        return {}
+    return {key: value for key, value in notes.items() if key != KEY}

@@ -1,0 +1,164 @@
+"""Images and the label masks that belong to them."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..data import (
+    LABEL_ENDINGS,
+    READABLE,
+    SUFFIXES,
+    is_label_name,
+    is_one_picture,
+    label_stem,
+    picture_files,
+    shortlist,
+    stem,
+    suffix,
+)
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image, its label mask, and the group (patient, volume) that must not be split between train and test."""
+
+    image: Path
+    labels: Path
+    group: str
+
+
+def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> list[Pair]:
+    """Match images and label masks by the stem of their names.
+
+    Parameters
+    ----------
+    images, labels : Path
+        Two folders, or the same folder twice; or one file each. A label mask is called as its image, or carries
+        one of the endings ``_anno``, ``_label(s)``, ``_mask(s)``, ``_seg`` or ``_gt`` before the suffix.
+        In one common folder it must carry an ending.
+    groups : Path, optional
+        CSV file with a header; the first column names the image (with or without suffix), the second its group.
+        Without it every image is its own group.
+
+    Returns
+    -------
+    list of Pair
+        Naturally sorted by the image's name.
+
+    Raises
+    ------
+    InputError
+        Where a path is missing, where an image or a label mask has no partner or more than one,
+        or where an image has no group.
+    """
+    images, labels = Path(images), Path(labels)
+    for path in (images, labels):
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the path.")
+    matched = [(images, labels)] if is_one_picture(images) and is_one_picture(labels) else _match(images, labels)
+    group_of = _read_groups(groups, [stem(image) for image, _ in matched]) if groups is not None else {}
+    return [Pair(image, label, group_of.get(stem(image), stem(image))) for image, label in matched]
+
+
+def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
+    """Match predicted masks with reference masks by the stem of their names, less the endings that masks have.
+
+    Parameters
+    ----------
+    predictions, references : Path
+        Two folders, or one file each. In a folder of predictions our own ``*_sd`` and ``*_mean`` are left out, and in
+        one of references the images, where they lie beside masks with an ending (``a.png`` and ``a_anno.png``).
+        References without a prediction are an error, and so are predictions without a reference.
+
+    Returns
+    -------
+    list of (prediction, reference)
+        Naturally sorted.
+
+    Raises
+    ------
+    InputError
+        Where a path is missing or a mask has no partner, or more than one.
+    """
+    for path in map(Path, (predictions, references)):
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the path.")
+    if is_one_picture(predictions) and is_one_picture(references):
+        return [(predictions, references)]
+    found, real = (_masks_of(path, what) for path, what in ((predictions, "predictions"), (references, "references")))
+    if not found:
+        raise InputError(f"No mask was found in {predictions}. {READABLE}.")
+    for one, other, (here, there) in (
+        (found, real, ("prediction", "reference")),
+        (real, found, ("reference", "prediction")),
+    ):
+        if alone := [path.name for name, path in one.items() if name not in other]:
+            raise InputError(
+                f"{len(alone)} of the {here}s have no {there}: {shortlist(alone)}. Masks belong together that are "
+                f"called the same, but for one of the endings {', '.join(LABEL_ENDINGS)}."
+            )
+    return [(path, real[name]) for name, path in found.items()]
+
+
+def _masks_of(path: Path, what: str) -> dict[str, Path]:
+    files = picture_files(path) if path.is_dir() else [path]
+    masks = [file for file in files if is_label_name(file)]
+    masks = masks or [file for file in files if not stem(file).lower().endswith(("_sd", "_mean"))]
+    return _unique({file: label_stem(file) for file in masks}, what)
+
+
+def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
+    image_files = picture_files(images) if images.is_dir() else [images]
+    label_files = picture_files(labels) if labels.is_dir() else [labels]
+    if images.resolve() == labels.resolve():
+        image_files = [path for path in image_files if not is_label_name(path)]
+        label_files = [path for path in label_files if is_label_name(path)]
+    if not image_files:
+        raise InputError(f"No image was found in {images}. {READABLE}.")
+    image_of = _unique({path: stem(path) for path in image_files}, "images")
+    label_of = _unique(
+        {path: stem(path) if stem(path) in image_of else label_stem(path) for path in label_files},
+        "label masks",
+    )
+    hint = f"A label mask is called as its image, or with one of the endings {', '.join(LABEL_ENDINGS)}"
+    if alone := [path.name for name, path in image_of.items() if name not in label_of]:
+        raise InputError(f"{len(alone)} images in {images} have no label mask: {shortlist(alone)}. {hint}.")
+    if alone := [path.name for name, path in label_of.items() if name not in image_of]:
+        raise InputError(f"{len(alone)} label masks in {labels} have no image: {shortlist(alone)}. {hint}.")
+    return [(path, label_of[name]) for name, path in image_of.items()]
+
+
+def _unique(name_of: dict[Path, str], what: str) -> dict[str, Path]:
+    """Invert, refusing two files of one name."""
+    found: dict[str, Path] = {}
+    for path, name in name_of.items():
+        if name in found:
+            raise InputError(
+                f"Two {what} answer to {name!r}: {found[name].name} and {path.name}; move or rename one of them."
+            )
+        found[name] = path
+    return found
+
+
+def _read_groups(path: Path, names: list[str]) -> dict[str, str]:
+    """Group of each name, out of the first two columns of a CSV file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The groups file {path} cannot be read ({error}); it must be a CSV file in UTF-8.") from error
+    header = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    group_of = {_without_suffix(row[0]): row[1] for row in rows if len(row) > 1 and row[1]}
+    if missing := [name for name in names if name not in group_of]:
+        raise InputError(
+            f"{len(missing)} images have no group in {path}: {shortlist(missing)}. "
+            "The first column must name the image, the second its group, under one line of header."
+        )
+    return group_of
+
+
+def _without_suffix(name: str) -> str:
+    return stem(Path(name)) if suffix(Path(name)) in SUFFIXES else name

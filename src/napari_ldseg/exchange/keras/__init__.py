@@ -1,0 +1,1 @@
+"""Models of the LDSeg authors' implementation, read from their Keras files without TensorFlow."""

@@ -1,0 +1,7 @@
+from ._fine_tune import fine_tune
+from ._process import TrainProcess, unfinished_runs
+from ._progress import Epoch
+from ._train import train
+from ._trainer import stop_training
+
+__all__ = ["Epoch", "TrainProcess", "fine_tune", "stop_training", "train", "unfinished_runs"]
