@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
+from ..inference import Segmentation
 from ..measure import Measured, Measurement, measure_objects
 from ..networks import LDSeg
 
@@ -53,6 +54,13 @@ def to_end(run: Generator[Any, None, Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+
+def mean_of(result: Segmentation | None) -> NDArray[np.float32]:
+    """The mean map, which a result in memory has."""
+    assert result is not None
+    assert result.mean is not None
+    return result.mean
 
 
 def measured_to_end(source: Measured, config: MeasureConfig) -> list[Measurement]:

@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..checkpoints import find_model, read_header
-from ..config import SegmentConfig
+from ..config import PartConfig, SegmentConfig
 from ..data import find_images, shortlist
 from ..errors import CheckpointError, InputError
-from ._image import large_path
+from ._image import large_path, settings_of
 from ._outputs import Task, plan_outputs
 from ._record import RECORDS, Fingerprint, Record, record_path
 from ._report import REPORTS
@@ -49,6 +49,12 @@ class Batch:
     config: SegmentConfig
     out: Path
     overwrite: bool
+    part: PartConfig = field(default_factory=PartConfig)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that determines the results, as JSON."""
+        return settings_of(self.config, self.part)
 
     @property
     def waiting(self) -> list[int]:
@@ -78,6 +84,7 @@ def plan_batch(
     config: SegmentConfig | None = None,
     kinds: tuple[str, ...] = ("labels", "sd"),
     *,
+    part: PartConfig | None = None,
     written: str | None = None,
     overwrite: bool = False,
     report: Callable[[int, int], None] = lambda _done, _total: None,
@@ -98,6 +105,8 @@ def plan_batch(
     config : SegmentConfig, optional
     kinds : tuple of str
         Which outputs are made of each image: ``"labels"``, ``"sd"``, ``"mean"``, ``"samples"``.
+    part : PartConfig, optional
+        Other axes, some frames or a region of each image.
     written : str, optional
         Format of the outputs (``"tif"``, ``"ome-tif"``, ``"nifti"``, ``"mha"``, ``"ome-zarr"``); by default each
         image's own.
@@ -111,7 +120,7 @@ def plan_batch(
     InputError, CheckpointError
         Where an input or the model is missing, or outputs would collide.
     """
-    config, out = config or SegmentConfig(), Path(out)
+    config, part, out = config or SegmentConfig(), part or PartConfig(), Path(out)
     path = find_model(model).resolve()
     header = read_header(path)
     try:
@@ -120,12 +129,12 @@ def plan_batch(
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     tasks = plan_outputs(find_images(inputs), out, kinds, written)
     _refuse_reports(out, overwrite)
-    settings = config.model_dump(mode="json")
+    settings = settings_of(config, part)
     items = []
     for done, task in enumerate(tasks, start=1):
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
         report(done, len(tasks))
-    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite)
+    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite, part)
 
 
 def _compare(task: Task, record: Record | None, model: str, settings: dict[str, object], overwrite: bool) -> Item:

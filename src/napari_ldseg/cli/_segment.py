@@ -9,11 +9,14 @@ import typer
 from rich.progress import MofNCompleteColumn
 
 from .._util import follow
-from ..config import BatchConfig, Device, Precision, SamplerName, SegmentConfig, Tiling
+from ..config import BatchConfig, Device, PartConfig, Precision, SamplerName, SegmentConfig, Tiling
 from ._common import border, given, number, progress_bar, say, setting
 
 if TYPE_CHECKING:
     from ..batch import Batch, BatchReport, Update
+
+# Of more images than this, only warnings are shown; report.json has the sentence of each.
+SAID = 10
 
 
 @border("Interrupted; the images that were finished are written. Run the same command again to go on.")
@@ -31,9 +34,9 @@ def segment(
     keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
     tiles: Annotated[Tiling | None, setting(SegmentConfig, "tiles", "--tiles")] = None,
     smoothing: Annotated[float | None, setting(SegmentConfig, "smoothing", "--smoothing")] = None,
-    axes: Annotated[str | None, setting(SegmentConfig, "axes", "--axes")] = None,
-    frames: Annotated[str | None, setting(SegmentConfig, "frames", "--frames")] = None,
-    region: Annotated[str | None, setting(SegmentConfig, "region", "--region")] = None,
+    axes: Annotated[str | None, setting(PartConfig, "axes", "--axes")] = None,
+    frames: Annotated[str | None, setting(PartConfig, "frames", "--frames")] = None,
+    region: Annotated[str | None, setting(PartConfig, "region", "--region")] = None,
     written: Annotated[str | None, setting(BatchConfig, "written", "--format")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
     workers: Annotated[int | None, setting(BatchConfig, "workers", "--workers")] = None,
@@ -59,18 +62,16 @@ def segment(
             keep_mb=keep_mb,
             tiles=tiles,
             smoothing=smoothing,
-            axes=axes,
-            frames=frames,
-            region=region,
         )
     )
+    part = PartConfig.parse(given(axes=axes, frames=frames, region=region))
     run = BatchConfig.parse(given(workers=workers, scheduler=scheduler, overwrite=overwrite, written=written))
     from ..batch import plan_batch
 
     kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
     with _comparing() as report:
         plan = plan_batch(
-            images, model, out, config, kinds, written=run.written, overwrite=run.overwrite, report=report
+            images, model, out, config, kinds, part=part, written=run.written, overwrite=run.overwrite, report=report
         )
     plan.refuse_blocked()
     _conclude(_run(plan, run), out)
@@ -120,9 +121,10 @@ def _conclude(report: "BatchReport", out: Path) -> None:
     say(f"{text} ({earlier} of them earlier)." if earlier else f"{text}.")
     for row in report.rows:
         if row.summary is not None:
-            for style, text in [("", row.summary.reading), *(("yellow", warning) for warning in row.summary.warnings)]:
-                if text:
-                    say(f"{row.image.name}: {text}", style)
+            if row.summary.reading and len(report.rows) <= SAID:
+                say(f"{row.image.name}: {row.summary.reading}")
+            for warning in row.summary.warnings:
+                say(f"{row.image.name}: {warning}", "yellow")
     for image, reason in report.failed.items():
         say(f"Failed: {image}: {reason}", "bold red")
     if report.failed:

@@ -24,7 +24,7 @@ from ._base import (
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
-from ._segment import BatchConfig, SegmentConfig
+from ._segment import BatchConfig, PartConfig, SegmentConfig
 from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "MeasureConfig",
     "ModelConfig",
     "NetworkConfig",
+    "PartConfig",
     "Precision",
     "Prediction",
     "Ranking",

@@ -1,4 +1,4 @@
-"""Settings of a segmentation, and of many."""
+"""Settings of a segmentation, of the part of an image that it sees, and of a batch."""
 
 from typing import Literal, Self
 
@@ -88,17 +88,6 @@ class SegmentConfig(Config):
         "0 segments each frame on its own.",
     )
 
-    axes: str | None = Field(
-        None, title="Axes", description="Letters for the image's axes, for example tyx; empty: as the file says."
-    )
-    frames: str | None = Field(None, title="Frames", description="Only these frames; 3:10 is 3 to 9.")
-    region: str | None = Field(None, title="Region", description="Only a part of each frame: Y0:Y1,X0:X1.")
-
-    @property
-    def is_part(self) -> bool:
-        """Whether the image is to be read otherwise than it says, or in part."""
-        return any(part is not None for part in (self.axes, self.frames, self.region))
-
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if isinstance(self.samples, int) and not 1 <= self.samples <= 10_000:
@@ -110,6 +99,30 @@ class SegmentConfig(Config):
         if self.steps == 1 and self.sampler in TWO_STEPS:
             raise ValueError(f"the last step of {self.sampler} removes no noise; take 2 steps or more")
         return self
+
+
+class PartConfig(Config):
+    """Which pixels of an image are segmented; all of them, as the file says, unless told otherwise."""
+
+    axes: str | None = Field(
+        None,
+        title="Axes",
+        description="Letters for the image's axes, for example tyx: z y x spatial, t p s frames, c channels; empty: "
+        "as the file says.",
+    )
+    frames: str | None = Field(
+        None, title="Frames", description="Only these frames; 3:10 is 3 to 9, 5 one alone; for several axes 0:2,5."
+    )
+    region: str | None = Field(
+        None,
+        title="Region",
+        description="Only a part of each frame: Y0:Y1,X0:X1, in pixels of the finest level.",
+    )
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the image is to be read otherwise than it says, or in part."""
+        return any(part is not None for part in (self.axes, self.frames, self.region))
 
 
 class BatchConfig(Config):
