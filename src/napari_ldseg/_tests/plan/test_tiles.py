@@ -13,7 +13,6 @@ from torch import nn
 from ...config import InputConfig, NetworkConfig, SegmentConfig
 from ...data import Image
 from ...errors import InputError
-from ...inference import _preprocess as preprocess
 from ...inference import _segment as pipeline
 from ...inference import segment
 from ...inference._noise import cut_field, field_noise, mirror
@@ -186,7 +185,7 @@ def test_what_fits_into_one_pass_is_not_tiled(monkeypatch: pytest.MonkeyPatch) -
     config = SegmentConfig(samples=2, steps=1, device="cpu")
     plain = to_end(segment(model, image, config))
     assert np.array_equal(plain.mean, to_end(segment(model, image, config.replace(tiles="never"))).mean)
-    monkeypatch.setattr(preprocess, "MAX_GRID", 40 * 48 - 1)
+    monkeypatch.setattr("napari_ldseg.plan._grid.MAX_GRID", 40 * 48 - 1)
     tiled = to_end(segment(model, image, config))
     assert np.array_equal(tiled.mean, to_end(segment(model, image, config.replace(tiles="always"))).mean)
     with pytest.raises(InputError, match="that fit in one pass; allow tiles"):

@@ -364,7 +364,7 @@ import sys, torch
 from pathlib import Path
 from napari_ldseg.config import TrainConfig
 from napari_ldseg.checkpoints import load_model
-from napari_ldseg.data import Pair
+from napari_ldseg.datasets import Pair
 from napari_ldseg.training import fine_tune
 folder = Path(sys.argv[1])
 config = TrainConfig.model_validate_json((folder / "config.json").read_text())
