@@ -9,7 +9,6 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 from ._base import (
     FORMAT_VERSION,
     TIMESTEPS,
-    TWO_STEPS,
     Config,
     DemoSample,
     Device,
@@ -24,13 +23,14 @@ from ._base import (
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
+from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, SegmentConfig
 from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
     "FORMAT_VERSION",
+    "SAMPLER_FACTS",
     "TIMESTEPS",
-    "TWO_STEPS",
     "AnyNetworkConfig",
     "BatchConfig",
     "CardiacConfig",
@@ -48,6 +48,7 @@ __all__ = [
     "Prediction",
     "Ranking",
     "ReleaseConfig",
+    "SamplerFacts",
     "SamplerName",
     "Schedule",
     "SegmentConfig",
@@ -55,4 +56,5 @@ __all__ = [
     "TrainConfig",
     "TrainJob",
     "VolumeMethod",
+    "too_few_steps",
 ]

@@ -4,7 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ._base import TIMESTEPS, TWO_STEPS, Config, Device, Precision, SamplerName, Tiling
+from ._base import TIMESTEPS, Config, Device, Precision, SamplerName, Tiling
+from ._samplers import too_few_steps
 
 
 class SegmentConfig(Config):
@@ -106,9 +107,9 @@ class SegmentConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _two_steps(self) -> Self:
-        if self.steps == 1 and self.sampler in TWO_STEPS:
-            raise ValueError(f"the last step of {self.sampler} removes no noise; take 2 steps or more")
+    def _enough_steps(self) -> Self:
+        if self.sampler and self.steps and (reason := too_few_steps(self.sampler, self.steps)):
+            raise ValueError(reason)
         return self
 
 
