@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
-from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from ..diffusion import run_sampler
 from ..errors import EngineError, InputError
 from ..inference import sample_generator
 from ..networks import LDSeg
@@ -69,16 +69,15 @@ class Segmenter(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map one image (1, C, *S), values 0 to 1, to mean probabilities (1, classes, *S) and SD (1, 1, *S)."""
         config = self.model.config
-        diffusion, noise = config.diffusion, self.get_buffer("noise")
+        noise = self.get_buffer("noise")
         condition = self.model.condition(self.model.embed(image)[0])
 
         def call(latent: Tensor, t: float) -> Tensor:
             return self.model.predict(latent, torch.full((1,), t), condition)
 
-        denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
-        times = time_grid(config.sampler, config.steps, diffusion.schedule, diffusion.timesteps)
-        *_, latent = SAMPLERS[config.sampler](
-            denoise, noise[0], times, diffusion.schedule, diffusion.timesteps, noise=lambda step: noise[step + 1]
+        injected = noise[1:]
+        *_, latent = run_sampler(
+            config.sampler, config.steps, call, noise[0], config.diffusion, noise=lambda step: injected[step]
         )
         probabilities = self.model.decode(latent).softmax(dim=1)  # (N, classes, *S)
         variance = probabilities.var(dim=0, correction=1 if len(probabilities) > 1 else 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._version import __version__
 from ..checkpoints import autocast, resolve_device
-from ..config import Precision, SamplerName, SegmentConfig
+from ..config import SAMPLER_FACTS, Precision, SamplerName, SegmentConfig
 from ..diffusion import Noise
 from ..errors import EngineError
 from ..networks import LDSeg
@@ -65,7 +65,7 @@ class Run:
     @property
     def renormalizes(self) -> bool:
         """Whether what is computed together influences each other (the samplers of the LDSeg release)."""
-        return self.sampler.startswith("ldseg-release")
+        return SAMPLER_FACTS[self.sampler].couples_batch
 
     @property
     def views(self) -> int:
