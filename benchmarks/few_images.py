@@ -93,7 +93,7 @@ def main() -> None:
                 run = Path(scratch) / f"{count}-{learn}"
                 for epoch in fine_tune(base, [rest[i] for i in order[:count]], config, run):
                     if epoch.validation is not None:
-                        print(f"  step {epoch.step}: {epoch.validation:.3f}", flush=True)  # noqa: T201
+                        print(f"  step {epoch.done}: {epoch.validation:.3f}", flush=True)  # noqa: T201
                 tuned = score(load_model(run / "model.safetensors"), held, foreground=args.foreground)
                 row = {**common, "count": count, "learn": learn, "minutes": args.minutes, "dsc": tuned}
                 print(json.dumps(row), flush=True)  # noqa: T201

@@ -19,13 +19,13 @@ from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove,
 from ._retry import patiently
 
 if TYPE_CHECKING:
-    from ..inference import LargeSegmentation, Progress, Segmentation
+    from ..inference import LargeSegmentation, Segmentation, SegmentProgress
     from ..networks import LDSeg
 
 
 def segment_file(
     model: "LDSeg", task: Task, out: Path, config: SegmentConfig, *, overwrite: bool = False
-) -> "Generator[Progress, None, Record]":
+) -> "Generator[SegmentProgress, None, Record]":
     """Segment one file into its outputs, all of them or none, and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
@@ -189,7 +189,7 @@ def is_large_file(model: "LDSeg", image: Image, config: SegmentConfig) -> bool:
 
 def segment_large_file(
     model: "LDSeg", image: Image, task: Task, digest: Fingerprint, config: SegmentConfig, overwrite: bool
-) -> "Generator[Progress, None, LargeSegmentation]":
+) -> "Generator[SegmentProgress, None, LargeSegmentation]":
     """Segment what is not done yet of a large image."""
     from ..inference import segment_large
 

@@ -1,7 +1,5 @@
 """`napari-ldseg segment`: files, folders, cohorts."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,28 +66,12 @@ def segment(
     from ..batch import plan_batch
 
     kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
-    with _comparing() as report:
-        plan = plan_batch(
-            images, model, out, config, kinds, written=run.written, overwrite=run.overwrite, report=report
-        )
+    comparing = plan_batch(images, model, out, config, kinds, written=run.written, overwrite=run.overwrite)
+    with progress_bar(MofNCompleteColumn()) as progress:
+        bar = progress.add_task("Comparing with what is done", visible=False)
+        plan = follow(comparing, lambda now: progress.update(bar, completed=now.done, total=now.total, visible=True))
     plan.refuse_blocked()
     _conclude(_run(plan, run), out)
-
-
-@contextmanager
-def _comparing() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while images are compared with what is done, from the first of them on."""
-    progress = progress_bar(MofNCompleteColumn())
-    bar = progress.add_task("Comparing with what is done")
-
-    with ExitStack() as shown:
-
-        def report(done: int, total: int) -> None:
-            if done == 1:
-                shown.enter_context(progress)
-            progress.update(bar, completed=done, total=total)
-
-        yield report
 
 
 def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":
@@ -98,15 +80,13 @@ def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":
 
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(plan.waiting))
-        shares: dict[int, float] = {}
 
         def report(update: "Update") -> None:
             if update.index >= 0:
-                shares[update.index] = update.share if update.state == "running" else 1.0
                 name = plan.items[update.index].task.image.name
-                progress.update(bar, completed=sum(shares.values()), description=f"{name}: {update.stage}")
-            elif not shares:
-                progress.update(bar, description=update.stage)
+                progress.update(bar, completed=update.done, description=f"{name}: {update.text}")
+            elif not update.done:
+                progress.update(bar, description=update.text)
 
         found = follow(run_batch(plan, workers=config.workers, scheduler=config.scheduler), report)
         progress.update(bar, description="Done, with failures" if found.failed else "Done")

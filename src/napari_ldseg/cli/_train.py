@@ -16,7 +16,7 @@ from ._common import border, given, progress_bar, read_json, say, setting
 if TYPE_CHECKING:
     from ..datasets import Pair
     from ..networks import LDSeg
-    from ..training import Epoch
+    from ..training import TrainProgress
 
 
 def _settings_file(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -44,7 +44,7 @@ ClassNames = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of this run; one with a state is resumed.")]
 Minutes = Annotated[float | None, setting(TrainConfig, "minutes", "--minutes")]
-Epochs = Annotated[float | None, setting(TrainConfig, "epochs", "--epochs")]
+TrainProgresss = Annotated[float | None, setting(TrainConfig, "epochs", "--epochs")]
 Foreground = Annotated[bool | None, setting(TrainConfig, "foreground", "--foreground")]
 Validation = Annotated[float | None, setting(TrainConfig, "validation", "--validation")]
 Seed = Annotated[int | None, setting(TrainConfig, "seed", "--seed")]
@@ -91,7 +91,7 @@ def train(
         Path | None, typer.Option("--pretrained", help="Weights (.pth) for the image encoder's backbone to start from.")
     ] = None,
     minutes: Minutes = None,
-    epochs: Epochs = None,
+    epochs: TrainProgresss = None,
     foreground: Foreground = None,
     validation: Validation = None,
     seed: Seed = None,
@@ -134,7 +134,7 @@ def fine_tune(
     ] = None,
     learn: Annotated[Learn | None, setting(TrainConfig, "learn", "--learn")] = None,
     minutes: Minutes = None,
-    epochs: Epochs = None,
+    epochs: TrainProgresss = None,
     foreground: Foreground = None,
     validation: Validation = None,
     seed: Seed = None,
@@ -161,7 +161,7 @@ def fine_tune(
     _train(run(parent, pairs, config, out, name=name, class_names=names_of(class_names) or names), out)
 
 
-def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
+def _train(run: "Generator[TrainProgress, None, LDSeg]", out: Path) -> None:
     """Show a training by a bar for each stage; of several processes the first one speaks."""
     if os.environ.get("RANK", "0") != "0":
         follow(run)
@@ -170,17 +170,15 @@ def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
         bars: dict[str, Any] = {}
         score = ""
 
-        def report(epoch: "Epoch") -> None:
+        def report(now: "TrainProgress") -> None:
             nonlocal score
-            if epoch.note:
-                progress.console.print(epoch.note, markup=False, highlight=False)
-            if epoch.stage not in bars:
-                bars[epoch.stage] = progress.add_task(epoch.stage, total=epoch.total, numbers="")
-            if epoch.validation is not None:
-                score = f", validation DSC {epoch.validation:.3f}"
-            progress.update(
-                bars[epoch.stage], completed=epoch.step, total=epoch.total, numbers=f"loss {epoch.loss:.4f}{score}"
-            )
+            if now.text:
+                progress.console.print(now.text, markup=False, highlight=False)
+            if now.stage not in bars:
+                bars[now.stage] = progress.add_task(now.stage, total=now.total, numbers="")
+            if now.validation is not None:
+                score = f", validation DSC {now.validation:.3f}"
+            progress.update(bars[now.stage], completed=now.done, total=now.total, numbers=f"loss {now.loss:.4f}{score}")
 
         follow(run, report)
     say(f"The model is {out / 'model.safetensors'}; use it with `napari-ldseg segment IN... --model {out}`.")

@@ -169,7 +169,7 @@ class TrainProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def news(self) -> list[dict[str, Any]]:
-        """Return the lines of the log (see :class:`Epoch`) that are new since the last call; at first, all."""
+        """Return the lines of the log (see :class:`TrainProgress`) that are new since the last call; at first, all."""
         try:
             with (self.folder / LOG).open("rb") as log:
                 log.seek(self._read)

@@ -16,7 +16,7 @@ from ..config import TrainJob
 from ..datasets import TrainingSet
 from ..errors import InputError, LDSegError
 from ._process import JOB, LOCK, OUTCOME
-from ._progress import Epoch
+from ._progress import TrainProgress
 
 NICE = 10
 
@@ -85,7 +85,7 @@ def _work(folder: Path, line: Line) -> tuple[str, str, str]:
         return "failed", f"{type(error).__name__}: {error}", traceback.format_exc()
 
 
-def _run(folder: Path) -> Generator[Epoch, None, object]:
+def _run(folder: Path) -> Generator[TrainProgress, None, object]:
     from ..checkpoints import load_model
     from ._fine_tune import fine_tune
 

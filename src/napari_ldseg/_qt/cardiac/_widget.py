@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._util import Progress
 from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
 from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
@@ -122,14 +123,14 @@ class CardiacWidget(QWidget):
         provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
         unit = subject.unit
 
-        def measuring() -> Generator[tuple[int, int], None, Cardiac]:
+        def measuring() -> Generator[Progress, None, Cardiac]:
             first, other = sources
             assert first is not None
             return (yield from measure_cardiac(first, other, unit=unit, config=config))
 
         self._work = work = Steps(measuring)
         self._turn = turn = self._turn + 1
-        work.progressed.connect(self._on_progress)
+        work.progressed.connect(self.progress.show_progress)
         work.inform(self, lambda done: self._on_measured(turn, subject, provenance, done))
         self.destroyed.connect(work.stop)
         self.progress.start()
@@ -181,10 +182,6 @@ class CardiacWidget(QWidget):
         if layer is None:
             raise InputError("There is no labels layer; press Segment first, or open a label mask.")
         return read_subject(self._viewer, layer, volume=False)
-
-    def _on_progress(self, done: int, total: int) -> None:
-        self.progress.bar.show_done(done, total)
-        self.progress.say(f"Frame {done} of {total}")
 
     def _on_measured(self, turn: int, subject: Subject, provenance: dict[str, Any], done: Done) -> None:
         if turn != self._turn:

@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from ..._util import Progress
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
 from ...config import BatchConfig, SegmentConfig
@@ -20,9 +21,9 @@ from ..controls._progress import ProgressView
 from ..controls._section import Section
 from ..controls._style import style
 from ..models._picker import ModelPicker
-from ..threads._background import Done, Task
+from ..threads._background import Done, Steps, Task
 from ..viewer._file_layers import read_row, show_row
-from ._run import FolderRun, Order, finished_outputs
+from ._run import Order, Planned, finished_outputs, segment_order
 from ._table import FolderTable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class FolderWidget(QWidget):
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._run: FolderRun | None = None
+        self._run: Steps | None = None
         self._batch: Batch | None = None
         self._entry: ModelEntry | None = None
         self._reasons: dict[int, str] = {}
@@ -107,9 +108,8 @@ class FolderWidget(QWidget):
         self._set_running(True)
         self.progress.start()
         self.progress.say("Comparing with what is done")
-        self._run = FolderRun(order)
-        self._run.planned.connect(self._on_planned)
-        self._run.updated.connect(self._on_updated)
+        self._run = Steps(lambda: segment_order(order))
+        self._run.progressed.connect(self._on_progressed)
         self._run.finished.connect(self._on_finished)
         self.destroyed.connect(self._run.stop)
         self._run.start()
@@ -171,27 +171,33 @@ class FolderWidget(QWidget):
         written = self.written.currentData()
         return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked(), written)
 
+    def _on_progressed(self, progress: Progress) -> None:
+        if isinstance(progress, Planned) and progress.batch is not None:
+            self._on_planned(progress.batch)
+        elif isinstance(progress, Update):
+            self._on_updated(progress)
+        else:
+            self.progress.show_progress(progress)
+
     def _on_planned(self, batch: Batch) -> None:
         self._batch = batch
         if self._entry is not None:
             self.table.show_batch(batch, self._entry.config.class_names[1:])
         self._reasons = {index: item.reason for index, item in enumerate(batch.items) if item.state == "blocked"}
-        self.progress.bar.show_done(len(batch.items) - len(batch.waiting), len(batch.items))
+        self.progress.bar.show_progress(Progress(len(batch.items) - len(batch.waiting), len(batch.items)))
 
     def _on_updated(self, update: Update) -> None:
         batch = self._batch
         if batch is None or self._run is None:
             return
         if update.index < 0:
-            self.progress.say(update.stage)
+            self.progress.say(update.text)
             return
         if update.state == "failed":
-            self._reasons[update.index] = update.stage
+            self._reasons[update.index] = update.text
         self.table.show_update(update)
-        place = batch.waiting.index(update.index)
-        before = len(batch.items) - len(batch.waiting)
-        done = before + place + (update.share if update.state == "running" else 1)
-        self.progress.show_share(done, len(batch.items), batch.items[update.index].task.image.name)
+        done, name = len(batch.items) - update.total + update.done, batch.items[update.index].task.image.name
+        self.progress.show_progress(Progress(done, len(batch.items), name))
 
     def _on_finished(self, done: Done) -> None:
         if self._run is not None:

@@ -13,6 +13,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from ..._util import Progress
 from ...config import MeasureConfig
 from ...errors import InputError, LDSegError
 from ...measure import measure_objects
@@ -22,7 +23,7 @@ from ..controls._message import Message
 from ..controls._progress import ProgressView
 from ..controls._style import style
 from ..controls._table import Column, RowModel, RowView, number
-from ..threads._background import Done, Steps
+from ..threads._background import Done, Steps, Task
 from ..viewer._from_layers import place_on
 from ..viewer._labels_source import Subject, read_subject
 from ..viewer._layer_picker import ImagePicker, LabelsPicker
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 Made = tuple[Report, Table]
 
 
-def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[tuple[int, int], None, Made]:
+def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[Progress, None, Made]:
     """Measure a copy of the labels, which may be painted meanwhile; meant for a thread, for it reads lazy images."""
     source = replace(subject.source, labels=subject.source.labels.copy())
     if source.image is not None:
@@ -123,7 +124,7 @@ class MeasureWidget(QWidget):
             self._work.stop()
         self._work = work = Steps(lambda: make_report(subject, config, name))
         self._turn = turn = self._turn + 1
-        work.progressed.connect(self._on_progress)
+        work.progressed.connect(self.progress.show_progress)
         work.inform(self, lambda done: self._on_measured(turn, subject, done.value, done.error))
         self.destroyed.connect(work.stop)
         self.progress.start()
@@ -153,12 +154,11 @@ class MeasureWidget(QWidget):
             self.show_error(InputError("There is nothing to save yet; press Measure first."))
             return
 
-        def writing() -> Generator[tuple[int, int], None, Path]:
-            yield 0, 1
+        def writing() -> Path:
             write_report(report, path)
             return path
 
-        work = Steps(writing)
+        work = Task(writing)
         work.finished.connect(self._on_saved)
         work.start()
 
@@ -170,10 +170,6 @@ class MeasureWidget(QWidget):
             logger.error("unexpected error while measuring", exc_info=error)
         self.message.show_error(text)
         show_error(text)
-
-    def _on_progress(self, done: int, total: int) -> None:
-        self.progress.bar.show_done(done, total)
-        self.progress.say(f"Object {done} of {total}")
 
     def _on_measured(self, turn: int, subject: Subject, made: Made | None, error: Exception | None) -> None:
         if turn != self._turn:

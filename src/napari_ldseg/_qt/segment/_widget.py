@@ -26,7 +26,7 @@ from ._legend import Legend
 if TYPE_CHECKING:
     import napari
 
-    from ...inference import Progress
+    from ...inference import SegmentProgress
 
 FIELDS = ("samples", "steps", "seed", "device")
 MORE_FIELDS = ("sampler", "precision", "batch", "keep_mb")
@@ -146,7 +146,7 @@ class SegmentWidget(QWidget):
         values = self.settings.value().model_dump(include=set(FIELDS))
         return self.more_settings.value().replace(**values)
 
-    def _on_progressed(self, progress: "Progress | Loading") -> None:
+    def _on_progressed(self, progress: "SegmentProgress | Loading") -> None:
         self.progress.show_progress(progress)
         preview: Any = getattr(progress, "preview", None)
         if self._results is not None and (preview is not None or isinstance(self._results, LargeLayers)):

@@ -23,7 +23,7 @@ SMALLEST = 240
 
 @dataclass(frozen=True)
 class Report:
-    """New lines of the log (see :class:`training.Epoch`), and the newest preview as RGB, if there is one."""
+    """New lines of the log (see :class:`training.TrainProgress`), and the newest preview as RGB, if there is one."""
 
     rows: list[dict[str, Any]]
     picture: NDArray[np.uint8] | None

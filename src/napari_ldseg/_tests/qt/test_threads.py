@@ -19,7 +19,7 @@ from ...checkpoints import save_model
 from ...config import SegmentConfig
 from ...data import Image
 from ...errors import CheckpointError, EngineError
-from ...inference import Progress, Segmentation
+from ...inference import Segmentation, SegmentProgress
 from ..builders import make_ramp, make_tiny_model
 from ..qt_fixtures import fake_engine
 
@@ -47,7 +47,7 @@ def test_every_error_arrives_with_what_was_computed(qtbot: QtBot, error: Excepti
 
 
 def test_error_before_the_first_step_arrives(qtbot: QtBot) -> None:
-    def broken(job: Job) -> Generator[Progress, None, Segmentation]:
+    def broken(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
         raise RuntimeError("at once")
 
     assert str(finish(qtbot, Run(broken, make_job())).error) == "at once"
@@ -97,7 +97,7 @@ def test_result_arrives_once_and_is_the_viewers_own(qtbot: QtBot) -> None:
 def test_stop_keeps_what_was_computed_and_closes_the_engine(qtbot: QtBot) -> None:
     closed: list[bool] = []
 
-    def endless(job: Job) -> Generator[Progress, None, Segmentation]:
+    def endless(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
         try:
             return (yield from fake_engine(job, pause=0.005))
         finally:
@@ -116,7 +116,7 @@ def test_stop_keeps_what_was_computed_and_closes_the_engine(qtbot: QtBot) -> Non
 
 
 def test_a_fast_engine_does_not_flood_the_viewer(qtbot: QtBot) -> None:
-    seen: list[Progress] = []
+    seen: list[SegmentProgress] = []
     run = Run(lambda job: fake_engine(job, pause=0.0005), make_job(300))
     run.progressed.connect(seen.append)
     start = time.monotonic()
@@ -136,7 +136,7 @@ def tiny_file(tmp_path: Path) -> Path:
 def test_the_real_engine_loads_and_segments(qtbot: QtBot, tiny_file: Path) -> None:
     stages: list[str] = []
     run = Run(engine, make_job(2, tiny_file))
-    run.progressed.connect(lambda progress: stages.append(progress.stage))
+    run.progressed.connect(lambda progress: stages.append(progress.text))
     outcome = finish(qtbot, run)
     assert outcome.error is None
     assert outcome.result is not None

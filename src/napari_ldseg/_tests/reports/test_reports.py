@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ... import Image, MeasureConfig, SegmentConfig, save_model, segment
-from ..._util import write_text
+from ..._util import follow, write_text
 from ...batch._outputs import Task, write_outputs
 from ...cardiac import read_cardiac
 from ...cli import _app as cli
@@ -20,7 +20,7 @@ from ...measure import Measured, SampleMasks
 from ...networks import LDSeg
 from ...reports import Report, csv_text, geojson, page, read_report, table, unit_symbol, write_report
 from ...reports._geojson import rings
-from ..builders import make_ramp, make_row, measured_to_end, save_picture, to_end
+from ..builders import make_ramp, make_row, measured_to_end, save_picture
 
 CONFIG = MeasureConfig(smallest=1)
 
@@ -252,6 +252,6 @@ def test_samples_of_another_image_are_refused(results: Path, tmp_path: Path) -> 
 
 def test_a_memory_too_small_for_one_sample_is_said(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     picture = Image(make_ramp((8, 8)), "yx")
-    result = to_end(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1)))
+    result = follow(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1)))
     with pytest.raises(InputError, match=r"not one sample of this image fits.*raise it"):
         write_outputs(result, Task(tmp_path / "a.tif", {"samples": tmp_path / "a_samples.tif"}))
