@@ -13,6 +13,7 @@ import numpy as np
 from ..config import SegmentConfig
 from ..data import Image, read_image, stem
 from ..errors import InputError
+from ..metrics import soft_dice_confidence
 from ..plan import read_part
 from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
@@ -154,22 +155,11 @@ def summarize_result(result: "Segmentation", seconds: float) -> Summary:
         samples=result.samples,
         frames=len(sizes),
         mean_sd=float(result.sd.mean(dtype=float)),
-        uncertainty=_uncertainty(result),
+        uncertainty=1 - soft_dice_confidence(1 - result.mean.take(0, axis=result.sizes.ndim - 2), result.labels),
         sizes=dict(zip(classes, mean, strict=True)),
         sizes_sd={name: value if math.isfinite(value) else None for name, value in zip(classes, spread, strict=True)},
         unit=result.unit if result.spacing is not None else "pixel",
     )
-
-
-def _uncertainty(result: "Segmentation") -> float:
-    """1 - soft Dice confidence of the foreground, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665)."""
-    background = result.mean.take(0, axis=result.sizes.ndim - 2)
-    mask = np.asarray(result.labels) > 0
-    found = int(np.count_nonzero(mask))
-    expected = background.size - float(background.sum(dtype=float))
-    if found + expected <= 0:
-        return 0.0
-    return 1 - 2 * (found - float(np.asarray(background)[mask].sum(dtype=float))) / (found + expected)
 
 
 SUFFIX = "_ldseg.zarr"

@@ -64,7 +64,8 @@ app.add_typer(dataset, name="dataset")
 @border("Interrupted.")
 def models() -> None:
     """List the models that can be used by name."""
-    from ..checkpoints import list_models, user_folder
+    from .._util import user_folder
+    from ..checkpoints import list_models
 
     with warnings.catch_warnings(record=True) as refused:
         warnings.simplefilter("always")
@@ -75,7 +76,7 @@ def models() -> None:
     Console().print(table)
     for warning in refused:
         say(str(warning.message), "yellow")
-    say(f"Your own models belong in {user_folder()}.")
+    say(f"Your own models belong in {user_folder('models')}.")
 
 
 @app.command()

@@ -12,8 +12,8 @@ import torch
 from .._util import Progress, replacing
 from ..inference import Segmentation
 from ._dataset import Case
+from ._run_folder import PREVIEW
 
-PREVIEW = "preview.npz"
 PREVIEW_SIDE = 512
 
 

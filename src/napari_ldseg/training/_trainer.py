@@ -23,16 +23,14 @@ from ._distributed import agreed, rank, sum_gradients, world
 from ._losses import Batch
 from ._partial import fill_nearest, fill_predicted, is_partial
 from ._precision import safe_precision
-from ._progress import PREVIEW, TrainProgress, memory_mb, write_preview
+from ._progress import TrainProgress, memory_mb, write_preview
+from ._run_folder import LOG, MODEL, PREVIEW, SPLIT, STATE, STOP
 from ._stage import Stage, choose_batch, learning_rate_factor, plan_stages
-from ._state import STATE, load_state, save_state
+from ._state import load_state, save_state
 from ._validate import mean_score, reconstruction_dice, segmentation_dice
 
 SAVE_SECONDS = 60.0
 REPORT_SECONDS = 0.5
-STOP = "stop"
-LOG = "log.jsonl"
-MODEL = "model.safetensors"
 
 
 class Trainer:
@@ -282,7 +280,7 @@ def write_split(trainer: Trainer) -> None:
         "training": [case.name for case in trainer.training],
         "validation": [case.name for case in trainer.validation],
     }
-    write_text(trainer.folder / "split.json", json.dumps(split, indent=1))
+    write_text(trainer.folder / SPLIT, json.dumps(split, indent=1))
 
 
 def stop_training(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The thread: whatever happens in it reaches the user, and a stop keeps what there is."""
 
 import gc
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,8 +14,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QLabel
 
-from ..._qt.threads._background import _GOING, Done, Task
+from ..._qt.threads._background import _GOING, Done, Steps, Task
 from ..._qt.threads._segmentation import Engine, Job, Outcome, Run, engine
+from ..._util import Progress
 from ...checkpoints import save_model
 from ...config import SegmentConfig
 from ...data import Image
@@ -167,3 +169,62 @@ def test_torch_is_imported_with_the_garbage_collector_back_on() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == ["True", "True"]
+
+
+def test_steps_can_be_paused_thinned_and_stopped(qtbot: QtBot) -> None:
+    closed: list[bool] = []
+
+    class News(Progress):
+        @property
+        def is_milestone(self) -> bool:
+            return True
+
+    def endless() -> Generator[Progress, None, None]:
+        try:
+            for done in itertools.count():
+                time.sleep(0.0005)
+                yield (News if done % 100 == 0 else Progress)(done)
+        finally:
+            closed.append(True)
+
+    steps, seen = Steps(endless), list[Progress]()
+    steps.progressed.connect(seen.append)
+    start = time.monotonic()
+    steps.start()
+    qtbot.waitUntil(lambda: sum(isinstance(one, News) for one in seen) >= 5)
+    steps.pause(True)
+    seconds = time.monotonic() - start
+    qtbot.wait(50)
+    assert [one.done for one in seen if isinstance(one, News)][:5] == [0, 100, 200, 300, 400]
+    assert len([one for one in seen if not isinstance(one, News)]) <= seconds / 0.05 + 2
+    last = len(seen)
+    qtbot.wait(250)
+    assert (steps.paused, len(seen)) == (True, last)
+    steps.pause(False)
+    qtbot.waitUntil(lambda: len(seen) > last)
+    with qtbot.waitSignal(steps.finished) as finished:
+        steps.stop()
+        last = len(seen)
+    assert finished.args[0] == Done(stopped=True)
+    assert (len(seen), closed) == (last, [True])
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_steps_return_what_the_generator_does_or_its_error(qtbot: QtBot, early: bool) -> None:
+    def two() -> Generator[Progress, None, str]:
+        yield Progress(1, 2)
+        return "both"
+
+    def broken() -> Generator[Progress, None, str]:
+        if early:
+            raise RuntimeError("at once")
+        yield Progress()
+        raise RuntimeError("later")
+
+    for make, value, error in ((two, "both", None), (broken, None, "at once" if early else "later")):
+        steps = Steps(make)
+        with qtbot.waitSignal(steps.finished) as finished:
+            steps.start()
+        done = finished.args[0]
+        assert done.value == value
+        assert (done.error and str(done.error)) == error
