@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util import user_folder, write_text
-from ..data import read_labels, write_tiff
+from ..data import read_labels, write_image
 from ..errors import InputError
 from ..measure import Region
 
@@ -107,7 +107,7 @@ def save_review(
     small = labels.max(initial=0) <= 65_535 and labels.min(initial=0) >= 0
     if current != original and small:
         kind = np.uint8 if labels.max(initial=0) <= 255 else np.uint16
-        write_tiff(pixels, labels.astype(kind), axes, spacing=None, unit="pixel", metadata={})
+        write_image(pixels, labels.astype(kind), axes, spacing=None, unit="pixel", metadata={})
     entries = [
         {"state": review.state(region.number), "label": region.label, "at": [*region.frame, *region.anchor]}
         for region in regions

@@ -14,7 +14,7 @@ from typer.testing import Result
 from ..._util import follow
 from ...cardiac import Cardiac, area_length, disk_summation, find_phases, measure_cardiac, measure_ventricle
 from ...config import CardiacConfig
-from ...data import write_tiff
+from ...data import write_image
 from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...phantoms import echo_cine
@@ -145,9 +145,9 @@ def test_what_is_no_cine_is_refused() -> None:
 def write_cine(folder: Path) -> Path:
     source = cine([25, 15], [0.9, 1.0, 1.1])
     options: dict[str, Any] = {"spacing": (1.0, 1.0), "unit": "millimeter", "metadata": {"model": "fake"}}
-    write_tiff(folder / "a_labels.tif", source.labels, "tyx", **options)
+    write_image(folder / "a_labels.tif", source.labels, "tyx", **options)
     assert source.masks is not None
-    write_tiff(folder / "a_samples.tif", source.masks.array, "tpyx", **options)
+    write_image(folder / "a_samples.tif", source.masks.array, "tpyx", **options)
     return folder / "a_labels.tif"
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ..._util import follow
 from ...cli import _app as cli
-from ...data import read_labels, write_image, write_tiff
+from ...data import read_labels, write_image
 from ...datasets import match_masks
 from ...errors import InputError
 from ...metrics import score_case, summarize
@@ -29,9 +29,9 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     predictions, references = tmp_path / "predictions", tmp_path / "references"
     prediction, reference = (mask.astype(np.uint8) for mask in make_two_boxes(2))
     for name, mask in (("a", prediction), ("b", reference)):
-        write_tiff(predictions / f"{name}_labels.tif", mask, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
+        write_image(predictions / f"{name}_labels.tif", mask, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
         sd = (mask != reference).astype(np.float32)
-        write_tiff(predictions / f"{name}_sd.tif", sd, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
+        write_image(predictions / f"{name}_sd.tif", sd, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
         save_picture(references / f"{name}.png", np.zeros((10, 10, 3), np.uint8))
         save_picture(references / f"{name}_anno.png", reference)
     return predictions, references
@@ -142,7 +142,7 @@ def test_a_plot_without_matplotlib_says_what_to_install(
 
 def test_instances_are_no_classes_unless_they_are_all_foreground(tmp_path: Path) -> None:
     mask: NDArray[np.uint16] = np.arange(400, dtype=np.uint16).reshape(20, 20)
-    write_tiff(tmp_path / "p.tif", mask, "yx", spacing=None, unit="pixel", metadata={})
+    write_image(tmp_path / "p.tif", mask, "yx", spacing=None, unit="pixel", metadata={})
     refused = run(tmp_path / "p.tif", tmp_path / "p.tif")
     assert refused.exit_code == 2
     assert "use --foreground" in refused.output

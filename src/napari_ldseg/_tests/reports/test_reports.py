@@ -14,7 +14,7 @@ from ..._util import follow, write_text
 from ...batch._outputs import Task, write_outputs
 from ...cardiac import read_cardiac
 from ...cli import _app as cli
-from ...data import read_image, write_image, write_tiff
+from ...data import read_image, write_image
 from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...networks import LDSeg
@@ -143,7 +143,7 @@ def test_a_disk_that_refuses_is_reported(tmp_path: Path) -> None:
 @pytest.fixture
 def results(tmp_path: Path, tiny_model_2d: LDSeg) -> Path:
     """What `segment --keep-mb` writes of a picture."""
-    write_tiff(tmp_path / "a.tif", make_ramp((20, 30)), "yx", spacing=(0.5, 0.25), unit="micrometer", metadata={})
+    write_image(tmp_path / "a.tif", make_ramp((20, 30)), "yx", spacing=(0.5, 0.25), unit="micrometer", metadata={})
     model = save_model(tiny_model_2d, tmp_path / "model.safetensors")
     done = run(
         "segment", tmp_path / "a.tif", "-m", model, "-n", 4, "--steps", 2, "--keep-mb", 1, "-o", tmp_path / "out"
@@ -172,7 +172,7 @@ def test_segment_writes_samples_and_measure_finds_them(results: Path, tmp_path: 
 def test_slices_that_a_flat_model_saw_are_frames(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     """They were refused when the stack had a pixel size: two numbers for three axes."""
     stack = make_ramp((3, 20, 30))
-    write_tiff(tmp_path / "a.tif", stack, "zyx", spacing=(2, 1, 1), unit="micrometer", metadata={})
+    write_image(tmp_path / "a.tif", stack, "zyx", spacing=(2, 1, 1), unit="micrometer", metadata={})
     model = save_model(tiny_model_2d, tmp_path / "model.safetensors")
     command = ("-m", model, "-n", 2, "--steps", 1, "--keep-mb", 1, "--mean", "-o", tmp_path)
     done = run("segment", tmp_path / "a.tif", *command)

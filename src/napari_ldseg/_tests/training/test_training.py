@@ -12,7 +12,7 @@ import torch
 
 from ...checkpoints import save_model
 from ...config import DiffusionConfig, InputConfig, ModelConfig, TrainConfig
-from ...data import Image, write_tiff
+from ...data import Image, write_image
 from ...datasets import Pair, find_pairs
 from ...errors import EngineError, InputError
 from ...exchange import import_keras
@@ -50,8 +50,8 @@ def write_pairs(folder: Path, count: int, side: int = 64) -> list[Pair]:
     rows = ["name,group"]
     for seed in range(count):
         image, labels = phantom((side, side), seed=seed)
-        write_tiff(folder / f"p{seed}.tif", image.array, image.axes, spacing=(1, 1), unit="micrometer", metadata={})
-        write_tiff(folder / f"p{seed}_labels.tif", labels, "yx", spacing=(1, 1), unit="micrometer", metadata={})
+        write_image(folder / f"p{seed}.tif", image.array, image.axes, spacing=(1, 1), unit="micrometer", metadata={})
+        write_image(folder / f"p{seed}_labels.tif", labels, "yx", spacing=(1, 1), unit="micrometer", metadata={})
         rows.append(f"p{seed},g{seed // 2}")
     (folder / "groups.csv").write_text("\n".join(rows))
     return find_pairs(folder, folder, groups=folder / "groups.csv")
@@ -100,8 +100,8 @@ def test_labels_that_do_not_fit_are_named(tmp_path: Path) -> None:
     model = config_2d()
 
     def pair(labels: Any) -> list[Pair]:
-        write_tiff(tmp_path / "a.tif", np.zeros((32, 32), np.uint8), "yx", spacing=None, unit="pixel", metadata={})
-        write_tiff(tmp_path / "a_labels.tif", labels, "yx", spacing=None, unit="pixel", metadata={})
+        write_image(tmp_path / "a.tif", np.zeros((32, 32), np.uint8), "yx", spacing=None, unit="pixel", metadata={})
+        write_image(tmp_path / "a_labels.tif", labels, "yx", spacing=None, unit="pixel", metadata={})
         return find_pairs(tmp_path, tmp_path)
 
     with pytest.raises(InputError, match=r"a_labels.tif has shape \(16, 32\).* its image a.tif has \(32, 32\)"):
