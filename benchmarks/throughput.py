@@ -36,7 +36,7 @@ def plain(images: list[Path], out: Path, model: str, config: SegmentConfig) -> f
 
 def batch(images: list[Path], out: Path, model: str, config: SegmentConfig, scheduler: str | None) -> float:
     """Images a second of a batch, from its first image on."""
-    plan = plan_batch(images, model, out, config, KINDS)
+    plan = follow(plan_batch(images, model, out, config, KINDS))
     start = None
     for update in run_batch(plan, scheduler=scheduler):
         if start is None and update.index >= 0:

@@ -98,8 +98,8 @@ class Steps(Background):
     """A generator in a thread that yields how far it is; ``finished`` carries a :class:`Done`.
 
     ``progressed`` carries every milestone (:attr:`Progress.is_milestone`) and, of all else, at most some 20 updates a
-    second, however fast the generator is; none arrives after :meth:`stop`. A subclass may hand on others
-    (:meth:`due`).
+    second, however fast the generator is; none arrives after :meth:`stop`. A subclass may choose others
+    (:meth:`due`), and keep what there is of a result that is never finished (:meth:`so_far`).
 
     Parameters
     ----------
@@ -138,6 +138,10 @@ class Steps(Background):
         self._told = now
         return progress
 
+    def so_far(self) -> Any:
+        """Return what there is of the result where the generator fails or is stopped, in the thread."""
+        return None
+
     def work(self) -> Done:
         """Run the generator to its end, or until it is stopped, and close it."""
         steps = None
@@ -149,11 +153,11 @@ class Steps(Background):
         except StopIteration as end:
             return Done(end.value)
         except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
-            return Done(error=error)
+            return Done(self.so_far(), error)
         finally:
             if steps is not None:
                 steps.close()
-        return Done(stopped=True)
+        return Done(self.so_far(), stopped=True)
 
     def _on_stepped(self, progress: Progress) -> None:
         if not self._stop.is_set():
