@@ -1,7 +1,8 @@
 """All settings, each written once: frozen, validated, JSON both ways.
 
-The forms in the viewer, the flags of the command line and the model card are made from these fields, so a default, a
-limit or a tooltip is never written twice.
+Each field that a person may set is made by :func:`setting`: default, limits, title and description, and at which doors
+it shows. The forms of the viewer and the flags of the command line are made from :func:`settings_of`, so none of these is
+written twice. A few fields are shown at one door only; ``_tests/config/test_settings.py`` lists them, with the reasons.
 
 Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
@@ -20,11 +21,13 @@ from ._base import (
     Schedule,
     Tiling,
     VolumeMethod,
+    WrittenFormat,
 )
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
 from ._segment import BatchConfig, SegmentConfig
+from ._setting import Setting, Show, setting, settings_of
 from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
@@ -51,8 +54,13 @@ __all__ = [
     "SamplerName",
     "Schedule",
     "SegmentConfig",
+    "Setting",
+    "Show",
     "Tiling",
     "TrainConfig",
     "TrainJob",
     "VolumeMethod",
+    "WrittenFormat",
+    "setting",
+    "settings_of",
 ]

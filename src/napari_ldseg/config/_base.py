@@ -17,6 +17,7 @@ TWO_STEPS: tuple[SamplerName, ...] = ("ldseg-release", "ldseg-release-ddpm")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Tiling = Literal["auto", "always", "never"]
+WrittenFormat = Literal["tif", "ome-tif", "nifti", "mha", "ome-zarr"]
 VolumeMethod = Literal["simpson", "area-length"]
 DemoSample = Literal["gland", "echo", "volume"]
 Ranking = Literal[
