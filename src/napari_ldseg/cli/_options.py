@@ -126,18 +126,13 @@ def _type(one: Setting) -> tuple[Any, str | None]:
 
 
 def _refuse_doubles(command: str, parameters: list[inspect.Parameter]) -> None:
-    flags: Counter[str] = Counter()
+    """Refuse two options of one name, or with one flag."""
+    found = Counter(parameter.name for parameter in parameters)
     for parameter in parameters:
         for info in getattr(parameter.annotation, "__metadata__", ()):
-            if isinstance(info, OptionInfo):
-                flags.update(
-                    part for flag in {info.default, *(info.param_decls or ())} - {...} for part in _parts(flag)
-                )
-    names = Counter(parameter.name for parameter in parameters)
-    double = [name for name, count in (flags + names).items() if count > 1]
+            if isinstance(info, OptionInfo):  # Typer keeps the first flag of an Annotated option as `default`
+                flags = [info.default, *(info.param_decls or ())]
+                found.update({part for flag in flags if isinstance(flag, str) for part in flag.split("/")})
+    double = [name for name, count in found.items() if count > 1]
     if double:
         raise TypeError(f"The command {command} would have two options called {', '.join(double)}.")
-
-
-def _parts(flag: Any) -> list[str]:
-    return str(flag).split("/")

@@ -1,8 +1,9 @@
 """All settings, each written once: frozen, validated, JSON both ways.
 
-Each field that a person may set is made by :func:`setting`: default, limits, title and description, and at which doors
-it shows. The forms of the viewer and the flags of the command line are made from :func:`settings_of`, so none of these is
-written twice. A few fields are shown at one door only; ``_tests/config/test_settings.py`` lists them, with the reasons.
+Each field that a person may set is made by :func:`setting`, with its default, limits, title, description and the
+places where it shows. The forms of the viewer and the flags of the command line are made from :func:`settings_of`, so
+nothing of this is written twice. A few fields have a flag and no row: ``_tests/test_settings.py`` lists them, with the
+reasons.
 
 Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """

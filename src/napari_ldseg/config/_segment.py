@@ -22,6 +22,7 @@ class SegmentConfig(Config):
         show="main",
         flags=("--samples", "-n"),
         description="Independent runs that make the mean and the uncertainty; 'auto' stops when both settle.",
+        offers=(1, 10, 100),
     )
     steps: int | None = setting(
         None,
@@ -30,6 +31,7 @@ class SegmentConfig(Config):
         ge=1,
         le=TIMESTEPS,
         description="Sampling steps K; by default the model's own.",
+        offers=(10, 50, 250),
     )
     seed: int = setting(
         0,
@@ -99,6 +101,7 @@ class SegmentConfig(Config):
         ge=16,
         le=8192,
         description="Side of a tile in pixels of the networks' grid; by default twice that of the training images.",
+        offers=(256, 512, 1024),
     )
     overlap: int | None = setting(
         None,
@@ -110,6 +113,7 @@ class SegmentConfig(Config):
         le=4096,
         description="Pixels of the networks' grid that two tiles share; by default as many as one latent cell reaches "
         "in the mask decoder.",
+        offers=(32, 64, 128),
     )
     smoothing: float = setting(
         0.0,

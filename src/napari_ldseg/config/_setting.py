@@ -23,6 +23,7 @@ def setting(
     group: str = "",
     flags: tuple[str, ...] | None = None,
     absent: str = "model default",
+    offers: tuple[float, ...] = (),
     **limits: Any,
 ) -> Any:
     """Return a pydantic field that also says where it is shown.
@@ -43,10 +44,13 @@ def setting(
         By default ``--name``, with hyphens. An empty tuple: the command line does not offer it.
     absent : str
         What a form shows for None.
+    offers : tuple of float
+        Numbers that a form offers beside a word such as 'auto'; others can be typed in.
     **limits
         For pydantic: ``ge``, ``gt``, ``le``, ``lt``.
     """
-    shown = {"show": show, "group": group, "flags": None if flags is None else list(flags), "absent": absent}
+    shown: dict[str, Any] = {"show": show, "group": group, "absent": absent, "offers": list(offers)}
+    shown["flags"] = None if flags is None else list(flags)
     return Field(default, title=title, description=description, json_schema_extra=shown, **limits)
 
 
@@ -56,7 +60,7 @@ class Setting:
 
     Attributes
     ----------
-    name, title, description, group, absent
+    name, title, description, group, absent, offers
         As in :func:`setting`.
     show : {"main", "more"} or None
         The part of a form that has a row for it.
@@ -81,6 +85,7 @@ class Setting:
     group: str
     flags: tuple[str, ...]
     absent: str
+    offers: tuple[float, ...]
     default: Any
     types: tuple[type, ...]
     choices: tuple[Any, ...]
@@ -116,6 +121,7 @@ def _read(name: str, info: FieldInfo, shown: dict[str, Any], default: Any) -> Se
         group=shown["group"],
         flags=flags,
         absent=shown["absent"],
+        offers=tuple(shown["offers"]),
         default=default,
         types=tuple(one for one in alternatives if isinstance(one, type) and one is not NoneType),
         choices=tuple(one for one in alternatives if not isinstance(one, type)),

@@ -90,6 +90,7 @@ class TrainConfig(Config):
         group=TRAINING,
         description="Peak learning rate (AdamW, warm-up, cosine); 'auto' is 0.001 from scratch and half of it on top "
         "of trained weights.",
+        offers=(0.0001, 0.0005, 0.001),
     )
     batch: Annotated[int, Field(ge=1, le=512)] | Literal["auto"] = setting(
         "auto",
@@ -97,6 +98,7 @@ class TrainConfig(Config):
         show="more",
         group=TRAINING,
         description="Images in a batch (of each process); 'auto' goes by the size of the crops.",
+        offers=(2, 8, 32),
     )
     seed: int = setting(
         0,
@@ -119,7 +121,7 @@ class TrainConfig(Config):
         title="Precision",
         show="more",
         group=TRAINING,
-        description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it natively.",
+        description="'auto' computes in bfloat16 where the device does so natively, else in float32.",
     )
 
     autoencoder_steps: int = setting(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 
 from ...batch import Batch, BatchReport, Task, large_path, plan_batch, run_batch
-from ...config import SegmentConfig
+from ...config import BatchConfig, SegmentConfig
 from ...data import LABELS
 from ..threads._background import Background, Done
 from ..threads._import_torch import import_torch
@@ -29,9 +29,7 @@ class Order:
     model: Path
     out: Path
     config: SegmentConfig
-    kinds: tuple[str, ...]
-    overwrite: bool
-    written: str | None = None
+    run: BatchConfig
 
 
 class FolderRun(Background):
@@ -67,9 +65,9 @@ class FolderRun(Background):
                 order.model,
                 order.out,
                 order.config,
-                order.kinds,
-                written=order.written,
-                overwrite=order.overwrite,
+                order.run.kinds,
+                written=order.run.written,
+                overwrite=order.run.overwrite,
             )
             self.planned.emit(batch)
             batch.refuse_blocked()
