@@ -132,7 +132,7 @@ def _refuse_doubles(command: str, parameters: list[inspect.Parameter]) -> None:
         for info in getattr(parameter.annotation, "__metadata__", ()):
             if isinstance(info, OptionInfo):  # Typer keeps the first flag of an Annotated option as `default`
                 flags = [info.default, *(info.param_decls or ())]
-                found.update({part for flag in flags if isinstance(flag, str) for part in flag.split("/")})
+                found.update(list(dict.fromkeys("/".join(flag for flag in flags if isinstance(flag, str)).split("/"))))
     double = [name for name, count in found.items() if count > 1]
     if double:
         raise TypeError(f"The command {command} would have two options called {', '.join(double)}.")

@@ -10,6 +10,7 @@ from ._setting import setting
 SAMPLING = "Samples"
 TILES = "Tiles and frames"
 COMPUTING = "Computing"
+WRITE = "Also write"
 PART = "Part of the image"
 
 
@@ -199,14 +200,21 @@ class BatchConfig(Config):
         absent="as the image",
         description="Format of the outputs; by default the image's own where we can write it, else tif.",
     )
-    sd: bool = setting(True, title="SD map", show="main", description="Write the map of uncertainty, <stem>_sd.")
+    sd: bool = setting(
+        True, title="SD map", show="main", group=WRITE, description="Write <stem>_sd, the map of uncertainty."
+    )
     mean: bool = setting(
-        False, title="Mean", show="main", description="Write <stem>_mean, the mean probability of each class."
+        False,
+        title="Mean",
+        show="main",
+        group=WRITE,
+        description="Write <stem>_mean, the mean probability of each class.",
     )
     masks: bool = setting(
         False,
         title="Samples",
         show="main",
+        group=WRITE,
         flags=("--masks",),
         description="Write <stem>_samples, the mask of each sample, for review and error bars; as many as fit into "
         "the megabytes to keep.",

@@ -2,8 +2,9 @@
 
 import html
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Generic, Literal, TypeVar
 
 from magicgui.widgets import create_widget
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QWidget,
@@ -22,8 +24,8 @@ from qtpy.QtWidgets import (
 from ...config import Config, Setting, Show, settings_of
 
 C = TypeVar("C", bound=Config)
-LABEL_WIDTH = 70
-DECIMALS = 3
+LABEL_WIDTH = 88
+HEADING = "QLabel { font-weight: bold; border-bottom: 1px solid rgba(128, 128, 128, 80); padding: 6px 0px 0px 0px; }"
 INTEGER = "[0-9]{1,7}"
 DECIMAL = r"[0-9]{0,7}\.?[0-9]{0,8}(e-?[0-9]{1,2})?"
 
@@ -36,7 +38,8 @@ class ConfigForm(QWidget, Generic[C]):
     value : Config
         What it shows first; also the source of the fields that have no row here.
     show : {"main", "more"}
-        The fields that say so get a row, in the order of the class, under the headings of their groups.
+        The fields that say so get a row, in the order of the class. Several groups get headings; a group of check
+        boxes shares one row.
     without : collection of str
         Fields that the widget asks for in another way.
     """
@@ -50,12 +53,17 @@ class ConfigForm(QWidget, Generic[C]):
         rows = [one for one in settings_of(value) if one.show == show and one.name not in without]
         layout = form_layout(self)
         headings = len({one.group for one in rows}) > 1
-        for before, one in zip([None, *rows], rows, strict=False):
-            if headings and one.group and (before is None or one.group != before.group):
-                layout.addRow(_heading(one.group))
-            self._editors[one.name] = editor = _editor(one, self._on_changed)
-            for widget in _row(one, editor.native, layout):
-                widget.setToolTip(tooltip(one.description))
+        for group, members in groupby(rows, key=lambda one: one.group):
+            settings = list(members)
+            self._editors |= {one.name: _editor(one, self._on_changed) for one in settings}
+            natives = [self._editors[one.name].native for one in settings]
+            if group and all(isinstance(native, QCheckBox) for native in natives):
+                layout.addRow(row_label(group), _line(natives))
+                continue
+            if group and headings:
+                layout.addRow(_heading(group))
+            for one, native in zip(settings, natives, strict=True):
+                _add_row(one, native, layout)
         self.setValue(value)
 
     @property
@@ -127,9 +135,11 @@ def _editor(one: Setting, changed: Callable[[], None]) -> Editor:
     """Return the editor for a setting: magicgui's for its type, or ours where it may also be a word or None."""
     if (one.choices or one.optional) and one.types[:1] in ((int,), (float,)):
         box = NumberOrWord(one)
+        _dress(box, one)
         box.currentTextChanged.connect(lambda _text: changed())
         return Editor(box, box.value, box.setValue)
     made: Any = create_widget(annotation=_annotation(one), options=_options(one), name=one.name)
+    _dress(made.native, one)
     made.changed.connect(lambda _value: changed())
     if one.choices or bool in one.types:
         return Editor(made.native, made.get_value, made.set_value)
@@ -137,7 +147,7 @@ def _editor(one: Setting, changed: Callable[[], None]) -> Editor:
         made.native.setPlaceholderText(one.absent)
         return Editor(made.native, lambda: made.get_value().strip() or None, lambda text: made.set_value(text or ""))
     if float in one.types:
-        made.native.setDecimals(DECIMALS)
+        made.native.setDecimals(3 if one.highest is not None and one.highest <= 1 else 2)
     return Editor(made.native, made.get_value, made.set_value)
 
 
@@ -159,26 +169,43 @@ def _options(one: Setting) -> dict[str, Any]:
     return {}
 
 
-def _row(one: Setting, editor: QWidget, layout: QFormLayout) -> Iterator[QWidget]:
-    """Add a row, and yield its widgets."""
+def _dress(editor: QWidget, one: Setting) -> None:
+    """Give an editor its name, its tooltip and the size of all others."""
     editor.setObjectName(one.name)
-    if isinstance(editor, QCheckBox):
-        layout.addRow(editor)
-    else:
-        label = row_label(one.title)
-        layout.addRow(label, editor)
-        yield label
+    editor.setToolTip(tooltip(one.description))
     if isinstance(editor, QComboBox):
         narrow(editor)
     elif isinstance(editor, QAbstractSpinBox):
         editor.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         ignore_wheel(editor)
-    yield editor
+
+
+def _add_row(one: Setting, editor: QWidget, layout: QFormLayout) -> None:
+    """Add a row; a check box says itself what it is for."""
+    if isinstance(editor, QCheckBox):
+        layout.addRow(editor)
+        return
+    label = row_label(one.title)
+    label.setToolTip(tooltip(one.description))
+    layout.addRow(label, editor)
+
+
+def _line(widgets: Sequence[QWidget]) -> QWidget:
+    line = QWidget()
+    layout = QHBoxLayout(line)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        layout.addWidget(widget)
+    layout.addStretch(1)
+    return line
 
 
 def _heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setObjectName("group")
+    label.setStyleSheet(HEADING)
+    label.setIndent(0)
     return label
 
 

@@ -18,7 +18,7 @@ from ..controls._forms import ConfigForm, form_layout, row_label
 from ..controls._message import Message
 from ..controls._progress import ProgressView
 from ..controls._section import Section
-from ..controls._style import style
+from ..controls._style import let_scroll, style
 from ..models._picker import ModelPicker
 from ..threads._background import Done, Task
 from ..viewer._file_layers import read_row, show_row
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import napari
 
 WIDTH = 420
+LEAST_WIDTH = 356
+TABLE_HEIGHT = 160
 STYLE = style("ldseg_folder", "start")
 logger = logging.getLogger(__name__)
 
@@ -259,7 +261,7 @@ class FolderWidget(QWidget):
         form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
-        column = QVBoxLayout(self)
+        column = QVBoxLayout(page := QWidget())
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
         buttons = _row(self.start_button, self.pause_button, self.cancel_button)
@@ -267,6 +269,8 @@ class FolderWidget(QWidget):
         for part in (top, self.outputs, self.settings, more, buttons, self.progress, self.message):
             column.addWidget(part)
         column.addWidget(self.table, 1)
+        self.table.setMinimumHeight(TABLE_HEIGHT)
+        let_scroll(page, self, LEAST_WIDTH)
 
 
 def _row(*widgets: QWidget) -> QWidget:
