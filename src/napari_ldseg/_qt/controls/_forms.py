@@ -141,14 +141,19 @@ def _editor(one: Setting, changed: Callable[[], None]) -> Editor:
     made: Any = create_widget(annotation=_annotation(one), options=_options(one), name=one.name)
     _dress(made.native, one)
     made.changed.connect(lambda _value: changed())
-    if one.choices or bool in one.types:
-        return Editor(made.native, made.get_value, made.set_value)
-    if str in one.types:
+
+    def get() -> Any:
+        return made.value
+
+    def put(value: Any) -> None:
+        made.value = value
+
+    if one.types[:1] == (str,):
         made.native.setPlaceholderText(one.absent)
-        return Editor(made.native, lambda: made.get_value().strip() or None, lambda text: made.set_value(text or ""))
-    if float in one.types:
+        return Editor(made.native, lambda: get().strip() or None, lambda text: put(text or ""))
+    if one.types[:1] == (float,):
         made.native.setDecimals(3 if one.highest is not None and one.highest <= 1 else 2)
-    return Editor(made.native, made.get_value, made.set_value)
+    return Editor(made.native, get, put)
 
 
 def _annotation(one: Setting) -> Any:
