@@ -115,6 +115,8 @@ def plan_batch(
         Where an input or the model is missing, or outputs would collide.
     """
     config, out = config or SegmentConfig(), Path(out)
+    if "samples" not in kinds:
+        config = config.replace(keep_mb=0)  # nobody would see them
     path = find_model(model).resolve()
     header = read_header(path)
     try:

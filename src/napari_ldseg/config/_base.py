@@ -15,6 +15,7 @@ SamplerName = Literal["ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-re
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Tiling = Literal["auto", "always", "never"]
+WrittenFormat = Literal["tif", "ome-tif", "nifti", "mha", "ome-zarr"]
 VolumeMethod = Literal["simpson", "area-length"]
 DemoSample = Literal["gland", "echo", "volume"]
 Ranking = Literal[

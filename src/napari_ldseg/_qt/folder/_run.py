@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..._util import Progress
 from ...batch import Batch, BatchReport, Task, large_path, plan_batch, run_batch
-from ...config import SegmentConfig
+from ...config import BatchConfig, SegmentConfig
 from ...data import LABELS
 from ..threads._import_torch import import_torch
 
@@ -19,9 +19,7 @@ class Order:
     model: Path
     out: Path
     config: SegmentConfig
-    kinds: tuple[str, ...]
-    overwrite: bool
-    written: str | None = None
+    run: BatchConfig
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ def segment_order(order: Order) -> Generator[Progress, None, BatchReport]:
         order.model,
         order.out,
         order.config,
-        order.kinds,
-        written=order.written,
-        overwrite=order.overwrite,
+        order.run.kinds,
+        written=order.run.written,
+        overwrite=order.run.overwrite,
     )
     yield Planned(batch=batch)
     batch.refuse_blocked()

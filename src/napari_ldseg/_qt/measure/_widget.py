@@ -21,6 +21,7 @@ from ...reports import Report, Table, find_review, match_entries, table, write_r
 from ..controls._forms import ConfigForm, form_layout, row_label
 from ..controls._message import Message
 from ..controls._progress import ProgressView
+from ..controls._section import Section
 from ..controls._style import style
 from ..controls._table import Column, RowModel, RowView, number
 from ..threads._background import Done, Steps, Task
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import napari
 
 WIDTH = 410
-FIELDS = ("smallest",)
 FILTER = "Table (*.csv);;QuPath objects (*.geojson);;Report (*.html)"
 STYLE = style("ldseg_measure", "measure")
 logger = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ class MeasureWidget(QWidget):
         self.report: Report | None = None
         self.labels = LabelsPicker(napari_viewer)
         self.image = ImagePicker(napari_viewer)
-        self.settings = ConfigForm(MeasureConfig(), FIELDS)
-        self.shapes = QCheckBox("Also boundary, shape and intensity")
+        self.settings = ConfigForm(MeasureConfig(), "main")
+        self.more_settings = ConfigForm(MeasureConfig(), "more")
         self.volume = QCheckBox("The last three axes are a volume")
         self.measure_button = QPushButton("Measure")
         self.layer_button = QPushButton("Add as layer")
@@ -114,7 +114,7 @@ class MeasureWidget(QWidget):
         try:
             if layer is None:
                 raise InputError("There is no labels layer; press Segment first, or open a label mask.")
-            config = self.settings.value().replace(shapes=self.shapes.isChecked())
+            config = self.more_settings.value().replace(**self.settings.values())
             subject = read_subject(self._viewer, layer, volume=self.volume.isChecked(), image=image)
         except LDSegError as error:
             self.show_error(error)
@@ -231,7 +231,6 @@ class MeasureWidget(QWidget):
         self.setStyleSheet(STYLE)
         self.measure_button.setObjectName("measure")
         self.image.setToolTip("Its intensities are measured where it lies on the labels' grid")
-        self.shapes.setChecked(True)
         self.layer_button.setToolTip("A labels layer with a number for each object, and this table as its features")
         self.save_button.setToolTip("As a table (.csv), for QuPath (.geojson), or as a page with pictures (.html)")
         form = form_layout(top := QWidget())
@@ -240,7 +239,8 @@ class MeasureWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
-        for part in (top, self.settings, self.shapes, self.volume, self.measure_button, self.progress, self.message):
+        more = Section("More settings", self.more_settings)
+        for part in (top, self.settings, self.volume, more, self.measure_button, self.progress, self.message):
             column.addWidget(part)
         column.addWidget(self.table, 1)
         row = QHBoxLayout()
