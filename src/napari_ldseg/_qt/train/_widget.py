@@ -7,6 +7,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QWidget
 
+from ..._util import Progress
 from ...checkpoints import check_name
 from ...errors import InputError, LDSegError
 from ...training import TrainProcess, unfinished_runs
@@ -175,7 +176,7 @@ class TrainWidget(QWidget):
                 self._best = max(self._best or 0.0, row["validation"])
         row = report.rows[-1]
         if not self._paused and page.pause.isEnabled() and not row.get("note"):
-            page.progress.bar.show_done(row["step"], row["total"])
+            page.progress.bar.show_progress(Progress(row["step"], row["total"]))
             page.progress.say(self._line(row))
 
     def _line(self, row: dict[str, float]) -> str:
