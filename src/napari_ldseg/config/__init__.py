@@ -21,6 +21,7 @@ from ._base import (
     Tiling,
     VolumeMethod,
 )
+from ._colors import PALETTE, class_color
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
@@ -29,6 +30,7 @@ from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
     "FORMAT_VERSION",
+    "PALETTE",
     "TIMESTEPS",
     "TWO_STEPS",
     "AnyNetworkConfig",
@@ -55,4 +57,5 @@ __all__ = [
     "TrainConfig",
     "TrainJob",
     "VolumeMethod",
+    "class_color",
 ]

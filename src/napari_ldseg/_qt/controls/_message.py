@@ -1,13 +1,26 @@
 """Words for the user inside a widget: a small area that appears when there is something to say."""
 
+import logging
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from ...errors import LDSegError
 
 STYLE = """
 QFrame#message {{ background: {back}; border: none; border-left: 3px solid {edge}; border-radius: 2px; }}
 QFrame#message QLabel {{ background: transparent; }}
 QFrame#message QToolButton {{ background: transparent; border: none; padding: 0px; }}
 """
+logger = logging.getLogger("napari_ldseg")
+
+
+def error_text(error: Exception, doing: str) -> str:
+    """Return what a user reads of an error; one that nobody expected goes to the log, with its traceback."""
+    if isinstance(error, LDSegError):
+        return str(error)
+    logger.error("unexpected error while %s", doing, exc_info=error)
+    return f"{type(error).__name__}: {error}"
 
 
 class Message(QFrame):

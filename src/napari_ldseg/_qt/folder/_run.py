@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
@@ -14,9 +13,6 @@ from ...config import SegmentConfig
 from ...data import LABELS
 from ..threads._background import Background, Done
 from ..threads._import_torch import import_torch
-
-if TYPE_CHECKING:
-    pass
 
 BREATH = 0.1
 

@@ -1,24 +1,21 @@
 """The Segment folder widget: many files, one after another, with a table of what needs a look first."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QModelIndex, QSize, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QModelIndex, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
 from ...config import BatchConfig, SegmentConfig
 from ...data import WRITABLE, shortlist, stem
 from ...errors import InputError, LDSegError
+from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView
 from ..controls._section import Section
-from ..controls._style import style
+from ..models._library_dialog import serve
 from ..models._picker import ModelPicker
 from ..threads._background import Done, Task
 from ..viewer._file_layers import read_row, show_row
@@ -30,12 +27,9 @@ if TYPE_CHECKING:
 
 FIELDS = ("samples", "steps", "seed", "device")
 KEEP_MB = 256
-WIDTH = 420
-STYLE = style("ldseg_folder", "start")
-logger = logging.getLogger(__name__)
 
 
-class FolderWidget(QWidget):
+class FolderWidget(ToolWidget):
     """Segment the images of a folder into files.
 
     Parameters
@@ -43,13 +37,13 @@ class FolderWidget(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    NAME, DOING, SIZE = "folder", "segmenting a folder", (420, 700)
     run_finished = Signal(object)
     opened = Signal(object)
+    _run: FolderRun | None
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._run: FolderRun | None = None
+        super().__init__(napari_viewer)
         self._batch: Batch | None = None
         self._entry: ModelEntry | None = None
         self._reasons: dict[int, str] = {}
@@ -69,19 +63,10 @@ class FolderWidget(QWidget):
         self.overwrite = QCheckBox("Replace outputs that were made otherwise")
         self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
         self.cancel_button = QPushButton("Cancel")
-        self.progress, self.message, self.table = ProgressView(), Message(), FolderTable()
+        self.table = FolderTable()
         self._lay_out()
         self._connect()
         self._set_running(False)
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 700)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run is going on."""
-        return self._run is not None
 
     def set_inputs(self, paths: Sequence[Path]) -> None:
         """Choose a folder, or files; an output folder beside them is proposed unless another was chosen."""
@@ -107,12 +92,10 @@ class FolderWidget(QWidget):
         self._set_running(True)
         self.progress.start()
         self.progress.say("Comparing with what is done")
-        self._run = FolderRun(order)
-        self._run.planned.connect(self._on_planned)
-        self._run.updated.connect(self._on_updated)
-        self._run.finished.connect(self._on_finished)
-        self.destroyed.connect(self._run.stop)
-        self._run.start()
+        run = FolderRun(order)
+        run.planned.connect(self._on_planned)
+        run.updated.connect(self._on_updated)
+        self.follow(run, self._on_finished)
 
     def pause(self) -> None:
         """Wait at the next step; pressed again, go on."""
@@ -142,17 +125,8 @@ class FolderWidget(QWidget):
             self.progress.say(f"{task.image.name} is not segmented yet.")
             return
         self._opening = Task(lambda: read_row(task.image, outputs))
-        self._opening.finished.connect(self._on_opened)
+        self._opening.inform(self, self._on_opened)
         self._opening.start()
-
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        expected = isinstance(error, LDSegError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
-            logger.error("unexpected error while segmenting a folder", exc_info=error)
-        self.message.show_error(text)
-        show_error(text)
 
     def _order(self) -> Order:
         entry = self.model.value()
@@ -194,8 +168,6 @@ class FolderWidget(QWidget):
         self.progress.show_share(done, len(batch.items), batch.items[update.index].task.image.name)
 
     def _on_finished(self, done: Done) -> None:
-        if self._run is not None:
-            self.destroyed.disconnect(self._run.stop)
         self._run = None
         self._set_running(False)
         self.table.back_to_waiting()
@@ -255,12 +227,9 @@ class FolderWidget(QWidget):
         self.pause_button.clicked.connect(self.pause)
         self.cancel_button.clicked.connect(self.cancel)
         self.table.doubleClicked.connect(self._on_double_clicked)
-        self.model.failed.connect(self.show_error)
+        serve(self.model, self)
 
     def _lay_out(self) -> None:
-        self.setObjectName("ldseg_folder")
-        self.setStyleSheet(STYLE)
-        self.start_button.setObjectName("start")
         self.input_line.setReadOnly(True)
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
@@ -272,14 +241,10 @@ class FolderWidget(QWidget):
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
         form.addRow(row_label("Format"), self.written)
         form.addRow(row_label("Also write"), _row(self.sd, self.mean, self.samples))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(8)
         buttons = _row(self.start_button, self.pause_button, self.cancel_button)
         more = Section("More settings", self.settings, self.overwrite)
-        for part in (top, more, buttons, self.progress, self.message):
-            column.addWidget(part)
-        column.addWidget(self.table, 1)
+        parts = (top, more, buttons, self.progress, self.message, self.table)
+        self.lay_out(*parts, main=self.start_button, grow=self.table)
 
 
 def _row(*widgets: QWidget) -> QWidget:

@@ -29,10 +29,14 @@ CHOOSE = "Choose a model…"
 
 
 class ModelPicker(QWidget):
-    """A combo box of models over the card of the chosen one; ``failed`` carries why a file is no model."""
+    """A combo box of models over the card of the chosen one.
+
+    ``failed`` carries why a file is no model; ``manage_requested`` asks for the window of all models.
+    """
 
     changed = Signal()
     failed = Signal(object)
+    manage_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -156,11 +160,7 @@ class ModelPicker(QWidget):
             path = QFileDialog.getExistingDirectory(self, "Open a folder of Keras files", str(Path.home()))
         self._choose(self._chosen, self._gone)
         if self.combo.itemText(index) == MANAGE:
-            from ._library_dialog import ManageDialog  # which has a picker's list in it, too
-
-            dialog = ManageDialog(self)
-            dialog.exec()
-            dialog.deleteLater()
+            self.manage_requested.emit()
         if path:
             self.open_path(Path(path))
 

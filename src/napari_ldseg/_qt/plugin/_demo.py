@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import napari
+from napari.layers import Layer
 from qtpy.QtCore import QEventLoop, QTimer
 
 from ...checkpoints import list_models
@@ -76,8 +77,7 @@ def open_demo(
     model = model or released_model(sample)
     viewer = napari.Viewer(title="napari-ldseg demo", show=show)
     viewer.window.resize(*WINDOW)
-    data, options, _ = SAMPLES[sample][0]()[0]
-    viewer.add_image(data, **options)
+    viewer.add_layer(Layer.create(*SAMPLES[sample][0]()[0]))
     widget = SegmentWidget(viewer)
     viewer.window.add_dock_widget(widget, name=TITLE, area="right")
     widget.model.setValue(model)

@@ -41,7 +41,7 @@ class Background(QObject):
         self._thread.start()
 
     def inform(self, owner: QObject, slot: Callable[[Any], object]) -> None:
-        """Call a function that uses a widget when the work has finished, unless the widget is gone by then."""
+        """Call a function that uses a widget when the work has finished; if the widget goes first, stop the work."""
         owner.destroyed.connect(self._forget)
         self.finished.connect(slot)
 
@@ -58,6 +58,7 @@ class Background(QObject):
 
     def _forget(self) -> None:
         self._forgotten = True
+        self.stop()
 
     def _on_ended(self, outcome: object) -> None:
         self._thread.join()  # it has only to return; whatever it still holds is let go here and not there
