@@ -1,6 +1,7 @@
 """What the import contract in setup.cfg cannot say: no circle of files, and no private name of another room."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -49,25 +50,34 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     assert circles(arrows) == []
 
 
-def test_no_name_with_an_underscore_is_imported_from_another_room() -> None:
-    """Private modules may be imported by their path inside `_qt`, whose rooms have no face; private names never."""
+def imports(path: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the module (below the package) and the name of each import of ours in a file."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        module = tuple(filter(None, (node.module or "").split(".")))
+        if node.level:
+            module = (*package[: len(package) - node.level + 1], *module)
+        elif module[0] == PACKAGE:
+            module = module[1:]
+        else:
+            continue
+        for one in node.names:
+            yield module, one.name
+
+
+def test_no_private_name_is_imported_from_another_room() -> None:
+    """Within a room, and between those of `_qt`, private files may be named; names with an underscore never."""
     taken = []
     for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).parts
-        if parts[0] == "_tests":
+        room = path.relative_to(ROOT).parts[0]
+        if room == "_tests":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.ImportFrom) or (
-                node.level == 0 and (node.module or "").split(".")[0] != PACKAGE
-            ):
-                continue
-            folder = ROOT.joinpath(*parts[: len(parts) - node.level]) if node.level else ROOT.parent
-            source = folder.joinpath(*filter(None, (node.module or "").split(".")))
-            modules = {file.stem for file in source.iterdir()} if source.is_dir() else set()
-            inside = source if source.is_dir() else source.parent
-            same_room = inside == path.parent or (inside == ROOT and node.module is None)
-            private = [one.name for one in node.names if one.name.startswith("_") and one.name not in modules]
-            by_path = parts[0] != "_qt" and not same_room and not source.is_dir() and source.name.startswith("_")
-            if (private and not same_room) or by_path:
-                taken.append(f"{'/'.join(parts)}:{node.lineno} {ast.unparse(node)}")
+        for module, name in imports(path):
+            private_name = name.startswith("_") and not ROOT.joinpath(*module, f"{name}.py").exists()
+            home = ROOT.joinpath(*module) if ROOT.joinpath(*module).is_dir() else ROOT.joinpath(*module[:-1])
+            private_file = module[:1] != (room,) and any(part.startswith("_") for part in module[1:])
+            if (private_name and home not in (path.parent, ROOT)) or (private_file and path.parent != ROOT):
+                taken.append(f"{path.relative_to(ROOT)}: {name} from {'.'.join(module)}")
     assert taken == []

@@ -10,10 +10,11 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLine
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
 from ...config import BatchConfig, SegmentConfig
-from ...data import WRITABLE, shortlist, stem
+from ...data import WRITABLE, find_images, shortlist, stem
 from ...errors import InputError, LDSegError
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._message import WrappedLabel
 from ..controls._section import Section
 from ..models._library_dialog import serve
 from ..models._picker import ModelPicker
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("samples", "steps", "seed", "device")
 KEEP_MB = 256
+LISTED = 40
 
 
 class FolderWidget(ToolWidget):
@@ -50,7 +52,7 @@ class FolderWidget(ToolWidget):
         self._opening: Task | None = None
         self._proposed = ""
         self.inputs: tuple[Path, ...] = ()
-        self.input_line = QLineEdit()
+        self.input_line, self.found = QLineEdit(), WrappedLabel()
         self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
         self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
         self.model = ModelPicker()
@@ -77,6 +79,11 @@ class FolderWidget(ToolWidget):
             beside = first if first.is_dir() else first.parent
             self._proposed = str(beside.with_name(f"{stem(first)}_segmented"))
             self.out_line.setText(self._proposed)
+        self.found.setText("Looking for images…")
+        inputs = self.inputs
+        task = Task(lambda: find_images(inputs))
+        task.inform(self, lambda done: self._on_found(inputs, done))
+        task.start()
 
     def start(self) -> None:
         """Compare with what is done, and segment the rest; say in words why that cannot be."""
@@ -144,6 +151,18 @@ class FolderWidget(ToolWidget):
         out = Path(self.out_line.text().strip())
         written = self.written.currentData()
         return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked(), written)
+
+    def _on_found(self, inputs: tuple[Path, ...], done: Done) -> None:
+        """Say which images Start will segment."""
+        if inputs != self.inputs:
+            return
+        if done.error is not None:
+            self.found.setText("")
+            self.show_error(done.error)
+            return
+        names = [path.name for path in done.value]
+        self.found.setText(f"{len(names)} image{'s' * (len(names) != 1)}: {shortlist(names, 3)}")
+        self.found.setToolTip(shortlist(names, LISTED).replace(", ", "\n"))
 
     def _on_planned(self, batch: Batch) -> None:
         self._batch = batch
@@ -228,15 +247,32 @@ class FolderWidget(ToolWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.table.doubleClicked.connect(self._on_double_clicked)
         serve(self.model, self)
+        self.forget_on(self.model.changed, self.input_line.textChanged)
 
     def _lay_out(self) -> None:
         self.input_line.setReadOnly(True)
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
         self.sd.setChecked(True)
+        for widget, tip in (
+            (self.input_line, "The images that are segmented"),
+            (self.folder_button, "Segment all images of a folder"),
+            (self.files_button, "Segment single files"),
+            (self.out_line, "The folder into which the results are written; the images are never changed"),
+            (self.out_button, "Choose the folder for the results"),
+            (self.written, "The format of the results: that of each image, or the same for all"),
+            (self.sd, "Also write the standard deviation of the probability, pixel by pixel"),
+            (self.mean, "Also write the mean probability of each class"),
+            (self.samples, "Also write the labels of each sample, for measurements with error bars later"),
+            (self.start_button, "Segment what is not done yet; what was done before is kept"),
+            (self.pause_button, "Wait at the next step, and go on from there"),
+            (self.cancel_button, "Stop at the next step; what is finished is kept"),
+        ):
+            widget.setToolTip(tip)
         self.overwrite.setToolTip(BatchConfig.model_fields["overwrite"].description or "")
         form = form_layout(top := QWidget())
         form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
+        form.addRow(row_label(""), self.found)
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
         form.addRow(row_label("Format"), self.written)

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ...checkpoints import ModelEntry, install_model, list_models, read_header, user_folder
 from ...config import ModelConfig
 from ...errors import CheckpointError
 from ...exchange import keras_files
 from ..controls._forms import narrow
+from ..controls._message import WrappedLabel
 from ..threads._background import Done, Task
 from ..viewer._from_layers import looks_made_for
 from ._events import FILTER, KERAS, MODELS
@@ -49,8 +50,7 @@ class ModelPicker(QWidget):
         self.combo.setObjectName("model")
         self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
         narrow(self.combo)
-        self.card = QLabel()
-        self.card.setWordWrap(True)
+        self.card = WrappedLabel()
         self.card.setObjectName("card")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -178,6 +178,7 @@ class Overlays(QWidget):
         self.confidence.setRange(51, 99)
         self.confidence.setValue(90)
         self.confidence.setSuffix(" %")
+        self.contours.setToolTip("Draw lines of equal confidence from the mean probability")
         self.confidence.setToolTip("Lines where the mean probability is this, one half, and 1 minus this")
         self.sample.setSpecialValueText("none")
         self.sample.setWrapping(True)

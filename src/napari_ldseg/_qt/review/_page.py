@@ -47,6 +47,12 @@ KEYS = {
     "sample_before": ",",
     "sample_after": ".",
 }
+TIPS = {
+    "previous": "Go to the line above",
+    "next": "Go to the line below",
+    "accept": "It is right; go on to the next one that is to do",
+    "reject": "It is wrong and stays so; go on to the next one that is to do",
+}
 
 
 class ReviewPage(QWidget):
@@ -176,6 +182,8 @@ class ReviewPage(QWidget):
     def _lay_out(self, tool: ToolWidget) -> None:
         self.list_button.setToolTip("Find the objects of these labels, the most uncertain first")
         self.rows.addItems(["Objects", "Frames or slices"])
+        self.rows.setToolTip("Review one object after the other, or whole frames or slices")
+        self.volume.setToolTip("List objects in 3D; otherwise those of each slice or frame")
         self.ranking.addItems([MeasureConfig().ranking])
         self.ranking.setToolTip(MeasureConfig.model_fields["ranking"].description or "")
         for box in (self.rows, self.ranking):
@@ -191,7 +199,7 @@ class ReviewPage(QWidget):
         row.setSpacing(6)
         for name, button in self.buttons.items():
             button.setObjectName(name)
-            button.setToolTip(f"Key {KEYS[name]}")
+            button.setToolTip(f"{TIPS[name]} (key {KEYS[name]})")
             row.addWidget(button)
         overlays = Section("Overlays and samples", self.overlays)
         overlays.button.setChecked(True)

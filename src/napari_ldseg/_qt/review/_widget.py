@@ -62,6 +62,7 @@ class ReviewWidget(ToolWidget):
         page.state_requested.connect(self.mark)
         page.overlays.paste_requested.connect(self.paste)
         page.teach_requested.connect(self.teach)
+        page.labels.changed.connect(self.message.clear)
         removed = self._viewer.layers.events.removed
         removed.connect(self._on_removed)
         self.destroyed.connect(lambda: removed.disconnect(self._on_removed))

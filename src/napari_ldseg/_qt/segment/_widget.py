@@ -70,6 +70,7 @@ class SegmentWidget(ToolWidget):
         self.image.changed.connect(self._on_image_changed)
         self.model.changed.connect(self._on_input_changed)
         serve(self.model, self)
+        self.forget_on(self.image.changed, self.model.changed)
         self.segment_button.clicked.connect(self.segment)
         self.cancel_button.clicked.connect(self.cancel)
         self._on_image_changed()
@@ -169,6 +170,9 @@ class SegmentWidget(ToolWidget):
         self.cancel_button.setEnabled(running)
 
     def _lay_out(self) -> None:
+        self.segment_button.setToolTip("Segment the image; a first preview appears after the first sample")
+        self.cancel_button.setToolTip("Stop at the next step and keep what is computed by then")
+        self.mean.setToolTip("A hidden layer with the mean probability of all that is not background")
         inputs = QWidget()
         form = form_layout(inputs)
         for text, widget in (("Image", self.image), ("Model", self.model)):

@@ -20,6 +20,7 @@ from ...config import TrainConfig, TrainJob
 from ...errors import CheckpointError
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, ignore_wheel, narrow, row_label
+from ..controls._message import WrappedLabel
 from ..controls._section import Section
 from ..models._picker import ModelPicker
 from ..training_set._add_form import AddForm
@@ -47,8 +48,7 @@ class Offer(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("offer")
-        self._label = QLabel()
-        self._label.setWordWrap(True)
+        self._label = WrappedLabel()
         self.resume = QPushButton("Resume")
         self.discard = QPushButton("Discard")
         self.resume.clicked.connect(self.resume_requested)
@@ -105,7 +105,7 @@ class TrainPage:
         self.stop = QPushButton("Stop")
         self.cancel = QPushButton("Cancel")
         self.offer = Offer()
-        self.notes = QLabel()
+        self.notes = WrappedLabel()
         self.curves = Curves()
         self.curves.hide()
         self.preview = Preview()
@@ -164,9 +164,13 @@ class TrainPage:
         return fields
 
     def _lay_out(self, tool: ToolWidget) -> None:
+        self.start.setToolTip("Train a new model on the training set, in a process of its own")
+        self.pause.setToolTip("Pause, and go on from there")
+        self.offer.resume.setToolTip("Go on with this training from its last saved state")
+        self.offer.discard.setToolTip("Delete this training and all that it has saved")
+        self.budget_unit.setToolTip("Whether the budget is a time, or how often all images are seen")
         self.stop.setToolTip("End now and keep the best model so far")
         self.cancel.setToolTip("End now and keep nothing")
-        self.notes.setWordWrap(True)
         self.notes.hide()
         form = form_layout(top := QWidget())
         form.addRow(row_label("Folder"), self.dataset)

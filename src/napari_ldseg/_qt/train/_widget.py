@@ -55,6 +55,7 @@ class TrainWidget(ToolWidget):
         page.offer.discard_requested.connect(self.discard)
         page.model.changed.connect(self._on_model)
         serve(page.model, self)
+        self.forget_on(page.model.changed)
         page.add.image.changed.connect(self._on_image)
         self._on_image()
         self._on_model()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ...datasets import DuplicateError, TrainingSet
 from ...errors import InputError, LDSegError
 from ..controls._forms import form_layout, narrow, row_label
-from ..controls._message import Message, error_text
+from ..controls._message import Message, WrappedLabel, error_text
 from ..threads._background import Done, Task
 from ..viewer._from_layers import frame_axes
 from ..viewer._layer_picker import LayerPicker
@@ -53,7 +53,7 @@ class AddForm(QWidget):
         self.foreground = QCheckBox("All labels above 0 are one class")
         self.replace = QCheckBox("Replace labels that are there already")
         self.button = QPushButton("Add to training set")
-        self.count = QLabel()
+        self.count = WrappedLabel()
         self.message = Message()
         self._lay_out()
         self.button.clicked.connect(self.add)
@@ -155,7 +155,6 @@ class AddForm(QWidget):
         self.group.setToolTip("Patient or source: a group is never split between training and validation")
         self.foreground.setToolTip("For numbers of objects: all that is not background becomes class 1")
         self.replace.setToolTip("An image that the set holds with other labels is otherwise refused")
-        self.count.setWordWrap(True)
         fields = QWidget()
         form = form_layout(fields)
         self._labels_label, self._frames_label, self._chosen_label = map(row_label, ("Labels", "Frames", "Which"))
