@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLayout, QMainWindow, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -49,6 +49,7 @@ class ToolWidget(QWidget):
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._run: Any = None
         self._steps: Steps | None = None
+        self._turn, self._unit = 0, ""
         self._joined = False
         self.progress, self.message = ProgressView(), Message()
         self.setObjectName(f"ldseg_{self.NAME}")
@@ -119,13 +120,10 @@ class ToolWidget(QWidget):
         if self._steps is not None:
             self._steps.stop()
         self._steps = steps = Steps(make)
-
-        def tell(done: int, total: int) -> None:
-            self.progress.bar.show_done(done, total)
-            self.progress.say(f"{unit} {done} of {total}" if unit else text)
+        self._turn = turn = self._turn + 1
 
         def end(done: Done) -> None:
-            if steps is not self._steps:
+            if turn != self._turn:
                 return
             self._steps = None
             self.progress.finish("")
@@ -134,11 +132,17 @@ class ToolWidget(QWidget):
             elif done.value is not None:
                 then(done.value)
 
-        steps.progressed.connect(tell)
+        self._unit = unit
+        steps.progressed.connect(self._on_steps)
         steps.inform(self, end)
         self.progress.start()
         self.progress.say(text)
         steps.start()
+
+    def _on_steps(self, done: int, total: int) -> None:
+        self.progress.bar.show_done(done, total)
+        if self._unit:
+            self.progress.say(f"{self._unit} {done} of {total}")
 
     def show_error(self, error: Exception) -> None:
         """Tell the user, here and as a notification of napari; what nobody expected goes to the log, too."""
@@ -177,4 +181,6 @@ class ToolWidget(QWidget):
                 if other not in window.tabifiedDockWidgets(dock):
                     window.tabifyDockWidget(other, dock)
                 dock.raise_()
+                if dock.width() < self.SIZE[0]:
+                    window.resizeDocks([dock], [self.SIZE[0]], Qt.Orientation.Horizontal)
                 return

@@ -1,6 +1,6 @@
 """What all widgets look like: the button that starts the work, and a page that scrolls."""
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 
@@ -14,6 +14,12 @@ QPushButton#main:disabled {{ background: rgba(69, 96, 196, 90); color: rgba(255,
 {more}"""
 
 
+class _Column(QWidget):
+    def heightForWidth(self, width: int) -> int:
+        """Return the least height: plots and tables become lower before the page scrolls."""
+        return int(self.layout().minimumHeightForWidth(width))
+
+
 class Page(QScrollArea):
     """A column of widgets that scrolls up and down, and is never narrower than they are."""
 
@@ -24,7 +30,7 @@ class Page(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        page = QWidget()
+        page = _Column()
         self.column = QVBoxLayout(page)
         self.column.setContentsMargins(*[self.MARGIN] * 4)
         self.column.setSpacing(self.SPACING)
@@ -35,3 +41,9 @@ class Page(QScrollArea):
         hint = QSize(super().minimumSizeHint())
         bar = self.verticalScrollBar().sizeHint().width()
         return hint.expandedTo(QSize(self.widget().minimumSizeHint().width() + bar, 0))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Tell the dock when the widgets need more room, or less."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))

@@ -1,7 +1,9 @@
 """What the seven widgets share: errors, messages, work in a thread, docks, cards, tooltips."""
 
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
@@ -88,6 +90,17 @@ def test_the_page_is_never_narrower_than_what_is_on_it(tool: ToolWidget, qtbot: 
             assert right < tool.width(), control.toolTip()
 
 
+def test_a_page_grows_with_what_appears_on_it(qtbot: QtBot) -> None:
+    widget = CardiacWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    before = widget.minimumSizeHint().width()
+    widget.plot.setMinimumWidth(before + 100)
+    widget.found.show()
+    qtbot.waitUntil(lambda: widget.minimumSizeHint().width() > before + 100)
+
+
 def test_the_card_of_each_model_is_whole_at_the_default_width(qtbot: QtBot) -> None:
     widget = SegmentWidget(ViewerModel())
     qtbot.addWidget(widget)
@@ -142,6 +155,21 @@ def test_only_what_was_asked_for_last_is_shown(qtbot: QtBot) -> None:
     go_on.set()
     qtbot.wait(200)
     assert taken == ["second"]
+
+
+def test_nothing_of_the_work_is_kept(qtbot: QtBot) -> None:
+    widget = make_tool(qtbot)
+    taken: list[str] = []
+
+    def work() -> Generator[tuple[int, int], None, str]:
+        yield 0, 1
+        return "done"
+
+    widget.compute(work, taken.append, "Working")
+    steps = weakref.ref(widget._steps)
+    qtbot.waitUntil(lambda: taken == ["done"])
+    gc.collect()
+    assert steps() is None
 
 
 def test_what_raises_is_shown_and_the_progress_goes(qtbot: QtBot) -> None:
