@@ -114,12 +114,9 @@ def evaluate(
     Parameters
     ----------
     pairs : list of (prediction, reference)
-        From :func:`napari_ldseg.data.match_masks`. Pixels of a reference with the label 255 are left out. A map
-        ``<stem>_sd`` beside a prediction ``<stem>_labels`` is used.
-    foreground : bool
-        Take every value above 0 as class 1, in both masks.
-    objects : bool
-        Also the object scores of the GlaS challenge.
+        From :func:`napari_ldseg.datasets.match_masks`. A map ``<stem>_sd`` beside ``<stem>_labels`` is used.
+    foreground, objects : bool
+        See :func:`compare`.
     report : callable (index, path), optional
         Called before each case.
 

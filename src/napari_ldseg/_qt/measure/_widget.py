@@ -21,7 +21,7 @@ from ..threads._background import Done, Task
 from ..viewer._extra_layers import objects_layer
 from ..viewer._labels_source import Subject, read_subject
 from ..viewer._layer_picker import LayerPicker
-from ..viewer._navigate import add_unselected, go_to, outline
+from ..viewer._navigate import add_unselected, show_region
 
 if TYPE_CHECKING:
     import napari
@@ -156,9 +156,7 @@ class MeasureWidget(ToolWidget):
         if self.report is None or self._subject is None or not current.isValid():
             return
         region = self.report.measurements[self.model.row_at(current.row())].region
-        if self._subject.layer in self._viewer.layers:
-            go_to(self._viewer, self._subject, region)
-            outline(self._viewer, self._subject, region)
+        show_region(self._viewer, self._subject, region)
 
     def _on_save(self) -> None:
         name = str(Path.home() / f"{self.report.name if self.report else 'objects'}.csv")

@@ -16,7 +16,7 @@ from ..controls._message import error_text
 from ..threads._background import Done, Task
 from ..training_set._annotations import read_annotations
 from ..viewer._labels_source import Subject, image_layer, image_name, is_of, read_subject
-from ..viewer._navigate import go_to, outline
+from ..viewer._navigate import outline, show_region
 from ..viewer._units import on_layer
 from ._columns import SCORE, STATE, columns
 from ._page import ReviewPage
@@ -216,9 +216,7 @@ class ReviewWidget(ToolWidget):
         if self.session is None or not current.isValid():
             return
         region = self.session.regions[self.page.model.row_at(current.row())]
-        if self.session.subject.layer in self._viewer.layers:
-            go_to(self._viewer, self.session.subject, region)
-            outline(self._viewer, self.session.subject, region)
+        show_region(self._viewer, self.session.subject, region)
 
     def _on_paint(self, event: Any) -> None:
         self._atoms += list(event.value)

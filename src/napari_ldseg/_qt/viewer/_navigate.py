@@ -29,6 +29,13 @@ def move_to(layer: Layer, where: dict[str, Any]) -> None:
             setattr(layer, name, value)
 
 
+def show_region(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
+    """Go to a region and outline it, if its layer is still there."""
+    if subject.layer in viewer.layers:
+        go_to(viewer, subject, region)
+        outline(viewer, subject, region)
+
+
 def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
     """Show the frame and slice of a region, and for objects centre and zoom on them."""
     layer, index = subject.layer, subject.index(region.frame, region.box)
