@@ -8,6 +8,7 @@ from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLayout, QMainWindow, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from .._util import Progress
 from .controls._message import Message, error_text
 from .controls._progress import ProgressView
 from .controls._style import Page, style
@@ -49,7 +50,7 @@ class ToolWidget(QWidget):
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._run: Any = None
         self._steps: Steps | None = None
-        self._turn, self._unit = 0, ""
+        self._turn = 0
         self._joined = False
         self.progress, self.message = ProgressView(), Message()
         self.setObjectName(f"ldseg_{self.NAME}")
@@ -97,10 +98,9 @@ class ToolWidget(QWidget):
 
     def compute(
         self,
-        make: Callable[[], Generator[tuple[int, int], None, T]],
+        make: Callable[[], Generator[Progress, None, T]],
         then: Callable[[T], object],
         text: str,
-        unit: str = "",
     ) -> None:
         """Run a generator in a thread, in place of the one before, and hand what it returns to ``then``.
 
@@ -109,13 +109,11 @@ class ToolWidget(QWidget):
         Parameters
         ----------
         make : callable
-            Makes the generator, which yields how much is done, and of how much.
+            Makes the generator, which yields how far it is.
         then : callable
             Takes what the generator returned.
         text : str
             What the progress line says first.
-        unit : str, optional
-            What is counted: "Object 3 of 12".
         """
         if self._steps is not None:
             self._steps.stop()
@@ -132,17 +130,11 @@ class ToolWidget(QWidget):
             elif done.value is not None:
                 then(done.value)
 
-        self._unit = unit
-        steps.progressed.connect(self._on_steps)
+        steps.progressed.connect(self.progress.show_progress)
         steps.inform(self, end)
         self.progress.start()
         self.progress.say(text)
         steps.start()
-
-    def _on_steps(self, done: int, total: int) -> None:
-        self.progress.bar.show_done(done, total)
-        if self._unit:
-            self.progress.say(f"{self._unit} {done} of {total}")
 
     def show_error(self, error: Exception) -> None:
         """Tell the user, here and as a notification of napari; what nobody expected goes to the log, too."""

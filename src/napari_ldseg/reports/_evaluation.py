@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._util import write_text
+from .._util import Progress, write_text
 from ..data import Image, beside, read_image, read_labels, stem
 from ..datasets import UNLABELLED, judged_classes
 from ..errors import InputError
@@ -107,8 +107,7 @@ def evaluate(
     *,
     foreground: bool = False,
     objects: bool = False,
-    report: Callable[[int, Path], None] = lambda _index, _path: None,
-) -> Evaluation:
+) -> Generator[Progress, None, Evaluation]:
     """Compare predicted masks with references.
 
     Parameters
@@ -117,8 +116,11 @@ def evaluate(
         From :func:`napari_ldseg.datasets.match_masks`. A map ``<stem>_sd`` beside ``<stem>_labels`` is used.
     foreground, objects : bool
         See :func:`compare`.
-    report : callable (index, path), optional
-        Called before each case.
+
+    Yields
+    ------
+    Progress
+        Before each case, with the name of the prediction.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def evaluate(
     """
     rows = {}
     for index, (prediction, reference) in enumerate(pairs):
-        report(index, prediction)
+        yield Progress(index, len(pairs), prediction.name)
         found, true = read_labels(prediction), read_labels(reference)
         sd = _uncertainty(prediction)
         rows[stem(prediction)] = compare(

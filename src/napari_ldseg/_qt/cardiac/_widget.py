@@ -9,6 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -19,12 +20,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._util import Progress
 from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
 from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
 from ...measure import Measured
 from .._tool import ToolWidget
-from ..controls._forms import Choice, ConfigForm, form_layout, row_label
+from ..controls._forms import ConfigForm, form_layout, narrow, row_label
+from ..controls._section import Section
 from ..viewer._labels_source import Subject, read_subject
 from ..viewer._layer_picker import LayerPicker
 from ..viewer._units import on_layer, to_view
@@ -33,7 +36,6 @@ from ._plot import CurvePlot
 if TYPE_CHECKING:
     import napari
 
-FIELDS = ("method",)
 FILTER = "Table (*.csv);;Summary (*.json)"
 PHASES = {"ED frame": "end-diastole", "ES frame": "end-systole"}
 
@@ -61,9 +63,10 @@ class CardiacWidget(ToolWidget):
         self.second = LayerPicker(
             self._viewer, Labels, "The apical two-chamber view; both views are measured at the same share of the cine"
         )
-        self.settings = ConfigForm(CardiacConfig(), FIELDS)
+        self.settings = ConfigForm(CardiacConfig(), "main")
+        self.more_settings = ConfigForm(CardiacConfig(), "more")
         self.measure_button = QPushButton("Measure")
-        self.kind = Choice(("Area", "Volume"))
+        self.kind = QComboBox()
         self.plot = CurvePlot()
         self.fraction = QLabel()
         self.volumes = QLabel()
@@ -73,7 +76,7 @@ class CardiacWidget(ToolWidget):
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.biplane.toggled.connect(self._on_biplane)
-        self.kind.changed.connect(self._draw)
+        self.kind.currentTextChanged.connect(self._draw)
         self.plot.frame_requested.connect(self.go_to)
         self.plot.phases_requested.connect(self.set_phases)
         for box in (self.ed, self.es):
@@ -97,7 +100,7 @@ class CardiacWidget(ToolWidget):
                     f"The pixel sizes of the two views are in {subject.unit} and {second.unit}; give both layers one "
                     "unit."
                 )
-            config = self.settings.value()
+            config = self.more_settings.value().replace(**self.settings.values())
         except LDSegError as error:
             self.show_error(error)
             return
@@ -106,14 +109,12 @@ class CardiacWidget(ToolWidget):
         provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
         unit = subject.unit
 
-        def measuring() -> Generator[tuple[int, int], None, Cardiac]:
+        def measuring() -> Generator[Progress, None, Cardiac]:
             first, other = sources
             assert first is not None
             return (yield from measure_cardiac(first, other, unit=unit, config=config))
 
-        self.compute(
-            measuring, lambda result: self._on_measured(subject, provenance, result), "Measuring", unit="Frame"
-        )
+        self.compute(measuring, lambda result: self._on_measured(subject, provenance, result), "Measuring")
 
     def set_phases(self, ed: int, es: int) -> None:
         """Take other frames as end-diastole and end-systole."""
@@ -163,7 +164,7 @@ class CardiacWidget(ToolWidget):
 
     def _draw(self) -> None:
         if self.result is not None:
-            self.plot.show_curves(self.result, self.kind.value())
+            self.plot.show_curves(self.result, self.kind.currentText())
 
     def _show_numbers(self) -> None:
         result = self.result
@@ -212,7 +213,8 @@ class CardiacWidget(ToolWidget):
         self.form.setRowVisible(self.second, False)
         self._lay_out_found()
         self.found.hide()
-        parts = (top, self.settings, self.measure_button, self.progress, self.message, self.found)
+        more = Section("More settings", self.more_settings)
+        parts = (top, self.settings, more, self.measure_button, self.progress, self.message, self.found)
         self.lay_out(*parts, main=self.measure_button, grow=self.found)
 
     def _lay_out_found(self) -> None:
@@ -224,7 +226,9 @@ class CardiacWidget(ToolWidget):
         numbers.addStretch(1)
         numbers.addWidget(self.volumes)
         inside.addLayout(numbers)
+        self.kind.addItems(["Area", "Volume"])
         self.kind.setToolTip("What the curve shows")
+        narrow(self.kind)
         self.plot.setToolTip("Click: show that frame. Drag ED or ES: take another frame for it")
         inside.addWidget(self.kind)
         inside.addWidget(self.plot, 1)

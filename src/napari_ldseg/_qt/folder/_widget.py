@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QModelIndex, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
+from ..._util import Progress
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
 from ...config import BatchConfig, SegmentConfig
-from ...data import WRITABLE, find_images, shortlist, stem
+from ...data import find_images, shortlist, stem
 from ...errors import InputError, LDSegError
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
@@ -18,17 +19,16 @@ from ..controls._message import WrappedLabel
 from ..controls._section import Section
 from ..models._library_dialog import serve
 from ..models._picker import ModelPicker
-from ..threads._background import Done, Task
+from ..threads._background import Done, Steps, Task
 from ..viewer._file_layers import read_row, show_row
-from ._run import FolderRun, Order, finished_outputs
+from ._run import Order, Planned, finished_outputs, segment_order
 from ._table import FolderTable
 
 if TYPE_CHECKING:
     import napari
 
-FIELDS = ("samples", "steps", "seed", "device")
-KEEP_MB = 256
 LISTED = 40
+TABLE_HEIGHT = 160
 
 
 class FolderWidget(ToolWidget):
@@ -42,7 +42,7 @@ class FolderWidget(ToolWidget):
     NAME, DOING, SIZE = "folder", "segmenting a folder", (420, 700)
     run_finished = Signal(object)
     opened = Signal(object)
-    _run: FolderRun | None
+    _run: Steps | None
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__(napari_viewer)
@@ -56,13 +56,10 @@ class FolderWidget(ToolWidget):
         self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
         self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
         self.model = ModelPicker()
-        self.sd, self.mean, self.samples = QCheckBox("SD map"), QCheckBox("Mean"), QCheckBox("Samples")
-        self.written = QComboBox()
-        self.written.addItem("as the image", None)
-        for name in WRITABLE:
-            self.written.addItem(name, name)
-        self.settings = ConfigForm(SegmentConfig(), FIELDS)
-        self.overwrite = QCheckBox("Replace outputs that were made otherwise")
+        self.settings = ConfigForm(SegmentConfig(), "main")
+        self.more_settings = ConfigForm(SegmentConfig(), "more")
+        self.outputs = ConfigForm(BatchConfig(), "main")
+        self.more_outputs = ConfigForm(BatchConfig(), "more")
         self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
         self.cancel_button = QPushButton("Cancel")
         self.table = FolderTable()
@@ -99,9 +96,8 @@ class FolderWidget(ToolWidget):
         self._set_running(True)
         self.progress.start()
         self.progress.say("Comparing with what is done")
-        run = FolderRun(order)
-        run.planned.connect(self._on_planned)
-        run.updated.connect(self._on_updated)
+        run = Steps(lambda: segment_order(order))
+        run.progressed.connect(self._on_progressed)
         self.follow(run, self._on_finished)
 
     def pause(self) -> None:
@@ -144,13 +140,17 @@ class FolderWidget(ToolWidget):
         if not self.out_line.text().strip():
             raise InputError("No folder for the results is chosen; press Choose….")
         self._entry = entry
-        kept = self.samples.isChecked()
-        config = self.settings.value().replace(keep_mb=KEEP_MB if kept else 0)
-        chosen = {"sd": self.sd.isChecked(), "mean": self.mean.isChecked(), "samples": kept}
-        kinds = ("labels", *(kind for kind, wanted in chosen.items() if wanted))
-        out = Path(self.out_line.text().strip())
-        written = self.written.currentData()
-        return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked(), written)
+        config = self.more_settings.value().replace(**self.settings.values())
+        run = self.more_outputs.value().replace(**self.outputs.values())
+        return Order(self.inputs, entry.path, Path(self.out_line.text().strip()), config, run)
+
+    def _on_progressed(self, progress: Progress) -> None:
+        if isinstance(progress, Planned) and progress.batch is not None:
+            self._on_planned(progress.batch)
+        elif isinstance(progress, Update):
+            self._on_updated(progress)
+        else:
+            self.progress.show_progress(progress)
 
     def _on_found(self, inputs: tuple[Path, ...], done: Done) -> None:
         """Say which images Start will segment."""
@@ -169,22 +169,20 @@ class FolderWidget(ToolWidget):
         if self._entry is not None:
             self.table.show_batch(batch, self._entry.config.class_names[1:])
         self._reasons = {index: item.reason for index, item in enumerate(batch.items) if item.state == "blocked"}
-        self.progress.bar.show_done(len(batch.items) - len(batch.waiting), len(batch.items))
+        self.progress.bar.show_progress(Progress(len(batch.items) - len(batch.waiting), len(batch.items)))
 
     def _on_updated(self, update: Update) -> None:
         batch = self._batch
         if batch is None or self._run is None:
             return
         if update.index < 0:
-            self.progress.say(update.stage)
+            self.progress.say(update.text)
             return
         if update.state == "failed":
-            self._reasons[update.index] = update.stage
+            self._reasons[update.index] = update.text
         self.table.show_update(update)
-        place = batch.waiting.index(update.index)
-        before = len(batch.items) - len(batch.waiting)
-        done = before + place + (update.share if update.state == "running" else 1)
-        self.progress.show_share(done, len(batch.items), batch.items[update.index].task.image.name)
+        done, name = len(batch.items) - update.total + update.done, batch.items[update.index].task.image.name
+        self.progress.show_progress(Progress(done, len(batch.items), name))
 
     def _on_finished(self, done: Done) -> None:
         self._run = None
@@ -253,33 +251,26 @@ class FolderWidget(ToolWidget):
         self.input_line.setReadOnly(True)
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
-        self.sd.setChecked(True)
         for widget, tip in (
             (self.input_line, "The images that are segmented"),
             (self.folder_button, "Segment all images of a folder"),
             (self.files_button, "Segment single files"),
             (self.out_line, "The folder into which the results are written; the images are never changed"),
             (self.out_button, "Choose the folder for the results"),
-            (self.written, "The format of the results: that of each image, or the same for all"),
-            (self.sd, "Also write the standard deviation of the probability, pixel by pixel"),
-            (self.mean, "Also write the mean probability of each class"),
-            (self.samples, "Also write the labels of each sample, for measurements with error bars later"),
             (self.start_button, "Segment what is not done yet; what was done before is kept"),
             (self.pause_button, "Wait at the next step, and go on from there"),
             (self.cancel_button, "Stop at the next step; what is finished is kept"),
         ):
             widget.setToolTip(tip)
-        self.overwrite.setToolTip(BatchConfig.model_fields["overwrite"].description or "")
         form = form_layout(top := QWidget())
         form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
         form.addRow(row_label(""), self.found)
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
-        form.addRow(row_label("Format"), self.written)
-        form.addRow(row_label("Also write"), _row(self.sd, self.mean, self.samples))
         buttons = _row(self.start_button, self.pause_button, self.cancel_button)
-        more = Section("More settings", self.settings, self.overwrite)
-        parts = (top, more, buttons, self.progress, self.message, self.table)
+        more = Section("More settings", self.more_settings, self.more_outputs)
+        self.table.setMinimumHeight(TABLE_HEIGHT)
+        parts = (top, self.outputs, self.settings, more, buttons, self.progress, self.message, self.table)
         self.lay_out(*parts, main=self.start_button, grow=self.table)
 
 

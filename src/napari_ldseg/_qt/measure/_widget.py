@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QModelIndex, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
+from ..._util import Progress
 from ...config import MeasureConfig
 from ...errors import InputError, LDSegError
 from ...measure import measure_objects
@@ -26,12 +27,11 @@ from ..viewer._navigate import add_unselected, show_region
 if TYPE_CHECKING:
     import napari
 
-FIELDS = ("smallest",)
 FILTER = "Table (*.csv);;QuPath objects (*.geojson);;Report (*.html)"
 Made = tuple[Report, Table]
 
 
-def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[tuple[int, int], None, Made]:
+def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[Progress, None, Made]:
     """Measure a copy of the labels, which may be painted meanwhile; meant for a thread, for it reads lazy images."""
     source = replace(subject.source, labels=subject.source.labels.copy())
     if source.image is not None:
@@ -72,8 +72,8 @@ class MeasureWidget(ToolWidget):
         self.report: Report | None = None
         self.labels = LayerPicker(self._viewer, Labels, "The labels whose objects are measured")
         self.image = LayerPicker(self._viewer, Image, "Its intensities are measured where it lies on the labels' grid")
-        self.settings = ConfigForm(MeasureConfig(), FIELDS)
-        self.shapes = QCheckBox("Also boundary, shape and intensity")
+        self.settings = ConfigForm(MeasureConfig(), "main")
+        self.more_settings = ConfigForm(MeasureConfig(), "more")
         self.volume = QCheckBox("The last three axes are a volume")
         self.measure_button = QPushButton("Measure")
         self.layer_button = QPushButton("Add as layer")
@@ -96,17 +96,14 @@ class MeasureWidget(ToolWidget):
         try:
             if layer is None:
                 raise InputError("There is no labels layer; press Segment first, or open a label mask.")
-            config = self.settings.value().replace(shapes=self.shapes.isChecked())
+            config = self.more_settings.value().replace(**self.settings.values())
             subject = read_subject(self._viewer, layer, volume=self.volume.isChecked(), image=image)
         except LDSegError as error:
             self.show_error(error)
             return
         name = image.name if image is not None and subject.source.image is not None else layer.name
         self.compute(
-            lambda: make_report(subject, config, name),
-            lambda made: self._on_measured(subject, made),
-            "Measuring",
-            unit="Object",
+            lambda: make_report(subject, config, name), lambda made: self._on_measured(subject, made), "Measuring"
         )
 
     def add_layer(self) -> None:
@@ -177,8 +174,6 @@ class MeasureWidget(ToolWidget):
         self.volume.setVisible(layer is not None and layer.ndim > 2)
 
     def _lay_out(self) -> None:
-        self.shapes.setChecked(True)
-        self.shapes.setToolTip(MeasureConfig.model_fields["shapes"].description or "")
         self.volume.setToolTip("Measure objects in 3D; otherwise each slice or frame is measured on its own")
         self.measure_button.setToolTip("Measure all objects of these labels; in this session with their uncertainty")
         self.layer_button.setToolTip("A labels layer with a number for each object, and this table as its features")

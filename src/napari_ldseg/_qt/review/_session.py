@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from ..._util import Progress
 from ...config import MeasureConfig
 from ...datasets import UNLABELLED
 from ...errors import InputError
@@ -16,7 +17,7 @@ from ...reports import Found, Review, UnkeptError, find_review, fingerprint, mat
 from ..viewer._labels_source import Subject
 from ._edits import RIM, Edits
 
-Steps = Generator[tuple[int, int], None, Any]
+Steps = Generator[Progress, None, Any]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from ._preview import Preview
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-MORE_FIELDS = ("learning_rate", "batch", "validation", "scale", "device")
+BUDGET = ("minutes", "epochs")  # one row asks for either
 MINUTES = 20
 OFFER_STYLE = """
 QFrame#offer { background: rgba(86, 114, 216, 45); border-left: 3px solid #5672d8; border-radius: 2px; }
@@ -96,8 +96,8 @@ class TrainPage:
         self.model = ModelPicker()
         self.add = AddForm(viewer, self.dataset, self._seen)
         self.name = NameLine()
-        self.learn = ConfigForm(TrainConfig.for_fine_tuning(), ("learn",))
-        self.more = ConfigForm(TrainConfig.for_fine_tuning(), MORE_FIELDS)
+        self.learn = ConfigForm(TrainConfig.for_fine_tuning(), "main", BUDGET)
+        self.more = ConfigForm(TrainConfig.for_fine_tuning(), "more")
         self.budget = QDoubleSpinBox()
         self.budget_unit = QComboBox()
         self.start = QPushButton("Start")
@@ -123,8 +123,8 @@ class TrainPage:
         entry = self.model.value()
         minutes = self.budget_unit.currentIndex() == 0
         budget = {"minutes" if minutes else "epochs": self.budget.value()}
-        more = self.more.value().model_dump(exclude={"learn", "minutes", "epochs", "denoiser_steps"})
-        config = TrainConfig.for_fine_tuning(**more, **budget, learn=self.learn.value().learn)
+        more = self.more.value().model_dump(exclude={*self.learn.names, *BUDGET, "denoiser_steps"})
+        config = TrainConfig.for_fine_tuning(**more, **budget, **self.learn.values())
         values = {"model": str(entry.path) if entry else "", "dataset": str(self.dataset.value())}
         return TrainJob.parse(values | {"name": self.name.text().strip(), "config": config})
 

@@ -10,6 +10,7 @@ from ...checkpoints import check_name
 from ...errors import InputError, LDSegError
 from ...training import TrainProcess, unfinished_runs
 from .._tool import ToolWidget
+from ..controls._message import error_text
 from ..controls._progress import duration
 from ..models._events import MODELS
 from ..models._library_dialog import serve
@@ -133,7 +134,7 @@ class TrainWidget(ToolWidget):
         page.progress.say("Starting: the model and the images are read")
         page.show_running(True)
         run = TrainRun(process)
-        run.reported.connect(self._on_reported)
+        run.progressed.connect(self._on_reported)
         self.follow(run, self._on_finished)  # once stopped, it lets the process go, which saves its state and ends
 
     def _ending(self, text: str) -> None:
@@ -142,6 +143,8 @@ class TrainWidget(ToolWidget):
             button.setEnabled(False)
 
     def _on_reported(self, report: Report) -> None:
+        if not report.rows:
+            return
         page = self.page
         notes = [row["note"] for row in report.rows if row.get("note")]
         if notes:
@@ -164,8 +167,10 @@ class TrainWidget(ToolWidget):
         stage = f"{STAGES[str(row['stage'])]}, step {row['step']} of {row['total']}"
         return " · ".join(part for part in (stage, left, best, memory) if part)
 
-    def _on_finished(self, ended: Ended) -> None:
+    def _on_finished(self, done: Done) -> None:
         assert self._run is not None
+        text = error_text(done.error, self.DOING) if done.error is not None else ""
+        ended: Ended = done.value or Ended("failed" if text else "saved", text)
         process, self._run, self._paused = self._run.process, None, False
         page = self.page
         page.show_running(False)

@@ -7,20 +7,14 @@ from napari.components import ViewerModel
 from ..._qt.measure._widget import make_report
 from ..._qt.viewer._labels_source import Subject, read_subject
 from ..._qt.viewer._result_layers import class_colors
+from ..._util import follow
 from ...config import MeasureConfig, class_color
 from ...measure import Measured
 from ...reports import Report
 
 
 def report_of(subject: Subject) -> Report:
-    steps = make_report(subject, MeasureConfig(smallest=1, shapes=False), "cells")
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            report, _ = end.value
-            assert isinstance(report, Report)
-            return report
+    return follow(make_report(subject, MeasureConfig(smallest=1, shapes=False), "cells"))[0]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from ..._qt import (
     TrainWidget,
 )
 from ..._qt._tool import ToolWidget
+from ..._util import Progress
 from ...checkpoints import list_models
 from ...errors import InputError
 
@@ -139,17 +140,17 @@ def test_only_what_was_asked_for_last_is_shown(qtbot: QtBot) -> None:
     go_on = threading.Event()
     taken: list[str] = []
 
-    def slow() -> Generator[tuple[int, int], None, str]:
+    def slow() -> Generator[Progress, None, str]:
         go_on.wait(10)
-        yield 1, 1
+        yield Progress(1, 1)
         return "first"
 
-    def quick() -> Generator[tuple[int, int], None, str]:
-        yield 3, 12
+    def quick() -> Generator[Progress, None, str]:
+        yield Progress(3, 12)
         return "second"
 
     widget.compute(slow, taken.append, "Working")
-    widget.compute(quick, taken.append, "Working", unit="Object")
+    widget.compute(quick, taken.append, "Working")
     qtbot.waitUntil(lambda: taken == ["second"])
     assert widget.progress.line.text() == ""
     go_on.set()
@@ -161,8 +162,8 @@ def test_nothing_of_the_work_is_kept(qtbot: QtBot) -> None:
     widget = make_tool(qtbot)
     taken: list[str] = []
 
-    def work() -> Generator[tuple[int, int], None, str]:
-        yield 0, 1
+    def work() -> Generator[Progress, None, str]:
+        yield Progress(0, 1)
         return "done"
 
     widget.compute(work, taken.append, "Working")
@@ -175,8 +176,8 @@ def test_nothing_of_the_work_is_kept(qtbot: QtBot) -> None:
 def test_what_raises_is_shown_and_the_progress_goes(qtbot: QtBot) -> None:
     widget = make_tool(qtbot)
 
-    def broken() -> Generator[tuple[int, int], None, str]:
-        yield 1, 2
+    def broken() -> Generator[Progress, None, str]:
+        yield Progress(1, 2)
         raise InputError("The disk is full.")
 
     widget.compute(broken, print, "Working")
@@ -189,10 +190,10 @@ def test_work_of_a_widget_that_is_gone_stops_and_tells_nobody(qtbot: QtBot) -> N
     taken: list[str] = []
     ended = threading.Event()
 
-    def forever() -> Generator[tuple[int, int], None, str]:
+    def forever() -> Generator[Progress, None, str]:
         try:
             while True:
-                yield 0, 1
+                yield Progress(0, 1)
         finally:
             ended.set()
 
