@@ -34,8 +34,7 @@ from score import annotated, first_guess, guess_probabilities
 from skimage import color
 from torch.nn import functional
 
-from napari_ldseg._util import write_text
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow, write_text
 from napari_ldseg._version import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig

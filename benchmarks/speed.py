@@ -29,7 +29,7 @@ from speed_plots import plot
 from speed_run import FULL, QUICK, Sizes, in_own_process, measure, network, picture, subject, timed, typical
 from speed_startup import IMPORTS, LOADS, OPENS, SHOWS, startup
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import Image
 from napari_ldseg.inference import segment

@@ -1,7 +1,6 @@
 """Small arrays, files and models with names, for all tests."""
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import PIL.Image
 import torch
 from numpy.typing import NDArray
 
+from .._util import follow
 from ..config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
 from ..inference import Segmentation
 from ..measure import Measured, Measurement, measure_objects
@@ -46,16 +46,6 @@ def make_row() -> NDArray[np.uint8]:
     return labels
 
 
-def to_end(run: Generator[Any, None, Result]) -> Result:
-    """What a generator of the engine returns."""
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-
 def mean_of(result: Segmentation | None) -> NDArray[np.float32]:
     """The mean map, which a result in memory has."""
     assert result is not None
@@ -64,7 +54,7 @@ def mean_of(result: Segmentation | None) -> NDArray[np.float32]:
 
 
 def measured_to_end(source: Measured, config: MeasureConfig) -> list[Measurement]:
-    return to_end(measure_objects(source, config))
+    return follow(measure_objects(source, config))
 
 
 def save_picture(path: Path, array: NDArray[Any]) -> Path:

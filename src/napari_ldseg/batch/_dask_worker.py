@@ -1,12 +1,12 @@
 """What a Dask worker does: one image, or one block of a large image."""
 
 import threading
-from collections import deque
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from .._util import follow
 from ..config import Device, PartConfig, SegmentConfig
 from ._image import check_writable, fingerprint, large_path, plan_file, segment_file
 from ._outputs import Task
@@ -67,19 +67,16 @@ def segment_remotely(job: Job) -> Outcome:
             if model.sha256 != job.model_sha256:
                 return f"the worker has another file as {job.model}; all need the same storage"
             if isinstance(job.piece, int):
-                deque(_run_of(job, model).segment_block(job.piece), maxlen=0)
+                follow(_run_of(job, model).segment_block(job.piece))
                 return job.piece
             plan = plan_file(model.config, job.task.image, job.config, job.part)
             if job.piece == "first" and plan.on_disk:
                 check_writable(job.out)
                 job = replace(job, image_sha256=fingerprint(job.task.image).sha256)
                 return Blocks(tuple(_run_of(job, model).todo()), job.image_sha256)
-            steps = segment_file(model, job.task, job.out, job.config, job.part, overwrite=job.overwrite, plan=plan)
-            while True:
-                next(steps)
-    except StopIteration as end:
-        record: Record = end.value
-        return record
+            return follow(
+                segment_file(model, job.task, job.out, job.config, job.part, overwrite=job.overwrite, plan=plan)
+            )
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
         return reason_of(error)
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..config import ModelConfig, PartConfig, SegmentConfig
 from ..data import read_image, stem
 from ..errors import InputError
+from ..metrics import soft_dice_confidence
 from ..plan import Plan, plan_image
 from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
 from ._retry import patiently
 
 if TYPE_CHECKING:
-    from ..inference import Progress, Segmentation
+    from ..inference import Segmentation, SegmentProgress
     from ..networks import LDSeg
 
 
@@ -47,7 +47,7 @@ def segment_file(
     *,
     overwrite: bool = False,
     plan: Plan | None = None,
-) -> "Generator[Progress, None, Record]":
+) -> "Generator[SegmentProgress, None, Record]":
     """Segment one file into its outputs, all of them or none, and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
@@ -70,7 +70,7 @@ def segment_file(
     result = yield from segment(model, plan, into=into, overwrite=overwrite, content=digest.sha256)
 
     def record(files: Iterable[Path]) -> Record:
-        settings = settings_of(config, part)
+        settings = all_settings(config, part)
         summary = replace(
             summarize(result, time.perf_counter() - started), reading=plan.sentence(), warnings=plan.warnings()
         )
@@ -95,7 +95,7 @@ def segment_file(
     return done
 
 
-def settings_of(config: SegmentConfig, part: PartConfig) -> dict[str, Any]:
+def all_settings(config: SegmentConfig, part: PartConfig) -> dict[str, Any]:
     """Return all settings that determine a result, as JSON."""
     return {**config.model_dump(mode="json"), **part.model_dump(mode="json")}
 
@@ -175,21 +175,16 @@ def summarize(result: "Segmentation", seconds: float) -> Summary:
         samples=result.samples,
         frames=len(sizes),
         mean_sd=float(np.asarray(result.levels("sd")[-1]).mean(dtype=float)),
-        uncertainty=None if result.mean is None else _uncertainty(result.mean, result.labels, result.sizes.ndim - 2),
+        uncertainty=_uncertainty(result),
         sizes=dict(zip(classes, mean, strict=True)),
         sizes_sd={name: value if math.isfinite(value) else None for name, value in zip(classes, spread, strict=True)},
         unit=result.unit if result.spacing is not None else "pixel",
     )
 
 
-def _uncertainty(mean: NDArray[np.float32], labels: NDArray[np.uint8], classes: int) -> float:
-    """1 - soft Dice confidence of the foreground, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665).
-
-    ``classes`` is the axis of the classes in the mean map.
-    """
-    background, mask = np.asarray(mean.take(0, axis=classes)), labels > 0
-    found = int(np.count_nonzero(mask))
-    expected = background.size - float(background.sum(dtype=float))
-    if found + expected <= 0:
-        return 0.0
-    return 1 - 2 * (found - float(background[mask].sum(dtype=float))) / (found + expected)
+def _uncertainty(result: "Segmentation") -> float | None:
+    """1 - soft Dice confidence of the foreground; None where the mean map was not kept."""
+    if result.mean is None:
+        return None
+    foreground = 1 - result.mean.take(0, axis=result.sizes.ndim - 2)
+    return 1 - soft_dice_confidence(foreground, result.labels)

@@ -1,16 +1,17 @@
 """What a batch is going to do: which images are done, which are to do, and what it must not touch."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .._util import Progress
 from ..checkpoints import find_model, read_header
 from ..config import PartConfig, SegmentConfig
 from ..data import find_images, shortlist
 from ..errors import CheckpointError, InputError
-from ._image import large_path, settings_of
+from ._image import all_settings, large_path
 from ._outputs import Task, plan_outputs
 from ._record import RECORDS, Fingerprint, Record, record_path
 from ._report import REPORTS
@@ -54,7 +55,7 @@ class Batch:
     @property
     def settings(self) -> dict[str, Any]:
         """All that determines the results, as JSON."""
-        return settings_of(self.config, self.part)
+        return all_settings(self.config, self.part)
 
     @property
     def waiting(self) -> list[int]:
@@ -87,8 +88,7 @@ def plan_batch(
     part: PartConfig | None = None,
     written: str | None = None,
     overwrite: bool = False,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Batch:
+) -> Generator[Progress, None, Batch]:
     """Find the images, and compare each with the output folder; needs no torch and computes nothing.
 
     An image is done where its record is of the same content, model file and settings, and all outputs are as they
@@ -112,8 +112,11 @@ def plan_batch(
         image's own.
     overwrite : bool
         Take images whose outputs were made otherwise as to do, not as blocked.
-    report : callable (done, total), optional
-        Called after each image: comparing reads files where their time of change is not the one in the record.
+
+    Yields
+    ------
+    Progress
+        After each image: comparing reads files where their time of change is not the one in the record.
 
     Raises
     ------
@@ -121,6 +124,8 @@ def plan_batch(
         Where an input or the model is missing, or outputs would collide.
     """
     config, part, out = config or SegmentConfig(), part or PartConfig(), Path(out)
+    if "samples" not in kinds:
+        config = config.replace(keep_mb=0)  # nobody would see them
     path = find_model(model).resolve()
     header = read_header(path)
     try:
@@ -129,11 +134,11 @@ def plan_batch(
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     tasks = plan_outputs(find_images(inputs), out, kinds, written)
     _refuse_reports(out, overwrite)
-    settings = settings_of(config, part)
+    settings = all_settings(config, part)
     items = []
     for done, task in enumerate(tasks, start=1):
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
-        report(done, len(tasks))
+        yield Progress(done, len(tasks), "Comparing with what is done")
     return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite, part)
 
 

@@ -55,7 +55,7 @@ def segment_folder(
     >>> report.rows[0].image, report.rows[0].summary.uncertainty  # doctest: +SKIP
     """
     several = [inputs] if isinstance(inputs, str | Path) else inputs
-    batch = plan_batch(
-        [Path(one) for one in several], model, Path(out), config, kinds, part=part, written=written, overwrite=overwrite
-    )
+    paths = [Path(one) for one in several]
+    planning = plan_batch(paths, model, Path(out), config, kinds, part=part, written=written, overwrite=overwrite)
+    batch = follow(planning)
     return follow(run_batch(batch, workers=workers, scheduler=scheduler), progress)

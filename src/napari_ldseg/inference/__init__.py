@@ -3,7 +3,7 @@
 from ._noise import sample_generator
 from ._preprocess import prepare, resize_frame
 from ._resample import Regions
-from ._result import Progress, Segmentation
+from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._segment import SegmentRun, segment
 from ._smoothing import smooth_conditions
@@ -11,10 +11,10 @@ from ._statistics import RunningStatistics
 from ._windows import Window, Windows
 
 __all__ = [
-    "Progress",
     "Regions",
     "Runner",
     "RunningStatistics",
+    "SegmentProgress",
     "SegmentRun",
     "Segmentation",
     "Window",

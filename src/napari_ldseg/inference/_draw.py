@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ..plan import MIN_AUTO, Block
-from ._result import Progress, Segmentation
+from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._statistics import RunningStatistics
 from ._windows import Windows
@@ -41,7 +41,7 @@ class Canvas(Protocol):
 
 def draw_samples(
     runner: Runner, canvas: Canvas, number: int, windows: Windows, *, alone: bool, at_once: int, image: str
-) -> Generator[Progress, None, None]:
+) -> Generator[SegmentProgress, None, None]:
     """Draw the samples of a block batch by batch; where memory runs out, the batch is halved.
 
     Parameters

@@ -20,7 +20,7 @@ from ._draw import Canvas, draw_samples
 from ._memory import MemoryCanvas
 from ._preprocess import prepare
 from ._resample import Regions
-from ._result import Progress, Segmentation
+from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._smoothing import smooth_conditions
 from ._windows import Window, Windows
@@ -35,7 +35,7 @@ def segment(
     into: Path | str | None = None,
     overwrite: bool = False,
     content: str = "",
-) -> Generator[Progress, None, Segmentation]:
+) -> Generator[SegmentProgress, None, Segmentation]:
     """Segment an image, with uncertainty (LDSeg, algorithm 2, repeated N times).
 
     Parameters
@@ -63,7 +63,7 @@ def segment(
 
     Yields
     ------
-    Progress
+    SegmentProgress
         After each embedding and after every sampling step; with a preview after every batch of samples.
         A preview shares its arrays with the run: copy what you keep. Closing the generator cancels.
 
@@ -146,11 +146,11 @@ class SegmentRun:
         """Return the numbers of the blocks that are not done yet."""
         return self._canvas.todo()
 
-    def progress(self, text: str) -> Progress:
+    def progress(self, text: str) -> SegmentProgress:
         """Say how far the run is."""
         return self._runner.progress(text)
 
-    def prepare(self) -> Generator[Progress, None, None]:
+    def prepare(self) -> Generator[SegmentProgress, None, None]:
         """Read into memory what is to be there, and average what the denoiser knows of neighbouring frames."""
         if self._in_memory:
             self._plan = self._plan.loaded()
@@ -162,7 +162,7 @@ class SegmentRun:
             found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
             self._conditions = {(frames.indices[number], view): each for (number, view), each in found.items()}
 
-    def segment_block(self, number: int) -> Generator[Progress, None, None]:
+    def segment_block(self, number: int) -> Generator[SegmentProgress, None, None]:
         """Compute one block and put it on the canvas."""
         runner, block = self._runner, self._canvas.blocks[number]
         runner.part = self._canvas.part(number)

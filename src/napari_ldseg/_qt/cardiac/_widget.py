@@ -1,15 +1,15 @@
 """The Cardiac widget: curves of an echocardiogram beside the viewer's time slider, volumes and ejection fraction."""
 
-import logging
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QSize, Signal
+from napari.layers import Labels
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -20,35 +20,27 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._util import Progress
 from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
 from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
 from ...measure import Measured
-from ..controls._forms import Choice, ConfigForm, form_layout, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView
-from ..controls._style import style
-from ..threads._background import Done, Steps
+from .._tool import ToolWidget
+from ..controls._forms import ConfigForm, form_layout, narrow, row_label
+from ..controls._section import Section
 from ..viewer._labels_source import Subject, read_subject
-from ..viewer._layer_picker import LabelsPicker
+from ..viewer._layer_picker import LayerPicker
 from ..viewer._units import on_layer, to_view
 from ._plot import CurvePlot
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Labels
 
-WIDTH = 430
-FIELDS = ("method",)
 FILTER = "Table (*.csv);;Summary (*.json)"
-MORE_STYLE = """
-QLabel#ef { font-size: 20px; font-weight: bold; }
-"""
-STYLE = style("ldseg_cardiac", "measure", MORE_STYLE)
-logger = logging.getLogger(__name__)
+PHASES = {"ED frame": "end-diastole", "ES frame": "end-systole"}
 
 
-class CardiacWidget(QWidget):
+class CardiacWidget(ToolWidget):
     """Measure the left ventricle of a cine, or of two views of one heart.
 
     Parameters
@@ -56,26 +48,25 @@ class CardiacWidget(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    NAME, DOING, SIZE = "cardiac", "measuring", (430, 700)
+    STYLE = "QLabel#ef { font-size: 20px; font-weight: bold; }"
     measured = Signal()
     saved = Signal()
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
-        super().__init__()
-        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._viewer = napari_viewer
-        self._work: Steps | None = None
-        self._turn = 0
+        super().__init__(napari_viewer)
         self._subject: Subject | None = None
         self._provenance: dict[str, Any] = {}
         self.result: Cardiac | None = None
-        self.labels = LabelsPicker(napari_viewer)
+        self.labels = LayerPicker(self._viewer, Labels, "The labels of the cine: ventricle, myocardium and atrium")
         self.biplane = QCheckBox("Two views of one heart (biplane)")
-        self.second = LabelsPicker(napari_viewer)
-        self.settings = ConfigForm(CardiacConfig(), FIELDS)
+        self.second = LayerPicker(
+            self._viewer, Labels, "The apical two-chamber view; both views are measured at the same share of the cine"
+        )
+        self.settings = ConfigForm(CardiacConfig(), "main")
+        self.more_settings = ConfigForm(CardiacConfig(), "more")
         self.measure_button = QPushButton("Measure")
-        self.progress = ProgressView()
-        self.message = Message()
-        self.kind = Choice(("Area", "Volume"))
+        self.kind = QComboBox()
         self.plot = CurvePlot()
         self.fraction = QLabel()
         self.volumes = QLabel()
@@ -85,18 +76,16 @@ class CardiacWidget(QWidget):
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.biplane.toggled.connect(self._on_biplane)
-        self.kind.changed.connect(self._draw)
+        self.kind.currentTextChanged.connect(self._draw)
         self.plot.frame_requested.connect(self.go_to)
         self.plot.phases_requested.connect(self.set_phases)
         for box in (self.ed, self.es):
             box.valueChanged.connect(self._on_phase_box)
         self.save_button.clicked.connect(self._on_save)
-        napari_viewer.dims.events.current_step.connect(self._on_slider)
-        self.destroyed.connect(lambda: napari_viewer.dims.events.current_step.disconnect(self._on_slider))
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 700)
+        self.forget_on(self.labels.changed, self.second.changed)
+        slider = self._viewer.dims.events.current_step
+        slider.connect(self._on_slider)
+        self.destroyed.connect(lambda: slider.disconnect(self._on_slider))
 
     def measure(self) -> None:
         """Measure the chosen labels, in a thread."""
@@ -111,30 +100,21 @@ class CardiacWidget(QWidget):
                     f"The pixel sizes of the two views are in {subject.unit} and {second.unit}; give both layers one "
                     "unit."
                 )
-            config = self.settings.value()
+            config = self.more_settings.value().replace(**self.settings.values())
         except LDSegError as error:
             self.show_error(error)
             return
-        if self._work is not None:
-            self._work.stop()
         # The labels may be painted meanwhile.
         sources = [_copy(one.source) if one is not None else None for one in (subject, second)]
         provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
         unit = subject.unit
 
-        def measuring() -> Generator[tuple[int, int], None, Cardiac]:
+        def measuring() -> Generator[Progress, None, Cardiac]:
             first, other = sources
             assert first is not None
             return (yield from measure_cardiac(first, other, unit=unit, config=config))
 
-        self._work = work = Steps(measuring)
-        self._turn = turn = self._turn + 1
-        work.progressed.connect(self._on_progress)
-        work.inform(self, lambda done: self._on_measured(turn, subject, provenance, done))
-        self.destroyed.connect(work.stop)
-        self.progress.start()
-        self.progress.say("Measuring")
-        work.start()
+        self.compute(measuring, lambda result: self._on_measured(subject, provenance, result), "Measuring")
 
     def set_phases(self, ed: int, es: int) -> None:
         """Take other frames as end-diastole and end-systole."""
@@ -168,36 +148,14 @@ class CardiacWidget(QWidget):
         self.progress.say(f"Saved {path}.")
         self.saved.emit()
 
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        expected = isinstance(error, LDSegError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
-            logger.error("unexpected error while measuring", exc_info=error)
-        self.message.show_error(text)
-        show_error(text)
-
     def _read(self, layer: "Labels | None") -> Subject:
         if layer is None:
             raise InputError("There is no labels layer; press Segment first, or open a label mask.")
         return read_subject(self._viewer, layer, volume=False)
 
-    def _on_progress(self, done: int, total: int) -> None:
-        self.progress.bar.show_done(done, total)
-        self.progress.say(f"Frame {done} of {total}")
-
-    def _on_measured(self, turn: int, subject: Subject, provenance: dict[str, Any], done: Done) -> None:
-        if turn != self._turn:
-            return  # another measurement was asked for meanwhile
-        self._work = None
-        self.progress.finish("")
-        if done.error is not None:
-            self.show_error(done.error)
-            return
-        if done.value is None:
-            return
-        self.result, self._subject, self._provenance = done.value, subject, provenance
-        self.progress.say(_summary(done.value))
+    def _on_measured(self, subject: Subject, provenance: dict[str, Any], result: Cardiac) -> None:
+        self.result, self._subject, self._provenance = result, subject, provenance
+        self.progress.say(_summary(result))
         self.found.show()
         self._draw()
         self._show_numbers()
@@ -206,7 +164,7 @@ class CardiacWidget(QWidget):
 
     def _draw(self) -> None:
         if self.result is not None:
-            self.plot.show_curves(self.result, self.kind.value())
+            self.plot.show_curves(self.result, self.kind.currentText())
 
     def _show_numbers(self) -> None:
         result = self.result
@@ -245,25 +203,19 @@ class CardiacWidget(QWidget):
             self.save(Path(path) if Path(path).suffix else Path(path + suffix))
 
     def _lay_out(self) -> None:
-        self.setObjectName("ldseg_cardiac")
-        self.setStyleSheet(STYLE)
-        self.measure_button.setObjectName("measure")
         self.fraction.setObjectName("ef")
-        self.second.setToolTip("The apical two-chamber view; both views are measured at the same share of the cine")
+        self.biplane.setToolTip("Measure the volume from the four-chamber and the two-chamber view of the same heart")
+        self.measure_button.setToolTip("Measure areas, volumes and ejection fraction of these labels")
         self.form = form_layout(top := QWidget())
         self.form.addRow(row_label("Labels"), self.labels)
         self.form.addRow(self.biplane)
         self.form.addRow(row_label("Labels 2CH"), self.second)
         self.form.setRowVisible(self.second, False)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(8)
-        for part in (top, self.settings, self.measure_button, self.progress, self.message):
-            column.addWidget(part)
-        column.addWidget(self.found, 1)
-        column.addStretch(0)
         self._lay_out_found()
         self.found.hide()
+        more = Section("More settings", self.more_settings)
+        parts = (top, self.settings, more, self.measure_button, self.progress, self.message, self.found)
+        self.lay_out(*parts, main=self.measure_button, grow=self.found)
 
     def _lay_out_found(self) -> None:
         inside = QVBoxLayout(self.found)
@@ -274,14 +226,17 @@ class CardiacWidget(QWidget):
         numbers.addStretch(1)
         numbers.addWidget(self.volumes)
         inside.addLayout(numbers)
+        self.kind.addItems(["Area", "Volume"])
         self.kind.setToolTip("What the curve shows")
+        narrow(self.kind)
         self.plot.setToolTip("Click: show that frame. Drag ED or ES: take another frame for it")
         inside.addWidget(self.kind)
         inside.addWidget(self.plot, 1)
         row = QHBoxLayout()
-        for name, box in (("ED frame", self.ed), ("ES frame", self.es)):
+        for name, box in zip(PHASES, (self.ed, self.es), strict=True):
             form = QFormLayout()
             form.addRow(QLabel(name), box)
+            box.setToolTip(f"The frame that is taken as {PHASES[name]}")
             row.addLayout(form, 1)
         self.save_button.setToolTip("The curves as a table (.csv), or volumes and EF with all settings (.json)")
         row.addWidget(self.save_button)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._util import user_folder
 from ...checkpoints import (
     ModelEntry,
     delete_model,
@@ -26,9 +27,9 @@ from ...checkpoints import (
     list_models,
     read_header,
     rename_model,
-    user_folder,
 )
 from ...errors import CheckpointError
+from .._tool import ToolWidget
 from ..controls._message import Message
 from ._events import FILTER, MODELS
 from ._picker import ModelDrops, ModelPicker
@@ -82,6 +83,20 @@ class Card(QTextBrowser):
     def _on_clicked(self, address: QUrl) -> None:
         if address.scheme() in ("http", "https"):
             QDesktopServices.openUrl(address)
+
+
+def serve(picker: ModelPicker, tool: ToolWidget) -> None:
+    """Let a tool say why a file is no model, open the window of all models, and take in models dropped on it."""
+    picker.failed.connect(tool.show_error)
+    picker.manage_requested.connect(lambda: manage_models(picker))
+    ModelDrops(picker, tool)
+
+
+def manage_models(picker: ModelPicker) -> None:
+    """Open the window of all models over a picker, and wait until it is closed."""
+    dialog = ManageDialog(picker)
+    dialog.exec()
+    dialog.deleteLater()
 
 
 class ManageDialog(QDialog):
@@ -195,7 +210,8 @@ class ManageDialog(QDialog):
 
     def _lay_out(self) -> None:
         self.setWindowTitle("LDSeg models")
-        self.list.setToolTip(f"Your own models lie in {user_folder()}; drop a .safetensors file here to import it")
+        own = user_folder("models")
+        self.list.setToolTip(f"Your own models lie in {own}; drop a .safetensors file here to import it")
         self.buttons["Delete…"].setToolTip("Models that came with napari-ldseg cannot be deleted or renamed")
         close = QPushButton("Close")
         close.clicked.connect(self.accept)

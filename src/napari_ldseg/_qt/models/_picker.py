@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
-from ...checkpoints import ModelEntry, install_model, list_models, read_header, user_folder
+from ..._util import user_folder
+from ...checkpoints import ModelEntry, install_model, list_models, read_header
 from ...config import ModelConfig
 from ...errors import CheckpointError
 from ...exchange import keras_files
 from ..controls._forms import narrow
+from ..controls._message import WrappedLabel
 from ..threads._background import Done, Task
 from ..viewer._from_layers import looks_made_for
 from ._events import FILTER, KERAS, MODELS
@@ -29,10 +31,14 @@ CHOOSE = "Choose a model…"
 
 
 class ModelPicker(QWidget):
-    """A combo box of models over the card of the chosen one; ``failed`` carries why a file is no model."""
+    """A combo box of models over the card of the chosen one.
+
+    ``failed`` carries why a file is no model; ``manage_requested`` asks for the window of all models.
+    """
 
     changed = Signal()
     failed = Signal(object)
+    manage_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,8 +51,7 @@ class ModelPicker(QWidget):
         self.combo.setObjectName("model")
         self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
         narrow(self.combo)
-        self.card = QLabel()
-        self.card.setWordWrap(True)
+        self.card = WrappedLabel()
         self.card.setObjectName("card")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -133,7 +138,7 @@ class ModelPicker(QWidget):
                 self.combo.insertSeparator(self.combo.count())
         self.combo.addItems([OPEN, OPEN_KERAS, MANAGE])
         self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
-        lines = [self._gone, "" if self._entries else f"Put a model into\n{user_folder()}\nor choose {OPEN}"]
+        lines = [self._gone, "" if self._entries else f"Put a model into\n{user_folder('models')}\nor choose {OPEN}"]
         self.card.setText(describe(entry) if entry else "\n".join(filter(None, lines)))
         if before != entry:
             self.changed.emit()
@@ -156,11 +161,7 @@ class ModelPicker(QWidget):
             path = QFileDialog.getExistingDirectory(self, "Open a folder of Keras files", str(Path.home()))
         self._choose(self._chosen, self._gone)
         if self.combo.itemText(index) == MANAGE:
-            from ._library_dialog import ManageDialog  # which has a picker's list in it, too
-
-            dialog = ManageDialog(self)
-            dialog.exec()
-            dialog.deleteLater()
+            self.manage_requested.emit()
         if path:
             self.open_path(Path(path))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
+from ..._util import Progress
 from ...config import Device, SegmentConfig
 from ...data import Image
 from ...plan import Plan
@@ -18,7 +19,7 @@ from ._background import SIGN_OF_LIFE, Background
 from ._import_torch import import_torch
 
 if TYPE_CHECKING:
-    from ...inference import Progress, Segmentation
+    from ...inference import Segmentation, SegmentProgress
     from ...networks import LDSeg
 
 PREVIEW = 0.3
@@ -65,25 +66,22 @@ class Outcome:
     stopped: bool = False
 
 
-@dataclass(frozen=True)
-class Loading:
+class Loading(Progress):
     """A sign of life before the engine can give one."""
 
-    stage: str
+
+Engine = Callable[[Job], "Generator[SegmentProgress | Loading, None, Segmentation]"]
 
 
-Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation]"]
-
-
-def engine(job: Job) -> "Generator[Progress | Loading, None, Segmentation]":
+def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation]":
     """Load torch, the model and the image, all of which take their time, and segment."""
-    yield Loading("Loading the model")
+    yield Loading(text="Loading the model")
     import_torch()
     from ...inference import segment
 
-    yield Loading("Loading the model")
+    yield Loading(text="Loading the model")
     model = _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
-    yield Loading("Reading the image")
+    yield Loading(text="Reading the image")
     return (yield from segment(model, job.plan, into=job.into, overwrite=True))
 
 
@@ -97,7 +95,7 @@ def _load(path: Path, modified: int, device: Device) -> "LDSeg":
 
 
 class Run(Background):
-    """One run in its thread; ``progressed`` carries a Progress or Loading, ``finished`` an Outcome.
+    """One run in its thread; ``progressed`` carries a SegmentProgress or Loading, ``finished`` an Outcome.
 
     Both arrive in the thread that made the run. At most some 20 signs of life and 3 previews a second come through,
     however fast the engine is; of pictures of more than a million pixels, which take longer to draw, fewer previews.
@@ -115,12 +113,14 @@ class Run(Background):
         """Run the engine."""
         return _run(self._engine, self._job, self._stop, self._stepped.emit)
 
-    def _on_stepped(self, progress: "Progress | Loading") -> None:
+    def _on_stepped(self, progress: "SegmentProgress | Loading") -> None:
         if not self._stop.is_set():
             self.progressed.emit(progress)
 
 
-def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progress | Loading], object]") -> Outcome:
+def _run(
+    engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[SegmentProgress | Loading], object]"
+) -> Outcome:
     """Run the engine to its end; hand on what is due, and turn any error into an outcome."""
     steps = _steps(engine, job)
     latest: Segmentation | None = None
@@ -147,7 +147,7 @@ def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progr
     return Outcome(_own(latest), stopped=True)
 
 
-def _steps(engine: Engine, job: Job) -> "Generator[Progress | Loading, None, Segmentation]":
+def _steps(engine: Engine, job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation]":
     """Call the engine at the first step, so that its call is guarded, too."""
     return (yield from engine(job))
 

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from napari.layers import Image
 
+from ..._util import user_folder
 from ...plan import Part
 from ._from_layers import pixel_size
 
@@ -23,8 +23,7 @@ def result_folder(layer: Image, model: str, part: Part | None = None) -> Path:
     the same name has another one.
     """
     name = re.sub(r"[^\w.+-]+", "_", f"{layer.name}_{model}")[:LONGEST_NAME]
-    folder = Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "results"
-    return folder / f"{name}_{_digest(layer, model, part)}.zarr"
+    return user_folder("results") / f"{name}_{_digest(layer, model, part)}.zarr"
 
 
 def _digest(layer: Image, model: str, part: Part | None) -> str:

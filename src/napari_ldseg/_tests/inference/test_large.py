@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from ... import segment_folder
-from ..._util import partial_of
+from ..._util import follow, partial_of
 from ...batch._image import summarize
 from ...checkpoints import save_model
 from ...config import ModelConfig, PartConfig, SegmentConfig, Tiling
@@ -21,10 +21,10 @@ from ...data._find import picture_files
 from ...data.formats._ome_zarr import average, majority
 from ...datasets import match_masks
 from ...errors import InputError
-from ...inference import Progress, Segmentation, SegmentRun, _disk, segment
+from ...inference import Segmentation, SegmentProgress, SegmentRun, _disk, segment
 from ...networks import LDSeg
 from ...plan import _blocks, plan_image
-from ..builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+from ..builders import make_ramp, make_tiny_config, make_tiny_model
 from ..plan.test_tiles import make_spacing_model, noise_picture
 
 KINDS = ("labels", "samples")
@@ -224,8 +224,8 @@ def test_blocks_make_what_segment_makes(tmp_path: Path, ndim: int, spacing: floa
     config = FAST if ndim == 2 else FAST.replace(tile=16)
     run = start(model, image, tmp_path / "a.zarr", config)
     assert run.blocks > 1
-    result = to_end(segment(model, image, config, into=tmp_path / "a.zarr"))
-    whole = to_end(segment(model, image, config))
+    result = follow(segment(model, image, config, into=tmp_path / "a.zarr"))
+    whole = follow(segment(model, image, config))
     assert np.abs(result.sd[:] - whole.sd).max() < 1e-5
     assert np.mean(result.labels[:] != whole.labels) < 1e-3
     assert result.sizes.sum(axis=1) == pytest.approx([np.prod(image.shape)] * 2)
@@ -241,11 +241,11 @@ def test_blocks_make_what_segment_makes(tmp_path: Path, ndim: int, spacing: floa
 def test_frames_of_a_sequence_are_blocks_of_their_own(tmp_path: Path) -> None:
     model, one = make_spacing_model(), noise_picture(70, 40)
     stack = one.replace(array=np.stack([one.array, one.array[::-1]]), axes="tyxc")
-    result = to_end(segment(model, stack, FAST, into=tmp_path / "a.zarr"))
+    result = follow(segment(model, stack, FAST, into=tmp_path / "a.zarr"))
     assert result.axes == "tyx"
     assert result.sizes.shape == (2, 2, 2)
     for frame in range(2):
-        alone = to_end(segment(model, one.replace(array=stack.array[frame]), FAST))
+        alone = follow(segment(model, one.replace(array=stack.array[frame]), FAST))
         assert np.allclose(result.sd[frame], alone.sd, atol=1e-5)
         assert result.sizes[frame] == pytest.approx(alone.sizes, rel=0.05)
 
@@ -254,9 +254,9 @@ def test_numbers_of_a_large_result_are_those_of_one_frame(tmp_path: Path) -> Non
     """They were the sums over all frames."""
     model, one = make_spacing_model(), noise_picture(70, 40)
     stack = one.replace(array=np.stack([one.array, one.array[::-1], one.array // 2]), axes="tyxc", spacing=None)
-    result = to_end(segment(model, stack, FAST, into=tmp_path / "a.zarr"))
+    result = follow(segment(model, stack, FAST, into=tmp_path / "a.zarr"))
     found = summarize(result, 1.0)
-    whole = summarize(to_end(segment(model, stack, FAST)), 1.0)
+    whole = summarize(follow(segment(model, stack, FAST)), 1.0)
     assert (found.frames, found.unit) == (whole.frames, whole.unit) == (3, "pixel")
     assert found.sizes == pytest.approx(whole.sizes, rel=0.05)
     # By hand: in the first frame the samples found 10 and 14 pixels, in the second 20 and 20.
@@ -268,22 +268,22 @@ def test_numbers_of_a_large_result_are_those_of_one_frame(tmp_path: Path) -> Non
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, image, path = make_spacing_model(), noise_picture(150, 110), tmp_path / "a.zarr"
     steps = segment(model, image, FAST, into=path)
-    while "Block 3" not in next(steps).stage:
+    while "Block 3" not in next(steps).text:
         pass
     steps.close()
     assert not path.exists()
     assert partial_of(path).is_dir()
-    whole = to_end(segment(model, image, FAST))
+    whole = follow(segment(model, image, FAST))
     again = start(model, image, path, FAST)
     assert (again.blocks, again.todo()) == (6, [2, 3, 4, 5])
     seen: list[int] = []
     monkeypatch.setattr(SegmentRun, "segment_block", counted(SegmentRun.segment_block, seen))
-    result = to_end(segment(model, image, FAST, into=path))
+    result = follow(segment(model, image, FAST, into=path))
     assert seen == [2, 3, 4, 5]
     assert np.abs(result.sd[:] - whole.sd).max() < 1e-5
     assert [file.name for file in tmp_path.iterdir()] == ["a.zarr"]
     # Once it is whole, nothing is computed again.
-    to_end(segment(model, image, FAST, into=path))
+    follow(segment(model, image, FAST, into=path))
     assert seen == [2, 3, 4, 5]
     assert not (path / "done").exists()
     assert json.loads((path / IDENTITY).read_text())["provenance"]["samples"] == 2
@@ -312,14 +312,14 @@ def test_another_run_is_not_mixed_in(tmp_path: Path, change: str) -> None:
     model, image, config = other[change]
     with pytest.raises(InputError, match="half-written result of other settings, another model or another image"):
         start(model, image, path, config)
-    to_end(segment(model, image, config, into=path, overwrite=True))
+    follow(segment(model, image, config, into=path, overwrite=True))
     with pytest.raises(InputError, match="holds another result"):
         start(make_spacing_model(), noise_picture(70, 44), path, FAST)
 
 
 def test_another_content_is_another_image(tmp_path: Path) -> None:
     model, image, path = make_spacing_model(), noise_picture(70, 40), tmp_path / "a.zarr"
-    to_end(segment(model, image, FAST, into=path, content="one"))
+    follow(segment(model, image, FAST, into=path, content="one"))
     assert start(model, image, path, FAST, overwrite=True, content="one").todo() == []
     with pytest.raises(InputError, match="holds another result"):
         start(model, image, path, FAST, content="two")
@@ -351,8 +351,8 @@ def test_intensities_are_those_of_the_whole(tmp_path: Path) -> None:
     picture = noise_picture(64, 128)
     dark = np.concatenate([picture.array[:, :64] // 4, picture.array[:, 64:]], axis=1)
     image = picture.replace(array=da.from_array(dark, chunks=32))
-    result = to_end(segment(model, image, FAST, into=tmp_path / "a.zarr"))
-    whole = to_end(segment(model, image.replace(array=dark), FAST))
+    result = follow(segment(model, image, FAST, into=tmp_path / "a.zarr"))
+    whole = follow(segment(model, image.replace(array=dark), FAST))
     assert np.allclose(result.sd[:], whole.sd, atol=1e-5)
 
 
@@ -389,9 +389,9 @@ def test_disk_and_memory_hold_the_same(tmp_path: Path, ndim: int, axes: str, til
         array, spacing = np.stack([array, array[::-1] // 2]), (1.0,) * sum(axis in "zyx" for axis in axes)
     image = Image(array, axes, spacing, "micrometer", "noise")
     config = FAST.replace(tiles=tiles, samples=3, tile=32 if ndim == 2 else 16)
-    whole = to_end(segment(model, image, config))
+    whole = follow(segment(model, image, config))
     assert whole.path is None
-    result = to_end(segment(model, image, config, into=tmp_path / "a.zarr"))
+    result = follow(segment(model, image, config, into=tmp_path / "a.zarr"))
     assert result.path == tmp_path / "a.zarr"
     for name in ("axes", "spacing", "unit", "samples", "class_names"):
         assert getattr(result, name) == getattr(whole, name)
@@ -411,13 +411,13 @@ def test_a_whole_image_larger_than_memory_is_written_in_pieces(tmp_path: Path, m
     config = SegmentConfig(samples=2, steps=1, device="cpu")
     run = SegmentRun(model, plan_image(image, model.config, config), into=tmp_path / "a.zarr")
     assert run.blocks == 1
-    result, whole = (to_end(segment(model, image, config, into=into)) for into in (tmp_path / "a.zarr", None))
+    result, whole = (follow(segment(model, image, config, into=into)) for into in (tmp_path / "a.zarr", None))
     assert np.abs(np.asarray(result.sd) - whole.sd).max() < 1e-5
 
 
 def test_previews_of_a_run_on_disk_are_what_is_written(tmp_path: Path) -> None:
     model, image, path = make_spacing_model(), noise_picture(150, 110), tmp_path / "a.zarr"
-    seen: list[Progress] = list(segment(model, image, FAST, into=path))
+    seen: list[SegmentProgress] = list(segment(model, image, FAST, into=path))
     previews: list[Segmentation] = [step.preview for step in seen if step.preview is not None]
     assert {preview.path for preview in previews} == {partial_of(path)}
     assert seen[-1].done == seen[-1].total
@@ -427,7 +427,7 @@ def test_previews_of_a_run_on_disk_are_what_is_written(tmp_path: Path) -> None:
 def test_a_sequence_on_disk_cannot_be_smoothed(tmp_path: Path) -> None:
     model, stack = make_tiny_model(2), Image(np.zeros((3, 20, 24), np.uint8), "tyx")
     with pytest.raises(InputError, match="written to disk cannot be smoothed in time"):
-        to_end(segment(model, stack, SegmentConfig(samples=1, smoothing=1.0), into=tmp_path / "a.zarr"))
+        follow(segment(model, stack, SegmentConfig(samples=1, smoothing=1.0), into=tmp_path / "a.zarr"))
 
 
 def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

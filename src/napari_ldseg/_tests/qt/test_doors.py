@@ -1,6 +1,7 @@
 """The doors compared: widget, command line, batch, Dask and Python plan one image alike, and make the same labels."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from typer.testing import Result
 from ... import segment_folder
 from ..._qt.segment._input_form import ReadingForm
 from ..._qt.threads._segmentation import engine
+from ..._util import follow
 from ...batch import Task, _dask_worker, _image, plan_batch
 from ...checkpoints import load_model, save_model
 from ...config import ModelConfig, PartConfig, SegmentConfig
 from ...data import Image, read_image
 from ...inference import segment
 from ...plan import Plan, _blocks, _plan, plan_image
-from ..builders import make_tiny_config, make_tiny_model, to_end
+from ..builders import make_tiny_config, make_tiny_model
 from ..plan.test_tiles import make_spacing_model
 from ..qt_fixtures import open_widget, run_to_end
 
@@ -146,7 +148,7 @@ def from_worker(path: Path, model: Path, part: PartConfig, out: Path, monkeypatc
         seen.append(plan_image(*arguments))
         raise RuntimeError("seen")
 
-    batch = plan_batch([path], model, out, SETTINGS, part=part)
+    batch = follow(plan_batch([path], model, out, SETTINGS, part=part))
     task = Task(path, batch.items[0].task.outputs)
     with monkeypatch.context() as patch:
         patch.setattr(_image, "plan_image", stop)
@@ -206,7 +208,7 @@ def test_all_doors_make_the_same_labels(
     model, part = load_model(saved, "cpu"), PartConfig.parse(case[-1])
     plan = plan_image(read_image(path), model.config, settings, part)
     into = tmp_path / "python.zarr" if plan.on_disk else None
-    expected = np.asarray(to_end(segment(model, plan, into=into)).labels)
+    expected = np.asarray(follow(segment(model, plan, into=into)).labels)
     assert 0 < expected.mean() < 1
     found = {}
 
@@ -221,19 +223,20 @@ def test_all_doors_make_the_same_labels(
     done = run("segment", path, "-m", saved, "-o", out / "cli", *options)
     assert done.exit_code == 0, done.output
     found["command line"] = output("cli")
-    batch = plan_batch([path], saved, out / "dask", settings, part=part)
+    batch = follow(plan_batch([path], saved, out / "dask", settings, part=part))
     whole = _dask_worker.Job(
         batch.items[0].task, out / "dask", batch.model, batch.model_sha256, settings, part, False, {}, "first", "two"
     )
     answer = _dask_worker.segment_remotely(whole)
     if isinstance(answer, _dask_worker.Blocks):
         assert len(answer.numbers) > 1
-        for piece in (*reversed(answer.numbers), "rest"):
-            job = _dask_worker.replace(whole, piece=piece, image_sha256=answer.image_sha256)
+        pieces: list[_dask_worker.Piece] = [*reversed(answer.numbers), "rest"]
+        for piece in pieces:
+            job = replace(whole, piece=piece, image_sha256=answer.image_sha256)
             assert not isinstance(_dask_worker.segment_remotely(job), str)
     assert not isinstance(answer, str), answer
     found["Dask"] = output("dask")
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    monkeypatch.setenv("NAPARI_LDSEG_RESULTS", str(tmp_path / "data"))
     viewer, widget = open_widget(qtbot, tmp_path, engine)
     widget.model.setValue(saved)
     widget.settings.setValue(settings)

@@ -14,7 +14,7 @@ from ..._qt.viewer._file_layers import Opened, show_row
 from ..._qt.viewer._from_layers import GEOMETRY, read_layer
 from ..._qt.viewer._result_layers import ResultLayers, is_result
 from ...checkpoints import save_model
-from ...config import SegmentConfig
+from ...config import BatchConfig, SegmentConfig
 from ...data import Geometry, Image, write_image
 from ...errors import InputError
 from ..builders import make_ramp, make_tiny_config, save_picture
@@ -67,6 +67,21 @@ def test_a_folder_is_segmented_and_sorted_by_uncertainty(qtbot: QtBot, widget: F
     assert len(list((slides.parent / "slides_segmented").glob("*.tif"))) == 8
     widget.open_row(widget.table.rows.row_at(0))
     assert "broken.png: " in widget.message.text()
+
+
+def test_it_says_beforehand_which_images_will_be_segmented(
+    qtbot: QtBot, widget: FolderWidget, slides: Path, tmp_path: Path
+) -> None:
+    (slides / "notes.txt").write_text("no image")
+    (slides / "0_labels.tif").write_bytes(b"a result")
+    widget.set_inputs([slides])
+    qtbot.waitUntil(lambda: widget.found.text() == "4 images: 0.png, 1.png, 2.png and 1 more")
+    widget.set_inputs([slides / "2.png"])
+    qtbot.waitUntil(lambda: widget.found.text() == "1 image: 2.png")
+    (tmp_path / "empty").mkdir()
+    widget.set_inputs([tmp_path / "empty"])
+    qtbot.waitUntil(lambda: "No image was found" in widget.message.text())
+    assert widget.found.text() == ""
 
 
 def test_a_double_click_opens_image_labels_and_sd(qtbot: QtBot, widget: FolderWidget) -> None:
@@ -200,13 +215,13 @@ def test_what_exists_is_not_replaced_unless_wanted(qtbot: QtBot, widget: FolderW
     run_to_end(qtbot, widget)
     assert "it was made with steps = 1 (now 2)" in widget.message.text()
     assert shown(widget, STATE) == ["exists"] * 4
-    widget.overwrite.setChecked(True)
+    widget.more_outputs.setValue(BatchConfig(overwrite=True))
     run_to_end(qtbot, widget)
     assert shown(widget, STATE) == ["done"] * 4
 
 
 def test_outputs_are_written_in_the_chosen_format(qtbot: QtBot, widget: FolderWidget, slides: Path) -> None:
-    widget.written.setCurrentIndex(widget.written.findData("mha"))
+    widget.outputs.setValue(BatchConfig(written="mha"))
     run_to_end(qtbot, widget)
     assert shown(widget, STATE) == ["done"] * 4
     made = sorted(path.name for path in Path(widget.out_line.text()).glob("*.mha"))

@@ -26,7 +26,7 @@ from ..qt_fixtures import open_widget, run_to_end
 def small_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_plan, "MAX_PLANE", 5000)
     monkeypatch.setattr(_blocks, "BLOCK_SIDE", {2: 64})
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    monkeypatch.setenv("NAPARI_LDSEG_RESULTS", str(tmp_path / "data" / "results"))
 
 
 def test_result_folders_have_names_that_every_system_takes(tmp_path: Path) -> None:

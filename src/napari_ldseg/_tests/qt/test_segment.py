@@ -16,11 +16,10 @@ from qtpy.QtCore import QTimer
 
 from ..._qt import SegmentWidget
 from ..._qt.threads._segmentation import Job, Run, engine
-from ..._qt.viewer._layer_picker import NO_IMAGE
 from ...config import SegmentConfig
 from ...data import Image as Picture
 from ...errors import EngineError
-from ...inference import Progress, Segmentation
+from ...inference import Segmentation, SegmentProgress
 from ...plan import plan_image
 from ..builders import make_ramp, make_tiny_config
 from ..qt_fixtures import dock_widget, fake_engine, open_widget, run_to_end, save_tiny
@@ -28,7 +27,7 @@ from ..qt_fixtures import dock_widget, fake_engine, open_widget, run_to_end, sav
 MakeViewer = Callable[..., Viewer]
 
 
-def slow_engine(job: Job) -> Generator[Progress, None, Segmentation]:
+def slow_engine(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
     return (yield from fake_engine(job, pause=0.01))
 
 
@@ -42,7 +41,7 @@ def names(viewer: ViewerModel) -> list[str]:
 
 def test_image_choice_follows_the_viewer(qtbot: QtBot, tmp_path: Path) -> None:
     viewer, widget = open_widget(qtbot, tmp_path)
-    assert choices(widget) == [NO_IMAGE]
+    assert choices(widget) == ["No image layer"]
     assert not widget.image.isEnabled()
     first = viewer.add_image(make_ramp((8, 9)), name="first")
     second = viewer.add_image(make_ramp((8, 9)), name="second")
@@ -153,7 +152,7 @@ def test_deleting_a_layer_during_a_run_is_safe(qtbot: QtBot, tmp_path: Path, ind
 def test_closing_the_dock_during_a_run_stops_it(qtbot: QtBot, make_napari_viewer: MakeViewer, tmp_path: Path) -> None:
     closed: list[bool] = []
 
-    def watched(job: Job) -> Generator[Progress, None, Segmentation]:
+    def watched(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
         try:
             return (yield from slow_engine(job))
         finally:
@@ -268,7 +267,7 @@ class Heartbeat:
         return 1000 * np.array([b - a for a, b in pairwise(self._beats)])
 
 
-def busy_engine(job: Job) -> Generator[Progress, None, Segmentation]:
+def busy_engine(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
     """Keep the processor busy between the steps, in torch (without Python's lock) and in Python (with it)."""
     import torch
 
