@@ -124,7 +124,7 @@ def test_segment_and_folder_widget_have_the_same_settings(qtbot: QtBot) -> None:
 def test_help_and_forms_list_the_same_settings(qtbot: QtBot, run: Callable[..., Result]) -> None:
     """What a person reads: the flags in the text of the help, and the labels of the Segment folder widget."""
     text = run("segment", "--help").output
-    settings = [*settings_of(SegmentConfig), *settings_of(BatchConfig)]
+    settings = [one for config in (SegmentConfig, PartConfig, BatchConfig) for one in settings_of(config)]
     own = {"--out", "--model", "--help"}
     assert set(re.findall(r"^\W*(--[a-z-]+)", text, re.MULTILINE)) == own | {one.flags[0] for one in settings}
     widget = FolderWidget(ViewerModel())

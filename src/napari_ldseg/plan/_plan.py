@@ -147,8 +147,8 @@ class Plan:
         side = block_side(self.grid)
         block = math.prod(min(side, n) for n in self.frames.shape) if self.tiles else pixels
         cells = self.grid.cells * block / pixels if self.on_disk else self.grid.cells
-        blended = self.samples_at_once(self.batch, cells, after_first=True) * (1 if self.tiles else self.frames_at_once)
-        samples: float = 2 * 4 * classes * cells * max(blended, 1)
+        together = self.samples_at_once(self.batch, cells, after_first=True) * min(self.frames_at_once, self.number)
+        samples: float = 2 * 4 * classes * cells * together
         if self.on_disk:
             maps: float = 3 * 4 * (classes + 1) * block
         else:

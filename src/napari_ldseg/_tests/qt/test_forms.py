@@ -82,7 +82,7 @@ def test_groups_are_headings_where_there_are_several(qtbot: QtBot) -> None:
         return [label.text() for label in form.findChildren(QLabel, "group")]
 
     more = make_form(qtbot, SegmentConfig(), "more")
-    assert headings(more) == ["Samples", "Tiles and frames", "Computing", "Part of the image"]
+    assert headings(more) == ["Samples", "Tiles and frames", "Computing"]
     assert headings(make_form(qtbot, SegmentConfig())) == headings(make_form(qtbot, MeasureConfig(), "more")) == []
 
 
