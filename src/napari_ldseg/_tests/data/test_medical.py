@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from ... import SegmentConfig, save_model, segment_folder
 from ...batch._outputs import plan_outputs
-from ...data import Image, find_images, read_image, read_labels, read_notes, write_image
+from ...data import Image, find_images, output_suffix, read_image, read_labels, read_notes, write_image
 from ...data._names import stem
 from ...datasets import find_pairs
 from ...errors import InputError
@@ -518,7 +518,11 @@ def test_segment_writes_in_the_inputs_format(run: Callable[..., Result], volume_
     assert result.exit_code == 0, result.output
     assert run("segment", source, *flags, "--format", "mha").exit_code == 0
     assert (out / "x_sd.mha").is_file()
-    assert "choose one of tif, ome-tif, nifti, mha" in run("segment", source, *flags, "--format", "png").output
+    refused = run("segment", source, *flags, "--format", "png")
+    assert refused.exit_code == 2
+    assert "'png' is not one of 'tif', 'ome-tif', 'nifti', 'mha'" in refused.output
+    with pytest.raises(InputError, match="choose one of tif, ome-tif, nifti, mha"):
+        output_suffix(source, "png")
 
 
 def test_values_of_a_2d_model_on_a_volume_lie_on_it(run: Callable[..., Result], tmp_path: Path) -> None:

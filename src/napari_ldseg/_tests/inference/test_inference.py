@@ -359,8 +359,8 @@ def test_model_config_names_what_is_missing() -> None:
 # --- masks that are kept ------------------------------------------------------------------------------------------
 
 
-def test_no_mask_is_kept_unless_asked_for() -> None:
-    assert run(make_tiny_model(2), picture(2))[1].masks is None
+def test_no_mask_is_kept_where_no_memory_is_given() -> None:
+    assert run(make_tiny_model(2), picture(2), SegmentConfig(samples=1, steps=1, keep_mb=0))[1].masks is None
 
 
 def test_masks_are_those_that_the_sizes_count(tiny_model: LDSeg) -> None:
