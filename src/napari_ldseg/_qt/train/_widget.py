@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Signal
 
+from ..._util import Progress
 from ...checkpoints import check_name
 from ...errors import InputError, LDSegError
 from ...training import TrainProcess, unfinished_runs
@@ -157,7 +158,7 @@ class TrainWidget(ToolWidget):
                 self._best = max(self._best or 0.0, row["validation"])
         row = report.rows[-1]
         if not self._paused and page.pause.isEnabled() and not row.get("note"):
-            page.progress.bar.show_done(row["step"], row["total"])
+            page.progress.bar.show_progress(Progress(row["step"], row["total"]))
             page.progress.say(self._line(row))
 
     def _line(self, row: dict[str, float]) -> str:
