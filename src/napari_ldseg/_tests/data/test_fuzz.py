@@ -1,4 +1,4 @@
-"""A few hundred hostile files of every kind; ``python benchmarks/fuzz.py`` makes more than ten thousand."""
+"""A few hundred hostile files of every kind; ``python -m benchmarks.robustness.fuzz`` makes more than ten thousand."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

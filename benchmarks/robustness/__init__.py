@@ -1,0 +1,1 @@
+"""What survives: hostile files, killed batches, images larger than memory."""

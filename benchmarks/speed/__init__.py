@@ -1,0 +1,1 @@
+"""How long segmenting takes, and how much memory it needs."""
