@@ -1,4 +1,4 @@
-"""The measurements behind every number in the documentation, run from the root of a checkout.
+"""Measure what the documentation claims.
 
-``python -m benchmarks.evidence.score --help``, for example; README.md in this folder lists all of them.
+Run a module from the root of a checkout: ``python -m benchmarks.evidence.score --help``. README.md lists all of them.
 """

@@ -16,7 +16,7 @@ PAGE = 60
 
 
 def publish(name: str, rows: list[Row], out: Path | None, facts: dict[str, object], seconds: float) -> None:
-    """Print a table, write it as Markdown and, with where it came from, as JSON, and draw it."""
+    """Print a table, write it as Markdown and as JSON (with its origin), and draw it."""
     text = table(rows) if len(rows) <= PAGE else ""
     print(f"\n{name}: {seconds:.0f} s\n\n{text or f'{len(rows)} rows'}", flush=True)  # noqa: T201
     if out is None:
@@ -31,7 +31,7 @@ def publish(name: str, rows: list[Row], out: Path | None, facts: dict[str, objec
 
 
 def table(rows: list[Row]) -> str:
-    """Return Markdown; lists stay out of it."""
+    """Return the rows as Markdown, without values that are lists."""
     heads = list(dict.fromkeys(key for row in rows for key in row if not isinstance(row[key], list)))
     cells = [[f"{row[h]:.3f}" if isinstance(row.get(h), float) else str(row.get(h, "")) for h in heads] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *cells])

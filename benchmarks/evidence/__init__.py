@@ -1,1 +1,1 @@
-"""How well the models segment, what their uncertainty is worth, and how other networks compare."""
+"""Measure how well models segment and what their uncertainty is worth, and compare them with other networks."""

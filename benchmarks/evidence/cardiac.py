@@ -1,10 +1,10 @@
-"""How near volumes and ejection fraction come to the truth, from true masks: the tables of docs/cardiac.md.
+"""Measure the errors of volumes and ejection fraction from true masks: the tables of docs/cardiac.md.
 
     python -m benchmarks.evidence.cardiac --phantoms 50
     python -m benchmarks.evidence.cardiac --camus ../shared/data/camus
 
-The first measures phantoms of known volume in one view and in both; the second the ground-truth masks of CAMUS (needs
-SimpleITK) against the volumes that it gives for each patient.
+``--phantoms`` measures phantoms of known volume, in one view and in both. ``--camus`` measures the ground-truth masks
+of CAMUS patients and compares them with the volumes that the data set states. It needs SimpleITK.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def measured(views: list[Measured], which: tuple[int, ...], method: str) -> Card
 
 
 def phantoms(count: int) -> Iterator[Case]:
-    """Phantoms in both views, with true EDV, ESV (ml) and EF (%)."""
+    """Yield phantoms in both views, with true EDV, ESV (ml) and EF (%)."""
     for seed in range(count):
         pair = [echo_cine(seed, frames=2, view=view) for view in ("4ch", "2ch")]
         views = [Measured(one.labels, 2, one.image.spacing) for one in pair]
@@ -39,7 +39,7 @@ def phantoms(count: int) -> Iterator[Case]:
 
 
 def camus(folder: Path) -> Iterator[Case]:
-    """Patients of CAMUS: true masks at ED and ES, and what Info_4CH.cfg says."""
+    """Yield CAMUS patients: true masks at ED and ES, and the volumes that Info_4CH.cfg states."""
     import SimpleITK
 
     for patient in sorted(folder.iterdir()):

@@ -1,14 +1,16 @@
-r"""The paper's claims on a released model: steps (Fig. 3, Table IV), noise (Fig. 5), codec, uncertainty (Fig. 7), size.
+r"""Check the paper's claims on a released model, with the numbers of its figures and tables.
 
-``curves`` and ``maps`` are the pictures of ``uncertainty``, from the same samples.
+``steps`` is Fig. 3 and Table IV, ``noise`` Fig. 5, ``uncertainty`` Fig. 7; ``codec`` scores the mask autoencoder alone
+and ``size`` times larger and larger images. ``curves`` and ``maps`` draw ``uncertainty``, from the same samples.
 
-    python -m benchmarks.evidence.claims steps noise codec uncertainty --model models/glas/evaluation/split.safetensors \
-        --images DIR --labels DIR --split models/glas/evaluation/split.json --foreground --out benchmarks/results
+    python -m benchmarks.evidence.claims steps noise codec uncertainty --images DIR --labels DIR --foreground \
+        --model models/glas/evaluation/split.safetensors --split models/glas/evaluation/split.json \
+        --out benchmarks/results/glas
 
-prints a table for each, and with ``--out`` writes it as ``NAME.md`` and ``NAME.json`` (with command, seed and commit)
-and draws it (``figures.py``). A long table is JSON only.
-``--against`` is a deterministic network (``res_unet.py``) that ``noise`` and ``uncertainty`` compare with.
-``--quick`` takes phantoms and few samples: no data are needed, and it is over in minutes.
+prints a table for each experiment. ``--out`` also writes it as ``NAME.md`` and ``NAME.json`` (with command, seed and
+commit) and draws it (``figures.py``). Long tables are written as JSON only.
+``--against`` names a deterministic network (``res_unet.py``); ``noise`` and ``uncertainty`` score it, too.
+``--quick`` uses phantoms and few samples. It needs no data and takes a few minutes.
 """
 
 import argparse
@@ -53,7 +55,7 @@ BAND = {2: 5, 3: 2}
 
 @dataclass(frozen=True)
 class Drawn:
-    """An image, the maps of many samples of it, and those of one pass."""
+    """Hold an image, the maps of many samples of it, and the maps of a single pass."""
 
     image: Image
     reference: np.ndarray
@@ -65,12 +67,15 @@ class Drawn:
 
     @property
     def band(self) -> np.ndarray:
-        """Pixels near the border of the foreground."""
+        """Return which pixels are near the border of the foreground."""
         return boundary_band(self.reference, BAND[self.reference.ndim])
 
     @property
     def pixel_scores(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """Name of a score, the probabilities of the classes whose errors it is to find, its values: high is unsure."""
+        """Return name, class probabilities and values of each score; a high value means uncertain.
+
+        The score is to find the errors of these probabilities.
+        """
         found = [
             ("SD of the samples", self.many.mean, self.many.sd),
             ("1 - mean probability of the mean", self.many.mean, 1 - self.many.mean.max(axis=0)),
@@ -82,7 +87,7 @@ class Drawn:
 
     @property
     def image_scores(self) -> dict[str, float]:
-        """Scores of the whole image: higher is less certain."""
+        """Return scores of the whole image; a high value means uncertain."""
         return {
             "mean SD": float(self.many.sd.mean()),
             "1 - soft Dice confidence": 1 - soft_dice_confidence(foreground(self.many.mean), self.many.labels),
@@ -91,13 +96,13 @@ class Drawn:
 
 
 def foreground(probabilities: np.ndarray) -> np.ndarray:
-    """Probability of all classes but the background, of (classes, *S)."""
+    """Return the probability of any class but the background, from (classes, *S)."""
     return np.clip(1 - probabilities[0], 0, 1)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every experiment is given."""
+    """Hold what every experiment needs."""
 
     model: LDSeg
     cases: list[tuple[Image, np.ndarray]]
@@ -108,7 +113,7 @@ class Setting:
 
     @cached_property
     def drawn(self) -> list[Drawn]:
-        """The samples of every image: drawn once, for all who ask."""
+        """Draw the samples of every image, once for all experiments."""
         found = []
         for image, reference in self.cases:
             many = self.segment(image, 20 if self.quick else 100, keep_mb=512)
@@ -124,12 +129,12 @@ class Setting:
         return follow(segment(self.model, image, SegmentConfig.parse(settings)))
 
     def score(self, labels: np.ndarray, reference: np.ndarray) -> float:
-        """Mean DSC over the foreground classes."""
+        """Return the mean DSC over the foreground classes."""
         return float(np.nanmean(dice(labels, reference, self.model.config.network.classes)[1:]))
 
 
 def steps(given: Setting) -> Iterator[Row]:
-    """Sampling steps against DSC and time, one sample (Fig. 3, Table IV)."""
+    """Measure DSC and time of one sample against the number of sampling steps (Fig. 3, Table IV)."""
     given.segment(given.cases[0][0], 1)  # the first call is slow
     for sampler in ("ddpm", "ddim", "dpm-solver++"):
         for count in (5, 10) if given.quick else (2, 5, 10, 15, 25, 50, 100):
@@ -142,7 +147,7 @@ def steps(given: Setting) -> Iterator[Row]:
 
 
 def noise(given: Setting) -> Iterator[Row]:
-    """DSC of changed images: samples against one pass of the first guess, and of another network (Fig. 5)."""
+    """Score corrupted images: samples, the first guess, and another network (Fig. 5)."""
     passes = {"DSC, first guess": given.model, "DSC, Res-UNet": given.against}
     for name, levels, change in CHANGES:
         image = given.cases[0][0]
@@ -162,7 +167,7 @@ def noise(given: Setting) -> Iterator[Row]:
 
 @torch.no_grad()
 def codec(given: Setting) -> Iterator[Row]:
-    """DSC of true masks that went into the latent and back: what caps the model, and what no learning would do."""
+    """Score true masks that were encoded and decoded: the cap of the model, and codecs without learning."""
     classes, factor = given.model.config.network.classes, given.model.config.network.factor
     found: dict[str, list[float]] = {}
     for _, reference in given.cases:
@@ -186,7 +191,7 @@ def codec(given: Setting) -> Iterator[Row]:
 
 
 def uncertainty(given: Setting) -> Iterator[Row]:
-    """Whether the maps of many samples mean what they say and find the errors, against one pass (Fig. 7).
+    """Measure calibration and error detection of many samples against a single pass (Fig. 7).
 
     Each score is judged on the errors of its own segmentation. Calibration is that of foreground against background;
     errors and scores tell the classes apart.
@@ -209,14 +214,14 @@ def uncertainty(given: Setting) -> Iterator[Row]:
 
 
 def curves(given: Setting) -> Iterator[Row]:
-    """The curves that the numbers of ``uncertainty`` sum up: calibration, error detection, images to trust."""
+    """Yield the curves behind the numbers of ``uncertainty``: calibration, error detection, images to trust."""
     yield from calibration(given)
     yield from detection(given)
     yield from coverage(given)
 
 
 def calibration(given: Setting) -> Iterator[Row]:
-    """Foreground against background near the border, all images together: probability, and the share that is so."""
+    """Yield predicted probability and observed share of foreground near the border, over all images."""
     truth = np.concatenate([drawn.reference[drawn.band] > 0 for drawn in given.drawn])
     maps = {
         "mean of the samples": [drawn.many.mean for drawn in given.drawn],
@@ -232,7 +237,7 @@ def calibration(given: Setting) -> Iterator[Row]:
 
 
 def detection(given: Setting) -> Iterator[Row]:
-    """The least certain pixels first: which share of the errors they hold, and what error the rest keeps.
+    """Yield the share of errors that the least certain pixels hold, and the error rate of the rest.
 
     Mean over images. All scores are judged on the same errors, those of the mean map.
     """
@@ -253,7 +258,7 @@ def detection(given: Setting) -> Iterator[Row]:
 
 
 def coverage(given: Setting) -> Iterator[Row]:
-    """The most certain images first: mean risk, 1 - DSC, of those accepted."""
+    """Yield the mean risk, 1 - DSC, of the images accepted so far, the most certain first."""
     risks = np.array([drawn.risk for drawn in given.drawn])
     counts = np.arange(1, len(risks) + 1)
     scores = {name: [drawn.image_scores[name] for drawn in given.drawn] for name in given.drawn[0].image_scores}
@@ -264,9 +269,9 @@ def coverage(given: Setting) -> Iterator[Row]:
 
 
 def maps(given: Setting) -> Iterator[Row]:
-    """The best, the median and the worst image as pictures: mean, SD and errors (Fig. 7).
+    """Draw mean, SD and errors of the best, the median and the worst image (Fig. 7).
 
-    Of a volume, the plane that holds most of the foreground.
+    A volume is shown in the plane that holds most of the foreground.
     """
     order = sorted(given.drawn, key=lambda drawn: drawn.risk)
     pictures = []
@@ -284,7 +289,7 @@ def maps(given: Setting) -> Iterator[Row]:
 
 @torch.no_grad()
 def size(given: Setting) -> Iterator[Row]:
-    """Side of the image against seconds, one sample: in the latent, and pixel by pixel (Fig. 4b).
+    """Time one sample against the side of the image: in the latent, and pixel by pixel (Fig. 4b).
 
     Time does not depend on weights or content: the pixel diffusion is an untrained one, and its 50 steps are 25 times
     what two take.
@@ -318,7 +323,7 @@ EXPERIMENTS = {
 
 
 def phantoms(count: int) -> list[tuple[Image, np.ndarray]]:
-    """End-diastolic frames of echo phantoms."""
+    """Return end-diastolic frames of echo phantoms."""
     seeds = range(900, 900 + count)
     cines = {f"phantom {seed}": echo_cine(seed, frames=2) for seed in seeds}
     return [

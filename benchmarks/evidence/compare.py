@@ -1,14 +1,16 @@
-r"""LDSeg against other networks and other diffusion, trained under one budget (the paper's Tables I to III and V).
+r"""Train LDSeg and other networks under one budget and score them (the paper's Tables I to III and V).
 
-    python -m benchmarks.evidence.compare --like models/glas/evaluation/split.safetensors --images D --labels D --groups D/grade.csv \
-        --foreground --seed 6 --spacing 2 --crop 160 --minutes 3 --threads 1 --out benchmarks/results/compare_glas
+    python -m benchmarks.evidence.compare --like models/glas/evaluation/split.safetensors --images D --labels D \
+        --groups D/grade.csv --foreground --seed 6 --spacing 2 --crop 160 --minutes 3 --threads 1 \
+        --out benchmarks/results/compare_glas
 
-Images, classes and the split are those of the model that ``--like`` names; ``--spacing`` and ``--crop`` make them small
-enough for two cores. ``--folds`` takes turns in holding out the groups (patients), all of them or those whose names
-begin with ``--held``: every image of these is scored by a network that has seen none of its group. Every network is
-trained on the same images with the same augmentation, optimiser, schedule and averaging of weights, for as many minutes
-of processor time; nothing is chosen on the validation images. ``--quick`` takes phantoms and seconds: it shows that all
-of it runs, its scores say nothing.
+``--like`` names a model; images, classes and split are those that it was trained with. ``--spacing`` and ``--crop``
+make images small enough for two cores. ``--folds`` runs a cross-validation over the groups (patients): each image is
+scored by a network that has seen nothing of its group. ``--held`` restricts it to groups whose names begin so.
+
+All networks see the same images, augmentation, optimiser, schedule and averaging of weights, and train for the same
+processor time. Nothing is selected on the validation images. ``--quick`` takes phantoms and seconds: it shows that
+everything runs, and its scores mean nothing.
 """
 
 import argparse
@@ -78,7 +80,7 @@ Scores = dict[str, list[float]]
 
 @torch.no_grad()
 def score(peer: Peer, cases: list[Case], model: ModelConfig, samples: int, seed: int) -> Scores:
-    """DSC of a sample and of their mean and IoU at full resolution, and whether doubt finds errors, of each case."""
+    """Score each case at full resolution: DSC of a sample, DSC and IoU of the mean, AUROC of errors."""
     classes = model.network.classes
     found: Scores = {"DSC": [], "DSC of the mean": [], "IoU": [], "AUROC of errors": [], "seconds": []}
     for case in cases:
@@ -100,7 +102,7 @@ def score(peer: Peer, cases: list[Case], model: ModelConfig, samples: int, seed:
 
 
 def summary(found: Scores, groups: list[str]) -> Row:
-    """Means over all cases, and the standard error of the mean DSC from how the means of the groups spread."""
+    """Return means over all cases, and the standard error of the mean DSC from the spread between groups."""
     scores = np.array(found["DSC of the mean"])
     means = [np.nanmean(scores[[group == each for each in groups]]) for group in sorted(set(groups))]
     error = float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else np.nan
@@ -109,7 +111,7 @@ def summary(found: Scores, groups: list[str]) -> Row:
 
 
 def hold_out(cases: list[Case], folds: int, held: str, seed: int) -> list[tuple[list[Case], list[Case]]]:
-    """Return training and validation cases of each fold: whole groups, the largest first to the smallest fold."""
+    """Return training and validation cases of each fold; the largest group goes to the smallest fold."""
     sizes = Counter(case.group for case in cases if case.group.startswith(held))
     names = [sorted(sizes)[i] for i in np.random.default_rng(seed).permutation(len(sizes))]
     parts: list[set[str]] = [set() for _ in range(folds)]
@@ -119,13 +121,13 @@ def hold_out(cases: list[Case], folds: int, held: str, seed: int) -> list[tuple[
 
 
 def chosen(names: list[str], only: list[str] | None) -> list[str]:
-    """Return the names that were asked for, each by itself or by a part of it; by default all."""
+    """Return the names that contain one of the requested texts; by default all."""
     parts = [part for part in only or [""] if part not in names]
     return [name for name in names if name in (only or []) or any(part in name for part in parts)]
 
 
 def phantoms(config: ModelConfig) -> list[Case]:
-    """Thirty-two small phantoms."""
+    """Return thirty-two small phantoms."""
     frames = []
     for seed in range(32):
         image, labels = phantom((64, 64), seed=seed)
@@ -135,7 +137,7 @@ def phantoms(config: ModelConfig) -> list[Case]:
 
 
 def main() -> None:
-    """Train and score every peer, print and write the table."""
+    """Train and score every peer, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--like", help="a model whose kind of image and classes are taken")
     parser.add_argument("--images", type=Path)

@@ -1,11 +1,11 @@
-"""How far do a few annotated images carry? Fine-tuning against training from scratch, at equal minutes.
+r"""Compare fine-tuning on a few images with training from scratch, at equal minutes.
 
     python -m benchmarks.evidence.few_images MODEL --images DIR --labels DIR --groups CSV --hold patient0001 \
         --counts 2 4 8 --learn auto scratch --minutes 5
 
-Images of the groups in ``--hold`` are never trained on: they give the mean DSC per image before and after. Of the
-others, the first ``--counts`` of a shuffled list are trained on, with the defaults of ``napari-ldseg fine-tune``.
-``--shift stain`` turns hue and gamma of every image by the same large amount, as another laboratory would.
+Images of the groups in ``--hold`` are never used for training: they give the mean DSC per image before and after. Of
+the others, the first ``--counts`` of a shuffled list are used, with the defaults of ``napari-ldseg fine-tune``.
+``--shift stain`` changes hue and gamma of every image by the same large amount, as another laboratory would.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def shift_stain(rgb: np.ndarray) -> np.ndarray:
 
 
 def shifted(pairs: list[Pair], folder: Path) -> list[Pair]:
-    """Write the images in other colours."""
+    """Write the images in changed colours."""
     found = []
     for pair in pairs:
         image = read_image(pair.image)
@@ -50,7 +50,7 @@ def shifted(pairs: list[Pair], folder: Path) -> list[Pair]:
 
 
 def score(model: LDSeg, pairs: list[Pair], *, foreground: bool) -> float:
-    """Mean DSC per image over the foreground classes, of the mean of four samples."""
+    """Return the mean foreground DSC per image, from the mean of four samples."""
     scores = []
     for pair in pairs:
         reference = read_labels(pair.labels).array
@@ -61,7 +61,7 @@ def score(model: LDSeg, pairs: list[Pair], *, foreground: bool) -> float:
 
 
 def main() -> None:
-    """Train each number of images in each way; one line of JSON each."""
+    """Train with each number of images in each way, and print one line of JSON each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--images", type=Path, required=True)

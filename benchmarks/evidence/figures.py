@@ -1,9 +1,9 @@
-r"""The tables of ``evidence.py`` and ``compare.py`` as pictures.
+"""Draw the tables of ``claims.py`` and ``compare.py``.
 
     python -m benchmarks.evidence.figures benchmarks/results/glas
 
-draws an SVG beside each JSON of the folder, and beside ``compare_glas.json`` next to it. With ``--out`` both scripts do
-so themselves. ``uncertainty`` has no picture of its own: ``curves`` shows what its numbers sum up.
+draws an SVG beside each JSON of the folder, and beside ``compare_glas.json`` next to the folder. Both scripts do this
+themselves when ``--out`` is given. ``uncertainty`` has no picture of its own; ``curves`` shows what it summarises.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 
 Rows = list[dict[str, object]]
 
-# Okabe & Ito 2008: told apart with any kind of colour vision.
+# Okabe & Ito 2008: distinguishable with any kind of colour vision.
 BLUE, ORANGE, GREEN, YELLOW = "#0072B2", "#D55E00", "#009E73", "#F0E442"
 DARK, GREY = "#12263A", "#9AA5B1"
 STYLE = {
@@ -59,7 +59,7 @@ LINES = {
 
 
 def steps(rows: Rows) -> Figure:
-    """DSC and seconds against the number of steps (Fig. 3)."""
+    """Plot DSC and seconds against the number of steps (Fig. 3)."""
     figure = Figure((7, 3), layout="constrained")
     score, time = figure.subplots(1, 2, width_ratios=[2, 1])
     for name in distinct(rows, "sampler"):
@@ -78,7 +78,7 @@ def steps(rows: Rows) -> Figure:
 
 
 def noise(rows: Rows) -> Figure:
-    """DSC of noisy images, and of images that were changed otherwise (Fig. 5)."""
+    """Plot the DSC of noisy and of otherwise corrupted images (Fig. 5)."""
     figure = Figure((9, 4), layout="constrained")
     noisy, others = figure.subplots(1, 2, width_ratios=[2, 3], sharey=True)
     ways = [("DSC, samples", "o-", "mean of samples"), ("DSC, first guess", "o--", "first guess")]
@@ -111,7 +111,7 @@ def noise(rows: Rows) -> Figure:
 
 
 def codec(rows: Rows) -> Figure:
-    """DSC of masks that went through each codec (Table V)."""
+    """Plot the DSC of masks that went through each codec (Table V)."""
     figure = Figure((6, 1.8), layout="constrained")
     axes = figure.subplots()
     places = range(len(rows))
@@ -123,7 +123,7 @@ def codec(rows: Rows) -> Figure:
 
 
 def size(rows: Rows) -> Figure:
-    """Seconds against the side of the image (Fig. 4b)."""
+    """Plot seconds against the side of the image (Fig. 4b)."""
     figure = Figure((4.5, 3), layout="constrained")
     axes = figure.subplots()
     sides = [row["side"] for row in rows]
@@ -137,7 +137,7 @@ def size(rows: Rows) -> Figure:
 
 
 def curves(rows: Rows) -> Figure:
-    """Calibration, error detection, and which image to trust."""
+    """Plot calibration, error detection, and risk against coverage."""
     figure = Figure((10, 6.6), layout="constrained")
     panels = {
         "reliability": (
@@ -168,7 +168,7 @@ def curves(rows: Rows) -> Figure:
 
 
 def compare(rows: Rows) -> Figure:
-    """DSC of each network: one answer, and the mean of several (Tables I to III, V)."""
+    """Plot the DSC of each network: of one sample, and of the mean of several (Tables I to III, V)."""
     figure = Figure((7, 0.8 + 0.28 * len(rows)), layout="constrained")
     axes = figure.subplots()
     places = range(len(rows))
@@ -182,12 +182,12 @@ def compare(rows: Rows) -> Figure:
 
 
 def distinct(rows: Rows, key: str) -> list:
-    """The values of a column, each once, in their order."""
+    """Return the values of a column, each once, in their order."""
     return list(dict.fromkeys(row[key] for row in rows))
 
 
 def named(axes: Axes, names: list[str]) -> None:
-    """Write the names of rows beside them, the first on top, and the legend to the right."""
+    """Label the rows, the first on top, and put the legend to the right."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -197,7 +197,7 @@ FIGURES = {"steps": steps, "noise": noise, "codec": codec, "size": size, "curves
 
 
 def draw(path: Path) -> None:
-    """Draw the SVG of a JSON beside it, if there is one for this experiment (``compare_glas.json`` is ``compare``)."""
+    """Draw the SVG beside a JSON, if this experiment has one (``compare_glas.json`` is ``compare``)."""
     make = FIGURES.get(path.stem.split("_")[0])
     if make is None:
         return
@@ -207,7 +207,7 @@ def draw(path: Path) -> None:
 
 
 class Picture(NamedTuple):
-    """One row of :func:`draw_maps`, all of them planes of the same shape."""
+    """Hold one row of :func:`draw_maps`: planes of the same shape."""
 
     title: str
     image: np.ndarray
@@ -218,7 +218,7 @@ class Picture(NamedTuple):
 
 
 def draw_maps(path: Path, pictures: Iterable[Picture]) -> None:
-    """Draw a row for each image as PNG: outline of the reference, mean map, SD map, errors of the mean map (Fig. 7)."""
+    """Draw a row per image as PNG: reference outline, mean map, SD map, errors of the mean map (Fig. 7)."""
     pictures = list(pictures)
     height, width = pictures[0].reference.shape
     errors = {"missed": ORANGE, "too much": BLUE, "another class": YELLOW}
@@ -249,13 +249,13 @@ def draw_maps(path: Path, pictures: Iterable[Picture]) -> None:
 
 
 def error_colors(labels: np.ndarray, reference: np.ndarray, colors: list[str]) -> np.ndarray:
-    """RGB: light where the label is right, else the colour of missed, too much, or another class."""
+    """Return RGBA: light where the label is right, else the colour of a miss, a false alarm or a wrong class."""
     kinds = np.select([labels == reference, labels == 0, reference == 0], [0, 1, 2], 3)
     return matplotlib.colors.to_rgba_array(["#F2F4F6", *colors])[kinds]
 
 
 def main() -> None:
-    """Draw whatever JSON there is."""
+    """Draw every JSON of a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

@@ -1,14 +1,14 @@
-r"""Leave-one-out of a few-shot recipe: phantoms first, then the real images but for one group, then score that group.
+r"""Score a few-shot recipe by leave-one-out: train on phantoms, fine-tune on all groups but one, score that group.
 
     python scripts/datasets/knee_phantoms.py --count 40 --out P
     python -m benchmarks.evidence.left_out models/knee/recipe/*.json --images D/images --labels D/labels \
         --phantoms P --out runs/knee
 
-The first settings train a model on the phantoms, the next ones fine-tune it: on the real images, each ``--copies``
-times over, and ``--keep`` of the phantoms, so that those are not forgotten; a step that learns the decoder alone takes
-the real images only. One group (patient, with ``--groups``; else each image) at a time is left out, and scored by the
-model before and after. ``--release`` leaves out nothing, and scores nothing: so the released model is made. Runs that
-are finished are not repeated.
+The first settings train a model on the phantoms. The next ones fine-tune it on the real images, each taken
+``--copies`` times, and on ``--keep`` of the phantoms, so that the model does not forget them. A step that trains the
+decoder alone uses the real images only. Each group (patient, with ``--groups``; otherwise image) is left out in turn,
+and scored by the model before and after fine-tuning. ``--release`` leaves out nothing and scores nothing: this is how
+the released model is made. Finished runs are not repeated.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Row = dict[str, object]
 
 
 def tuned(parent: LDSeg, real: list[Pair], kept: list[Pair], steps: list[dict], copies: int, out: Path) -> LDSeg:
-    """Go through all steps of fine-tuning."""
+    """Run all steps of fine-tuning."""
     for number, settings in enumerate(steps, 2):
         config = TrainConfig.parse(settings["train"])
         pairs = real if config.learn == "decoder" else [*real * copies, *kept]
@@ -43,7 +43,7 @@ def tuned(parent: LDSeg, real: list[Pair], kept: list[Pair], steps: list[dict], 
 
 
 def scored(parent: LDSeg, model: LDSeg, pair: Pair, samples: int) -> Row:
-    """DSC of one image: mean of the samples, each class, one sample, first guess; and the parent's."""
+    """Score one image: mean of the samples, each class, one sample, first guess; and the parent model."""
     image, reference = read_image(pair.image), read_labels(pair.labels).array
     found = scores_of(model, image, reference, samples)
     names = {"mean": "dsc_mean", **{name: f"dsc_{name}" for name in model.config.class_names[1:]}}
@@ -55,7 +55,7 @@ def scored(parent: LDSeg, model: LDSeg, pair: Pair, samples: int) -> Row:
 
 
 def main() -> None:
-    """Train, score, print and write."""
+    """Train and score, then print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", type=Path, nargs="+", help="JSON files, the first with the model")
     parser.add_argument("--images", type=Path, required=True)

@@ -1,10 +1,10 @@
-"""Fine-tune on partly annotated images: unlabelled pixels honoured, against taken for background, against all labels.
+"""Fine-tune on partly annotated images: honour unlabelled pixels, take them for background, or label everything.
 
     python -m benchmarks.evidence.partial glas --images DIR --labels DIR
 
-takes the first images for training and the next ones for scoring, all in other colours than the model knows (channels
-exchanged, gamma 1.6). In each training image a brushed region of about 20 % of the pixels is annotated. Prints the mean
-DSC per scored image before, and after each of the three trainings.
+The first images are for training, the next ones for scoring, all in colours that the model does not know (channels
+exchanged, gamma 1.6). Each training image has one brushed region of annotation, about 20 % of its pixels. The script
+prints the mean DSC per scored image before training, and after each of the three trainings.
 """
 
 import argparse
@@ -35,13 +35,13 @@ def other_colours(image: Image) -> Image:
 
 
 def brushed(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Keep what lies under a smooth random brush that covers a fifth of the image; the rest is unlabelled."""
+    """Keep the labels under a smooth random brush that covers a fifth of the image; the rest is unlabelled."""
     paint = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(labels.shape), 40)
     return np.where(paint > np.quantile(paint, 1 - SHARE), labels, UNLABELLED)
 
 
 def score(model: LDSeg, cases: list, samples: int) -> float:
-    """Mean DSC per image."""
+    """Return the mean DSC per image."""
     scores = []
     for image, labels in cases:
         *_, last = segment(model, image, SegmentConfig(samples=samples))
@@ -59,7 +59,7 @@ def tuned(model: LDSeg, cases: list, config: TrainConfig) -> LDSeg:
 
 
 def main() -> None:
-    """Train three times, print the scores."""
+    """Train three times and print the scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--images", type=Path, required=True)

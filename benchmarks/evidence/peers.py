@@ -1,4 +1,4 @@
-"""LDSeg and what it is compared with, behind one interface: stages of training, and class probabilities of an image.
+"""Put LDSeg and its peers behind one interface: stages of training, and class probabilities of an image.
 
 The peers' networks are MONAI's. Nothing here is part of the product.
 """
@@ -20,29 +20,29 @@ Loss = Callable[[Batch, TrainConfig, torch.Generator], Tensor]
 MASK_SHARE = 0.12
 STEPS = 10
 PIXEL_STEPS = 50
-# Distances beyond this many pixels are all the same to the network (SDF-DDPM truncates, too).
+# Distances are truncated at this many pixels, as in SDF-DDPM.
 FAR = 16.0
 CELL = 16
 
 
 def padded(image: Tensor) -> Tensor:
-    """Repeat the border of (N, C, *S) until all sides are multiples of 16: all networks halve four times at most."""
+    """Repeat the border of (N, C, *S) until all sides are multiples of 16, because networks halve up to four times."""
     margins = [part for n in reversed(image.shape[2:]) for part in (0, -n % CELL)]
     return F.pad(image, margins, mode="replicate")
 
 
 def cut(found: Tensor, image: Tensor) -> Tensor:
-    """Return what was computed of a padded image, without what belongs to its margins."""
+    """Crop the margins of a padded image from a result."""
     return found[(..., *(slice(n) for n in image.shape[2:]))]
 
 
 class Peer(nn.Module):
-    """A way to segment that can be trained."""
+    """Define what the comparison needs of a method."""
 
     stochastic = True
 
     def stages(self) -> Iterator[tuple[float, list[nn.Parameter], Loss]]:
-        """Yield share of the budget, what learns, and from which loss, of each stage."""
+        """Yield for each stage its share of the budget, the trained modules and the loss."""
         raise NotImplementedError
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
@@ -51,7 +51,7 @@ class Peer(nn.Module):
 
 
 class Deterministic(Peer):
-    """A network that maps images to logits, trained by cross-entropy plus Dice."""
+    """Train a network that maps images to logits with cross-entropy plus Dice."""
 
     stochastic = False
 
@@ -66,7 +66,7 @@ class Deterministic(Peer):
         return cut(found, image)
 
     def stages(self) -> Iterator[tuple[float, list[nn.Parameter], Loss]]:
-        """One stage."""
+        """Yield the only stage."""
 
         def loss(batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
             del config, generator
@@ -76,13 +76,13 @@ class Deterministic(Peer):
         yield 1.0, list(self.parameters()), loss
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """Return the softmax, (1, classes, *S): there is one answer only."""
+        """Return the softmax, (1, classes, *S); a deterministic network has one answer."""
         del samples, generator
         return self.logits(image).softmax(dim=1)
 
 
 class Ensemble(Peer):
-    """Several deterministic networks that share the budget."""
+    """Train several deterministic networks that share the budget."""
 
     stochastic = False
 
@@ -102,14 +102,14 @@ class Ensemble(Peer):
 
 
 class Latent(Peer):
-    """LDSeg: a mask autoencoder, unless the codec has nothing to learn, then image encoder and denoiser."""
+    """Train LDSeg: the mask autoencoder (unless the codec has no weights), then image encoder and denoiser."""
 
     def __init__(self, model: LDSeg, sampler: str):
         super().__init__()
         self.model, self.sampler = model, sampler
 
     def stages(self) -> Iterator[tuple[float, list[nn.Parameter], Loss]]:
-        """The paper's two stages."""
+        """Yield the paper's two stages."""
         codec = [*self.model.mask_encoder.parameters(), *self.model.mask_decoder.parameters()]
         rest = [*self.model.image_encoder.parameters(), *self.model.denoiser.parameters()]
         if codec:
@@ -117,7 +117,7 @@ class Latent(Peer):
         yield 1 - MASK_SHARE if codec else 1.0, rest, lambda *given: denoiser_loss(self.model, *given)
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """Sample latents as one batch, decode each."""
+        """Sample latents as one batch and decode each."""
         diffusion = self.model.config.diffusion
         embedding, _ = self.model.embed(padded(image))
         condition = self.model.condition(embedding)
@@ -131,7 +131,7 @@ class Latent(Peer):
 
 
 class PixelDiffusion(Peer):
-    """Diffusion of the mask itself given the image, pixel by pixel.
+    """Diffuse the mask itself given the image, pixel by pixel.
 
     ``codec`` "mask" diffuses class masks (the idea of MedSegDiff, Wu et al. 2022), "distance" truncated signed
     distances to each class (that of SDF-DDPM, Bogensperger et al. 2023).
@@ -164,7 +164,7 @@ class PixelDiffusion(Peer):
         return (torch.stack(distances).reshape(inside.shape).float() / FAR).clamp(-1, 1)
 
     def stages(self) -> Iterator[tuple[float, list[nn.Parameter], Loss]]:
-        """One stage: the noise's squared error."""
+        """Yield the only stage: the squared error of the noise."""
         diffusion = self.config.diffusion
 
         def loss(batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -181,7 +181,7 @@ class PixelDiffusion(Peer):
         yield 1.0, list(self.parameters()), loss
 
     def probabilities(self, image: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """Sample whole masks one by one, as their memory asks for."""
+        """Sample masks one by one, because a batch would not fit into memory."""
         network, whole = self.config.network, padded(image)
 
         def call(mask: Tensor, t: float) -> Tensor:
@@ -219,7 +219,7 @@ def draw(
 
 
 class NearestDown(nn.Module):
-    """What replaces an encoder in the paper's Table V: nearest-neighbour down-sampling, values -1 to 1."""
+    """Replace an encoder as in the paper's Table V: nearest-neighbour down-sampling, values -1 to 1."""
 
     def __init__(self, factor: int, *, image: bool):
         super().__init__()
@@ -232,7 +232,7 @@ class NearestDown(nn.Module):
 
 
 class NearestUp(nn.Module):
-    """What replaces the mask decoder: nearest-neighbour up-sampling to logits."""
+    """Replace the mask decoder: nearest-neighbour up-sampling to logits."""
 
     def __init__(self, factor: int):
         super().__init__()
@@ -244,7 +244,7 @@ class NearestUp(nn.Module):
 
 
 def ldseg(config: ModelConfig, *, masks: bool = True, images: bool = True) -> Latent:
-    """Return LDSeg in the paper's setting, without its mask autoencoder or its image encoder if asked for."""
+    """Return LDSeg in the paper's setting, optionally without mask autoencoder or image encoder."""
     given = config.network
     network = NetworkConfig(
         ndim=given.ndim,
@@ -269,7 +269,7 @@ def rich(config: ModelConfig) -> Latent:
 
 
 def peers(config: ModelConfig, pixel_steps: int) -> dict[str, Callable[[], Peer]]:
-    """Return what is compared, by name, each made anew by calling it."""
+    """Return a factory for each method of the comparison, by name."""
     ndim, channels, classes = config.network.ndim, config.network.image_channels, config.network.classes
     widths = (16, 32, 64, 128, 256)
 

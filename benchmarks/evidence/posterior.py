@@ -1,4 +1,4 @@
-"""Print how much of the true spread each sampler returns with a perfect denoiser (docs/uncertainty.md).
+"""Print how much of a known spread each sampler returns with a perfect denoiser (docs/uncertainty.md).
 
 python -m benchmarks.evidence.posterior
 """

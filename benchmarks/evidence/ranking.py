@@ -1,11 +1,11 @@
-"""Which score finds the wrong objects first? Prints the tables of docs/review.md.
+r"""Find out which score puts wrong objects first: the tables of docs/review.md.
 
-    python -m benchmarks.evidence.ranking models/glas --images DIR --labels DIR --split models/glas/evaluation/split.json
+    python -m benchmarks.evidence.ranking models/glas --images DIR --labels DIR \
+        --split models/glas/evaluation/split.json
 
-segments the validation images, takes each object that the model found, and compares it with the annotated gland
-(instance) that it overlaps most. An object is an *error* where their Dice is below 0.8; its *risk* is 1 - Dice.
-Whole images, or the slices of volumes, are ranked, too, by the scores that exist for them; their risk is 1 - DSC of the
-foreground.
+segments the validation images and compares each object with the annotated gland (instance) that it overlaps most. An
+object is an *error* where their Dice is below 0.8; its *risk* is 1 - Dice. Whole images, or slices of volumes, are
+ranked as well, by the scores that exist for them; their risk is 1 - DSC of the foreground.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SHARES = (0.1, 0.2, 0.3)
 
 
 def risk_of(region: Region, reference: np.ndarray, *, classes: bool) -> float:
-    """1 - Dice of an object with its class, or with the instance that it overlaps most; 1 if there is none."""
+    """Return 1 - Dice of an object with its class or the instance that it overlaps most; 1 if there is none."""
     if classes:
         same = reference == region.label
         return 1 - 2 * np.count_nonzero(same[region.box][region.mask]) / (region.pixels + np.count_nonzero(same))
@@ -39,12 +39,12 @@ def risk_of(region: Region, reference: np.ndarray, *, classes: bool) -> float:
 
 
 def risk_of_frame(labels: np.ndarray, reference: np.ndarray) -> float:
-    """1 - DSC of the foreground; nothing is wrong where both are empty."""
+    """Return 1 - DSC of the foreground; 0 where both masks are empty."""
     return 1 - foreground_dice(labels, reference) if labels.any() or reference.any() else 0.0
 
 
 def measured(result: Segmentation) -> Measured:
-    """The pictures of a result."""
+    """Yield the frames of a result."""
     return Measured(
         result.labels,
         result.labels.ndim,
@@ -56,7 +56,7 @@ def measured(result: Segmentation) -> Measured:
 
 
 def interval(scores: np.ndarray, errors: np.ndarray, image: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the AUROC over 1000 draws of the images."""
+    """Return the 95 % bootstrap interval of the AUROC over 1000 draws of the images."""
     rng, found = np.random.default_rng(0), []
     names = np.unique(image)
     rows = {name: np.flatnonzero(image == name) for name in names}
@@ -127,7 +127,7 @@ def main() -> None:
         ("Slices" if volumes else "Images", frames, frame_risks, frame_wrong, frame_origin),
     ):
         scores = {name: np.array([one.scores[name] for one in ranked]) for name in RANKINGS}
-        # A score that does not exist (the size variation of an object that no sample has) is the most uncertain.
+        # An undefined score (size variation of an object that is in no sample) counts as the most uncertain.
         filled = {name: np.where(np.isfinite(values), values, 1e9) for name, values in scores.items()}
         used = {name: values for name, values in filled.items() if len(set(values)) > 1}
         print(table(title, used, np.array(risk), wrong, np.array(image)), flush=True)  # noqa: T201

@@ -1,8 +1,8 @@
-r"""A deterministic Res-UNet of the released model's size, trained on the same split, augmentation and budget.
+r"""Train a deterministic Res-UNet of the released model's size with its split, augmentation and budget.
 
-It is the image encoder of LDSeg with skips and a first-guess head, widened until it has as many parameters as all
-four networks of the model together; where the model's begins with pretrained weights, so does this one. The budget is
-that of the model's settings: as many steps of as many crops, or minutes of processor time. Run it as::
+It is the image encoder of LDSeg with skip connections and an auxiliary head, widened until it has as many parameters
+as all four networks of the model together. Where the model starts from pretrained weights, so does this one. The
+budget is that of the model's settings: the same number of steps and crops, or minutes of processor time.
 
     python -m benchmarks.evidence.res_unet models/glas --train-config models/glas/recipe/1_split.json \
         --pretrained efficientnet-lite2-9656183e.pth --images DIR --labels DIR --groups CSV --out runs/res_unet
@@ -34,7 +34,7 @@ WIDTHS = (16, 64, 160, 288)
 
 
 def guess_loss(model: LDSeg, batch: Batch, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
-    """Cross-entropy plus Dice of the deterministic masks."""
+    """Return cross-entropy plus Dice of the deterministic masks."""
     del config, generator
     _, logits = model.image_encoder(batch.images)
     return cross_entropy(logits, batch.masks) + dice_loss(logits, batch.masks)

@@ -1,8 +1,9 @@
-"""Score a model on the validation images of its split: single samples, the mean of many, and the first guess.
+r"""Score a model on the validation images of its split: single samples, their mean, and the first guess.
 
-    python -m benchmarks.evidence.score models/glas --images DIR --labels DIR --split models/glas/evaluation/split.json --foreground
+    python -m benchmarks.evidence.score models/glas --images DIR --labels DIR --foreground \
+        --split models/glas/evaluation/split.json
 
-prints one line per image and the means, and with ``--out FILE`` writes them as JSON.
+prints one line per image and the means. ``--out FILE`` writes them as JSON.
 """
 
 import argparse
@@ -28,18 +29,18 @@ from napari_ldseg.plan import frames, plan_grid
 
 
 def segmentation(model: LDSeg, image: Image, samples: int, seed: int, views: int | None = None) -> np.ndarray:
-    """Labels of the mean of ``samples`` samples."""
+    """Return the labels of the mean of ``samples`` samples."""
     return follow(segment(model, image, SegmentConfig(samples=samples, seed=seed, views=views))).labels
 
 
 def first_guess(model: LDSeg, image: Image) -> np.ndarray:
-    """Labels of the deterministic first guess, without any diffusion."""
+    """Return the labels of the deterministic first guess, without diffusion."""
     return guess_probabilities(model, image).argmax(axis=0)
 
 
 @torch.no_grad()
 def guess_probabilities(model: LDSeg, image: Image) -> np.ndarray:
-    """Probabilities of the classes by the first guess, (classes, *S)."""
+    """Return the class probabilities of the first guess, (classes, *S)."""
     ((_, pixels),) = frames(image, model.config)
     spacing = convert_spacing(image.spacing, image.unit, model.config.input.unit)
     grid = plan_grid(image.shape, spacing, model.config)
@@ -50,7 +51,10 @@ def guess_probabilities(model: LDSeg, image: Image) -> np.ndarray:
 def annotated(
     images: Path, labels: Path, split: Path | None, *, part: str = "validation", foreground: bool = False
 ) -> Iterator[tuple[str, Image, np.ndarray]]:
-    """Read the images of a part of a split, or all: name, image, reference (every label above 0 as 1, if asked for)."""
+    """Yield name, image and reference of one part of a split, or of all images.
+
+    With ``foreground`` every label above 0 becomes 1.
+    """
     names = json.loads(split.read_text())[part] if split else None
     for pair in find_pairs(images, labels):
         name = stem(pair.image)
@@ -62,7 +66,7 @@ def annotated(
 def scores_of(
     model: LDSeg, image: Image, reference: np.ndarray, samples: int, seed: int = 0, views: int | None = None
 ) -> dict[str, float]:
-    """DSC and IoU of one image: single samples, their mean, the first guess, and each of several classes."""
+    """Return DSC and IoU of one image: single samples, their mean, the first guess, and each of several classes."""
     singles = [segmentation(model, image, 1, seed + 1 + i, 1) for i in range(samples)]
     found = {"mean": segmentation(model, image, samples, seed, views)}
     if model.config.network.guess:
@@ -80,7 +84,7 @@ def scores_of(
 
 
 def main() -> None:
-    """Score every image, print and write."""
+    """Score every image, then print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--images", type=Path, required=True)

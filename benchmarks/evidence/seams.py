@@ -1,9 +1,9 @@
-"""Measure whether an image in tiles shows where the tiles end.
+"""Measure whether a segmentation in tiles shows where the tiles end.
 
-The sample image of scikit-image (immunohistochemistry, 0.36 um/pixel), mirrored side by side into a larger one, is
-segmented in one piece and in tiles, with the same noise field. Differences of mean and SD are given for all pixels,
-for those near a border of a tile and for the others, and the step across borders: how much more neighbouring pixels
-differ across a border than a few pixels beside it (1: no seam).
+The sample image of scikit-image (immunohistochemistry, 0.36 um/pixel) is mirrored side by side into a larger one, and
+segmented in one piece and in tiles, with the same noise field. The table gives the differences of mean and SD for all
+pixels, for those near a tile border and for the others. It also gives the step across borders: how much more
+neighbouring pixels differ across a border than a few pixels beside it (1 means no seam).
 
     python -m benchmarks.evidence.seams --sides 4 --samples 8 --picture docs/images/seams.png
 """
@@ -33,7 +33,7 @@ def say(text: str) -> None:
 
 
 def mosaic(sides: int) -> Image:
-    """Return the sample image, mirrored side by side so that it goes on at each join."""
+    """Return the sample image, mirrored side by side so that it is continuous at each join."""
     gland = colon_gland()
     row = [gland.array[:, :: (-1) ** i] for i in range(sides)]
     rows = [np.concatenate(row, axis=1)[:: (-1) ** i] for i in range(sides)]
@@ -48,14 +48,14 @@ def run(model, image: Image, config: SegmentConfig):
 
 
 def borders(side: int, tile: int, overlap: int, cell: int) -> list[int]:
-    """Return where tiles begin or end inside a line, in pixels of the networks' grid."""
+    """Return where tiles begin or end along an axis, in pixels of the networks' grid."""
     outer = -(-side // cell) * cell
     found = {edge for each in plan_tiles((outer,), (tile,), (overlap,), cell) for edge in each.box[0]}
     return sorted(found - {0, outer})
 
 
 def step(values: np.ndarray, edges: list[int]) -> float:
-    """Return the step across borders over that between neighbours up to 12 pixels beside them."""
+    """Return the step across borders divided by that between neighbours up to 12 pixels beside them."""
     jumps = np.abs(np.diff(values, axis=1)).mean(axis=0)
     beside = [e - 1 + d for e in edges for d in range(-12, 13) if abs(d) > 2]
     return float(jumps[[e - 1 for e in edges]].mean() / jumps[beside].mean())
@@ -97,7 +97,7 @@ def draw(path: Path, pixels: np.ndarray, maps: dict[str, np.ndarray], edges: lis
 
 
 def main() -> None:
-    """Print a table, draw a picture."""
+    """Print a table and draw a picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="glas")
     parser.add_argument("--sides", type=int, default=4)
@@ -111,7 +111,7 @@ def main() -> None:
     image = mosaic(args.sides)
     spacing = model.config.input.spacing
     side = round(image.shape[0] * image.spacing[0] / spacing[0])
-    # On the networks' own grid, so that borders are where they are counted.
+    # Measure on the networks' own grid, where the tile borders are.
     pixels = transform.resize(image.array, (side, side), anti_aliasing=True, preserve_range=True).astype(np.uint8)
     image = image.replace(array=pixels, spacing=spacing)
     base = SegmentConfig(samples=args.samples, device="cpu", tiles="always", tile=8192)

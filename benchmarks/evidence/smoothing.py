@@ -1,7 +1,7 @@
-"""Measure what smoothing in time does: flicker and DSC of a moving phantom under noise, before and after.
+"""Measure what smoothing in time does to the flicker and the DSC of a noisy, moving phantom.
 
-A gland phantom moves by one pixel a frame; each frame gets its own noise. Flicker is 1 - DSC of the labels of one frame
-and those of the next, moved back by that pixel, so that a perfect segmentation has none.
+A gland phantom moves by one pixel a frame, and each frame gets its own noise. Flicker is 1 - DSC between the labels of
+one frame and those of the next, moved back by that pixel: a perfect segmentation has none.
 
     python -m benchmarks.evidence.smoothing --frames 12 --noise 60
 """

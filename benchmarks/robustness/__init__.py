@@ -1,1 +1,1 @@
-"""What survives: hostile files, killed batches, images larger than memory."""
+"""Test what must survive: hostile files, killed batches, images larger than memory."""

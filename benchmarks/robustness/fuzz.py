@@ -1,8 +1,10 @@
-"""Load thousands of hostile model files: python -m benchmarks.robustness.fuzz [--examples 1000] [--seed 0] (docs/checkpoints.md).
+"""Load thousands of hostile model files (docs/checkpoints.md).
 
-Each kind of attack runs in processes of its own, so that a crash, a hang or a hunger for memory is seen and survived.
-A file that takes more than ten seconds of processor time, or two minutes in all, ends its process. Needs the extra
-`testing`, and Linux or macOS.
+    python -m benchmarks.robustness.fuzz [--examples 1000] [--seed 0]
+
+Each kind of attack runs in processes of its own, so that the script survives and reports a crash, a hang or a file
+that eats all memory. A process ends when one file takes more than ten seconds of processor time, or two minutes in
+all. The script needs the extra `testing`, and Linux or macOS.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from napari_ldseg._tests.fuzzing import make_attacks
 LIMIT_SECONDS = 10
 LIMIT_WAITING = 120
 LIMIT_BYTES = 10**9
-# How many files of each kind, in units of --examples: damaged headers are refused quickly, whole imports take longer.
+# Files of each kind, in units of --examples: a damaged header is rejected quickly, an import takes longer.
 SHARES = {
     "safetensors bytes": 12,
     "safetensors header and settings": 8,
@@ -37,12 +39,12 @@ SHARES = {
 
 
 def peak() -> int:
-    """Largest memory so far of this process, or of one that it started, in bytes."""
+    """Return the peak memory of this process or its largest child, in bytes."""
     return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def processor_time() -> float:
-    """Processor time so far of this process and those that it started, in seconds."""
+    """Return the processor time of this process and its children, in seconds."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
@@ -66,7 +68,7 @@ def attack_many(name: str, examples: int, start: int) -> None:
         @given(data=st.data())
         def run(data: st.DataObject) -> None:
             nonlocal slowest
-            # Both end the process from outside Python, wherever it hangs: the first by the signal SIGPROF.
+            # Both end the process even where it hangs outside Python; the first one by the signal SIGPROF.
             signal.setitimer(signal.ITIMER_PROF, LIMIT_SECONDS)
             faulthandler.dump_traceback_later(LIMIT_WAITING, exit=True)
             began = processor_time()

@@ -1,13 +1,13 @@
-"""Segment a lazy 40,000 x 40,000 RGB pyramid into an OME-Zarr, kill it, go on, and watch time and memory.
+"""Segment a lazy 40,000 x 40,000 RGB pyramid into an OME-Zarr, kill the process, resume, and watch time and memory.
 
-The slide (0.25 um/pixel, seven levels, nothing of it on disk or in memory) is the sample image of scikit-image,
-mirrored side by side. A process of its own segments it; it is killed (SIGKILL) in the middle of a block when
-``--kill`` blocks are done, and another process goes on until ``--blocks`` are.
+The slide (0.25 um/pixel, seven levels) is the sample image of scikit-image, mirrored side by side. Nothing of it is on
+disk or in memory. A child process segments it, and is killed (SIGKILL) in the middle of a block once ``--kill`` blocks
+are done. Another process resumes until ``--blocks`` are done.
 
     python -m benchmarks.robustness.large --out /tmp/slide.zarr --kill 1 --blocks 2     # 25: the whole slide
 
-A block takes its time. ``--block 512`` makes small ones, to see it killed and gone on with; ``--dry`` draws random
-probabilities in place of the networks, to see what reading, blending and writing whole blocks take without them.
+A block takes a while. ``--block 512`` makes small blocks, to watch killing and resuming. ``--dry`` draws random
+probabilities in place of the networks, to time reading, blending and writing of whole blocks alone.
 """
 
 import argparse
@@ -36,7 +36,7 @@ CHUNK = 1024
 
 
 def slide(side: int, levels: int = 7, spacing: float = 0.25) -> Image:
-    """Return a pyramid whose pixels are made when they are asked for."""
+    """Return a pyramid whose pixels are computed when they are read."""
     gland = colon_gland().array
     every = []
     for level in range(levels):
@@ -61,7 +61,7 @@ def _texture(texture: np.ndarray, block_info=None) -> np.ndarray:
 
 
 def child(args: argparse.Namespace) -> None:
-    """Segment blocks until enough are done; say a line of JSON for each."""
+    """Segment blocks until enough are done, and print a line of JSON for each."""
     model = load_model(args.model, "cpu")
     if args.block:
         large.BLOCK_SIDE = {2: args.block}
@@ -93,7 +93,7 @@ def child(args: argparse.Namespace) -> None:
 
 
 def random_probabilities(self, condition: torch.Tensor, noise, samples: range, images: int):
-    """Stand in for sampler and decoder."""
+    """Replace sampler and decoder."""
     self.done += self.steps * images
     yield self.progress("sampling")
     sides = [side * self.model.config.network.factor for side in condition.shape[2:]]

@@ -2,8 +2,8 @@
 
     python -m benchmarks.robustness.resume [--images 500] [--kills 10] [--seed 0]
 
-Tiny untrained model, pictures of 24 x 24 pixels. The run is a process of its own that gets SIGKILL after a random
-number of newly finished images (plus a random part of a second, so that it may be anywhere within one).
+The model is tiny and untrained, the pictures have 24 x 24 pixels. The batch runs in a child process that gets SIGKILL
+after a random number of finished images plus a random part of a second, so that it dies anywhere within an image.
 """
 
 import argparse
@@ -27,12 +27,12 @@ segment_folder(sys.argv[1], sys.argv[3], sys.argv[2], SegmentConfig(samples=2, s
 
 
 def finished(out: Path) -> int:
-    """How many images have a record."""
+    """Return how many images have a record."""
     return len(list(out.glob(".napari-ldseg/*.json")))
 
 
 def killed(images: Path, model: Path, out: Path, more: int, pause: float) -> bool:
-    """Start the run and kill it after so many more images; whether it was still alive."""
+    """Start the run and kill it after so many more images; return whether it was still alive."""
     wanted = finished(out) + more
     process = subprocess.Popen([sys.executable, "-c", RUN, str(images), str(model), str(out)])
     while process.poll() is None and finished(out) < wanted:
@@ -43,7 +43,7 @@ def killed(images: Path, model: Path, out: Path, more: int, pause: float) -> boo
 
 
 def main() -> None:
-    """Print how the killed and the undisturbed run compare."""
+    """Kill, resume, and print how the result compares with an undisturbed run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--kills", type=int, default=10)

@@ -1,1 +1,1 @@
-"""How long segmenting takes, and how much memory it needs."""
+"""Measure how long segmentation takes and how much memory it needs."""

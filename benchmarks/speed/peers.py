@@ -1,4 +1,4 @@
-"""What speed is compared with, on the same inputs and in the same run: for ``speed.py peers``."""
+"""Time other implementations on the same inputs and in the same run, for ``speed.py peers``."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,13 +16,13 @@ from ..evidence.peers import PIXEL_STEPS, Latent, PixelDiffusion
 from ..evidence.res_unet import WIDTHS
 from .run import Sizes, measure, network, picture, timed, typical
 
-# A loop that would take longer is not run: its time is a multiple of that of fewer samples.
+# A longer loop is not run; its time is extrapolated from fewer samples.
 LONG = 60.0
 OURS = "segment()"
 
 
 def whole(sizes: Sizes) -> Iterator[dict]:
-    """Seconds of a small image: ours, and the same and other networks in plain PyTorch and float32."""
+    """Time a small image: with segment(), and with the same and other networks in plain PyTorch and float32."""
     shape = sizes.shapes["glas"]
     size = " x ".join(map(str, shape))
     image = picture((*shape, 3), "yxc")
@@ -51,7 +51,7 @@ def whole(sizes: Sizes) -> Iterator[dict]:
 
 
 def tiled(sizes: Sizes) -> Iterator[dict]:
-    """Seconds of a large image in tiles, ours and MONAI's, of the same side and overlap."""
+    """Time a large image in tiles of the same side and overlap, with segment() and with MONAI."""
     model, plain = load_model("glas"), load_model("glas")
     given = model.config.input
     image = picture((sizes.tiled, sizes.tiled, 3), "yxc").replace(spacing=given.spacing, unit=given.unit)
@@ -68,13 +68,13 @@ def tiled(sizes: Sizes) -> Iterator[dict]:
 
 
 def row(size: str, samples: int, what: str, took: float, ours: float, how: str = "all") -> dict:
-    """Return a row of the table; ``timed`` says what was run."""
+    """Return a row of the table."""
     share = took / ours
     return {"input": size, "N": samples, "what": what, "seconds": took, f"times {OURS}": share, "timed": how}
 
 
 def seconds(call: Callable[[], object], enough: float) -> float:
-    """Seconds of a typical run."""
+    """Return the seconds of a typical run."""
     return typical(lambda: timed(call), enough)["seconds"]
 
 
@@ -105,7 +105,7 @@ def loop(latent: Latent, image: Tensor, samples: int) -> tuple[Tensor, Tensor]:
 
 
 def res_unet(model: LDSeg) -> nn.Module:
-    """Return the deterministic baseline of ``res_unet.py``, untrained, in the order of memory that it is fastest in."""
+    """Return the deterministic baseline of ``res_unet.py``, untrained, in its fastest memory format."""
     wide = model.config.network.replace(image_widths=WIDTHS, guess=True)
     baseline = LDSeg(model.config.replace(network=wide.model_dump())).eval()
     return baseline.image_encoder.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The tables of ``speed.py`` as pictures."""
+"""Draw the tables of ``speed.py``."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ COLORS = {"embed": BLUE, "sample": ORANGE, "decode": GREEN, "rest": GREY}
 
 
 def plot_stages(rows: list[dict]) -> Figure:
-    """Stack the seconds of each stage, for one sample, beside each other for each N; with the most threads."""
+    """Stack the seconds of the stages per sample, one bar for each N, with the most threads."""
     most = max(row["threads"] for row in rows)
     models = distinct(rows, "model")
     figure = Figure((2.6 * len(models), 3), layout="constrained")
@@ -29,7 +29,7 @@ def plot_stages(rows: list[dict]) -> Figure:
 
 
 def plot_scaling(rows: list[dict]) -> Figure:
-    """Draw a panel for each thing that grows."""
+    """Draw a panel for each quantity that grows."""
     kinds = distinct(rows, "what")
     figure = Figure((2.6 * len(kinds), 3), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), sharey=True), kinds, strict=True):
@@ -49,7 +49,7 @@ PLOTS = {"stages": plot_stages, "scaling": plot_scaling}
 
 
 def plot(name: str, rows: list[dict], path: Path) -> None:
-    """Draw the table of an experiment as SVG, if it has a picture."""
+    """Draw the table of an experiment as SVG, if it has a plot."""
     if name in PLOTS:
         with matplotlib.rc_context(STYLE):
             PLOTS[name](rows).savefig(path, metadata={"Date": None})

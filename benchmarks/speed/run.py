@@ -1,4 +1,4 @@
-"""One model, timed stage by stage; run as a script it measures in a process of its own, for ``speed.py stages``."""
+"""Time one model stage by stage. Run as a module, it measures in its own process, for ``speed.py stages``."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ from napari_ldseg.networks import LDSeg
 from napari_ldseg.phantoms import volume_phantom
 
 Row = dict[str, float]
-# What a call of each of the model's methods counts as.
+# The stage that each method of the model belongs to.
 STAGES = {"embed": "embed", "condition": "embed", "predict": "sample", "decode": "decode"}
 PARTS = ("embed", "sample", "decode")
 REPEATS = 5
@@ -34,7 +34,7 @@ REPEATS = 5
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large everything is, and after how many seconds it was timed often ``enough``."""
+    """Hold all sizes, and the seconds after which something was timed often ``enough``."""
 
     shapes: dict[str, tuple[int, ...]]
     volume: tuple[int, int, int]
@@ -105,7 +105,7 @@ def subject(model: LDSeg, volume: tuple[int, ...]) -> Image:
 
 
 def clock(device: str) -> float:
-    """Seconds, once the device has done what it was given."""
+    """Return the time in seconds once the device has finished its work."""
     if device != "cpu":
         torch.accelerator.synchronize()
     return time.perf_counter()
@@ -113,7 +113,7 @@ def clock(device: str) -> float:
 
 @contextmanager
 def metered(model: LDSeg, read: Callable[[], float]) -> Iterator[Counter[str]]:
-    """Count what passes (seconds, FLOP) while the networks of each stage run."""
+    """Measure seconds or FLOP while the networks of each stage run."""
     spent: Counter[str] = Counter()
 
     def meter(name: str) -> Callable[..., object]:
@@ -137,7 +137,7 @@ def metered(model: LDSeg, read: Callable[[], float]) -> Iterator[Counter[str]]:
 
 
 def typical(run: Callable[[], Row], enough: float) -> Row:
-    """Return the run of median ``seconds``, after one to warm up: of five, or fewer once they took ``enough``."""
+    """Return the run of median ``seconds`` after a warm-up: of five, or fewer once they took ``enough``."""
     run()
     rows = [run()]
     while len(rows) < REPEATS and sum(row["seconds"] for row in rows) < enough:
@@ -176,7 +176,7 @@ def gflop(model: LDSeg, image: Image, config: SegmentConfig) -> Row:
 
 
 def peak(device: str) -> float:
-    """Return the most memory (GB) that this process held; that of getrusage would begin with its parent's."""
+    """Return the peak memory (GB) of this process; getrusage would start from its parent's."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
     status = Path("/proc/self/status")
@@ -188,7 +188,7 @@ def peak(device: str) -> float:
 
 
 def in_own_process(**job: object) -> dict[str, object]:
-    """Measure in a process of its own, so that the peak of memory is its own: see :func:`main`."""
+    """Measure in a new process, whose peak memory is its own: see :func:`main`."""
     command = [sys.executable, "-m", __name__, json.dumps(job)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, object] = json.loads(done.stdout)

@@ -1,12 +1,11 @@
-"""Seconds, memory and arithmetic of segmenting: by stage, against size, against others, until the first picture.
+"""Measure seconds, memory and arithmetic of segmentation: by stage, by size, against peers, and at start-up.
 
     python -m benchmarks.speed.speed stages scaling peers startup targets --out benchmarks/results/speed
 
-prints a table for each, and with ``--out`` writes it as ``NAME.md`` and ``NAME.json``, with plots. The model ``paper``
-is the paper's own setting (one latent and one embedding channel) with random weights. Without a screen, run it under
-``xvfb-run -a``. ``--quick`` takes tiny images and few samples, and is over in half a minute.
-``stages --against FOLDER`` compares with what an earlier run wrote there, on whatever machine: ratios alone, and it
-fails if one has grown by half.
+prints a table for each experiment. ``--out`` also writes it as ``NAME.md`` and ``NAME.json``, with plots. The model
+``paper`` has the paper's own setting (one latent and one embedding channel) with random weights. Run it under
+``xvfb-run -a`` where there is no screen. ``--quick`` uses tiny images and few samples, and takes half a minute.
+``stages --against FOLDER`` compares ratios with an earlier run on any machine. It fails if a ratio has grown by half.
 """
 
 import argparse
@@ -38,14 +37,14 @@ from .run import FULL, QUICK, Sizes, in_own_process, measure, network, picture, 
 from .startup import IMPORTS, LOADS, OPENS, SHOWS, startup
 
 Row = dict[str, object]
-# A ratio that is this many times what it was is a regression.
+# A ratio that has grown by this factor is a regression.
 GROWTH = 1.5
 WAITS = {IMPORTS: 0.05, LOADS: 0.3, OPENS: 0.5, SHOWS: 0.3}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every experiment is given; ``rows`` are those of the experiments before it."""
+    """Hold what every experiment needs; ``rows`` are those of the experiments before it."""
 
     sizes: Sizes
     models: list[str]
@@ -57,7 +56,7 @@ class Setting:
 
 
 def stages(given: Setting) -> Iterator[Row]:
-    """Seconds, memory and FLOP by stage, of each model, number of samples and of threads in a process of its own."""
+    """Measure seconds, memory and FLOP by stage; each model and number of samples and threads has a process."""
     for name in given.models:
         for threads in given.threads:
             for samples in given.samples:
@@ -73,7 +72,7 @@ def stages(given: Setting) -> Iterator[Row]:
 
 
 def scaling(given: Setting) -> Iterator[Row]:
-    """Seconds against the size of the image, N, K, frames of a cine, and voxels; ``sampling`` is the denoiser."""
+    """Time against image size, N, K, frames of a cine, and voxels; ``sampling`` is the denoiser."""
     sizes = given.sizes
 
     def row(what: str, value: float, model: LDSeg, image: Image, samples: int, steps: int | None = None) -> Row:
@@ -102,7 +101,7 @@ def scaling(given: Setting) -> Iterator[Row]:
 
 
 def targets(given: Setting) -> Iterator[Row]:
-    """What was to be reached, and whether it was, with the most threads."""
+    """List the targets, and whether they were met with the most threads."""
     most, sizes = max(given.threads), given.sizes
     one, many = given.samples[0], given.samples[-1]
     stage = {(row["model"], row["N"]): row for row in given.rows["stages"] if row["threads"] == most}
@@ -132,7 +131,7 @@ def targets(given: Setting) -> Iterator[Row]:
 
 
 def sd_error(shape: tuple[int, int], samples: int) -> float:
-    """Mean absolute difference of the SD map of real tissue from that in float32, as a share of its mean."""
+    """Return the mean absolute difference of an SD map from that in float32, as a share of its mean."""
     model, gland = network("glas", shape), colon_gland()
     image = gland.replace(array=gland.array[: shape[0], : shape[1]])
     found, plain = (
@@ -143,7 +142,7 @@ def sd_error(shape: tuple[int, int], samples: int) -> float:
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:
-    """How many times the seconds of one sample many take: it shows a lost optimisation on any machine."""
+    """Return how many times the seconds of one sample many take; a lost optimisation shows on any machine."""
     first = {(row["model"], row["threads"]): row["seconds"] for row in rows if row["N"] == 1}
     found = {}
     for row in rows:
@@ -154,7 +153,7 @@ def ratios(rows: list[Row]) -> dict[str, float]:
 
 
 def grown(rows: list[Row], stored: list[Row]) -> list[str]:
-    """Say which ratios are more than half as large again as those stored."""
+    """Return which ratios have grown by more than half against those stored."""
     before, now = ratios(stored), ratios(rows)
     return [
         f"{name}: {now[name]:.1f} times N = 1, was {before[name]:.1f}"
@@ -175,7 +174,7 @@ ANYWHERE = ("stages", "scaling")
 
 
 def machine(given: Setting) -> dict[str, object]:
-    """Return what was measured on, and its rate in multiplying matrices."""
+    """Return facts of the machine, and its rate of matrix multiplication."""
     name = platform.processor() or platform.machine()
     if shutil.which("lscpu"):
         lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout.splitlines()
@@ -199,7 +198,7 @@ def machine(given: Setting) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run the experiments, print and write their tables, draw the plots."""
+    """Run the experiments, print and write their tables, and draw the plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS], help="by default all")
     parser.add_argument("--models", nargs="+", choices=list(FULL.shapes), help="of stages; by default all")

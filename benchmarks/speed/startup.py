@@ -1,4 +1,4 @@
-"""What a user waits for before the first picture; run as a script it opens napari, for ``speed.py startup``."""
+"""Time what a user waits for before the first result. Run as a module, it opens napari, for ``speed.py startup``."""
 
 import json
 import os
@@ -17,7 +17,7 @@ OPENS, SHOWS = "the Segment widget opens, beyond napari and torch", "first pictu
 
 
 def startup(quick: bool) -> Iterator[dict[str, object]]:
-    """Seconds, each the median of fresh processes; what needs a display is left out where there is none."""
+    """Yield seconds, each the median of fresh processes; without a display, what needs one is left out."""
     rounds = 1 if quick else ROUNDS
     for what, code in ((IMPORTS, IMPORT), (LOADS, LOAD)):
         yield {"what": what, "seconds": median(float(fresh("-c", code)) for _ in range(rounds))}
@@ -32,7 +32,7 @@ def startup(quick: bool) -> Iterator[dict[str, object]]:
 
 
 def fresh(*arguments: str) -> str:
-    """Return the last line that a fresh Python prints."""
+    """Return the last line that a new Python process prints."""
     done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.splitlines()[-1]
 
@@ -40,7 +40,7 @@ def fresh(*arguments: str) -> str:
 def main() -> None:
     """Open the widget in napari and press Segment on RGB images of 256 x 256; the first press loads torch and model.
 
-    No layer is deleted in between: with software OpenGL (Xvfb, Mesa) napari crashed at the next press when one was.
+    No layer is deleted in between: with software OpenGL (Xvfb, Mesa) napari then crashed at the next press.
     """
     import napari
     import numpy as np

@@ -1,10 +1,10 @@
-"""Images a second for each core: batches against ``segment()`` in a plain loop.
+"""Compare images per second and core of a batch with those of ``segment()`` in a plain loop.
 
     python -m benchmarks.speed.throughput [--images 24] [--rounds 3] [--model glas] [--samples 4]
 
-Plain loop (read, segment, write; one thread), batch in one process (one thread) and batch on two workers (one thread
-each) take turns, so that what else the computer does weighs on all alike; the ratios are medians over the rounds. The
-time to start the workers and to load the model is left out: it counts from the first image to the last.
+A plain loop (read, segment, write; one thread), a batch in one process (one thread) and a batch on two workers (one
+thread each) take turns, so that other load on the machine affects all alike. The ratios are medians over the rounds.
+Starting the workers and loading the model do not count: the clock runs from the first image to the last.
 """
 
 import argparse
@@ -25,7 +25,7 @@ KINDS = ("labels", "sd")
 
 
 def plain(images: list[Path], out: Path, model: str, config: SegmentConfig) -> float:
-    """Images a second of the plain loop."""
+    """Return the images per second of the plain loop."""
     loaded = load_model(model)
     start = time.perf_counter()
     for task in plan_outputs(images, out, KINDS):
@@ -34,7 +34,7 @@ def plain(images: list[Path], out: Path, model: str, config: SegmentConfig) -> f
 
 
 def batch(images: list[Path], out: Path, model: str, config: SegmentConfig, scheduler: str | None) -> float:
-    """Images a second of a batch, from its first image on."""
+    """Return the images per second of a batch, from its first image on."""
     plan = plan_batch(images, model, out, config, KINDS)
     start = None
     for update in run_batch(plan, scheduler=scheduler):

@@ -3,8 +3,8 @@
     python scripts/datasets/echo_phantoms.py --count 300 --frames 2 --out DIR
     napari-ldseg train --images DIR/images --labels DIR/labels --groups DIR/groups.csv ...
 
-Frames are single TIFF files with their pixel size; with ``--frames 2`` they are end-diastole and end-systole.
-``--camus`` adds the annotated frames of a folder of CAMUS patients, each patient in a group of its own.
+Frames are single TIFF files with their pixel size. With ``--frames 2`` they are end-diastole and end-systole.
+``--camus`` adds the annotated frames of a folder of CAMUS patients; each patient is a group.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python scripts/datasets/knee_phantoms.py --count 40 --out DIR
     napari-ldseg train --images DIR/images --labels DIR/labels ...
 
-Three of four are turned to the order of axes in which NIfTI files of sagittal knee MRI are read (left to right, top to
-bottom, front to back), the fourth stays in that of ``volume_phantom`` (front to back first).
+Three of four volumes are turned to the axis order of NIfTI files of sagittal knee MRI (left to right, top to bottom,
+front to back). The fourth keeps the order of ``volume_phantom`` (front to back first).
 """
 
 import argparse

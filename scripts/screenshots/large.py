@@ -1,8 +1,8 @@
-"""Take the picture of a pyramid that is half filled: docs/images/large.png.
+"""Take the screenshot of a half-filled pyramid, docs/images/large.png.
 
-    xvfb-run -a -s "-screen 0 1600x1200x24" python -m scripts.screenshots.large --out docs/images
+    xvfb-run -a -s "-screen 0 1600x1200x24" python -m scripts.screenshots.large --folder DIR --out docs/images
 
-The slide is that of benchmarks/robustness/large.py, with small blocks and few samples, so that it does not take long.
+The slide is that of benchmarks/robustness/large.py. Small blocks and few samples keep it short.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from napari_ldseg.inference import _disk as large
 
 
 def main() -> None:
-    """Segment until half of the blocks are done, and take the picture."""
+    """Segment until half of the blocks are done, and take the screenshot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--side", type=int, default=4096)

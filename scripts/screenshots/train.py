@@ -1,7 +1,10 @@
-"""Make the pictures of docs/train_widget.md: python scripts/screenshots/train.py [--out docs/images] [--minutes 0.5].
+"""Take the screenshots of docs/train_widget.md.
 
-As a user does: open the sample, segment, paint a correction, add to a training set, fine-tune the released model,
-segment again with the new one. Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python ...
+    python scripts/screenshots/train.py [--out docs/images] [--minutes 0.5]
+
+The script does what a user does: it opens the sample, segments it, paints a correction, adds it to a training set,
+fine-tunes the released model and segments again with the new one. It needs a display; without one, run it under
+``xvfb-run -a -s "-screen 0 1600x1000x24"``.
 """
 
 import argparse
@@ -21,7 +24,7 @@ from napari_ldseg.config import SegmentConfig
 
 
 def main() -> None:
-    """Make all pictures with one viewer."""
+    """Take all screenshots with one viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "docs" / "images")
     parser.add_argument("--minutes", type=float, default=3)
@@ -68,7 +71,7 @@ def main() -> None:
 
 
 def until(condition: Callable[[], bool], seconds: float = 900) -> None:
-    """Let the event loop run until something holds."""
+    """Run the event loop until a condition holds."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         settle(50)

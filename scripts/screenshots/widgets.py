@@ -1,10 +1,11 @@
-"""Make the pictures of the documentation: python scripts/screenshots/widgets.py [--model NAME] [--out docs/images].
+"""Take the screenshots of the documentation.
 
-With ``--cardiac MODEL`` only that of the Cardiac widget on the phantom cine.
-With ``--evaluate MODEL`` only that of the Evaluate widget.
-With ``--folder`` only the Segment folder widget.
-With ``--keras DIR``, a folder of the LDSeg authors' Keras files, only the picture of the model picker after its import.
-Needs a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/screenshots/widgets.py
+    python scripts/screenshots/widgets.py [--model NAME] [--out docs/images]
+
+``--cardiac MODEL`` takes only that of the Cardiac widget on the phantom cine, ``--evaluate MODEL`` only that of the
+Evaluate widget, ``--folder`` only that of the Segment folder widget, and ``--keras DIR`` (a folder of the LDSeg
+authors' Keras files) only that of the model picker after the import. The script needs a display; without one, run it
+under ``xvfb-run -a -s "-screen 0 1600x1000x24"``.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from napari_ldseg.phantoms import colon_gland, echo_cine
 
 
 def picture_import(keras: Path, path: Path) -> None:
-    """Import a Keras folder in the model picker and take a picture of it, its list open."""
+    """Import a Keras folder in the model picker and take its screenshot with the list open."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NAPARI_LDSEG_MODELS"] = folder
         viewer, widget = open_demo()
@@ -40,7 +41,7 @@ def picture_import(keras: Path, path: Path) -> None:
         loop.exec()
         picker.combo.showPopup()
         settle()
-        # The list is a window of its own, so the picture is one of the screen.
+        # The list is a window of its own, so this grabs the screen.
         area = viewer.window._qt_window.frameGeometry()
         screen = QGuiApplication.primaryScreen()
         screen.grabWindow(0, area.x(), area.y(), area.width(), area.height()).save(str(path))
@@ -49,7 +50,7 @@ def picture_import(keras: Path, path: Path) -> None:
 
 
 def segmented(widget: SegmentWidget) -> None:
-    """Press Segment and wait; raise what kept it from finishing."""
+    """Press Segment and wait; raise the error that stopped it."""
     outcome = press_segment(widget)
     if outcome.error is not None:
         raise outcome.error
@@ -66,7 +67,7 @@ def all_frames(model: str, kind: DemoSample, samples: int) -> Viewer:
 
 
 def picture_frames(model: str, kind: DemoSample, samples: int, out: Path) -> None:
-    """Segment the sample volume or cine, and take two pictures: on a slice and in 3D, or at two frames."""
+    """Segment the sample volume or cine, and take two screenshots: a slice and 3D, or two frames."""
     viewer = all_frames(model, kind, samples)
     for number, share in enumerate((0.5, 0.5) if kind == "volume" else (0.0, 0.4), start=1):
         if (kind, number) == ("volume", 2):
@@ -79,7 +80,7 @@ def picture_frames(model: str, kind: DemoSample, samples: int, out: Path) -> Non
 
 
 def main() -> None:
-    """Make all pictures, or those of review and measurements, with one viewer."""
+    """Take all screenshots, or those of review and measurements, with one viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="name or file of a model; by default the first released one")
     parser.add_argument("--samples", type=int, default=20)
@@ -127,7 +128,7 @@ def main() -> None:
 
 
 def picture_phantoms(path: Path) -> None:
-    """Two phantoms at end-diastole (above) and end-systole with their true outlines; the last is a 2CH view."""
+    """Draw phantoms at end-diastole (above) and end-systole with their true outlines; the last is a 2CH view."""
     columns = []
     for seed, view in ((11, "4ch"), (13, "4ch"), (13, "2ch")):
         phantom = echo_cine(seed, frames=2, view=view, shape=(300, 400))
@@ -148,7 +149,7 @@ def picture_cardiac(model: str, samples: int, path: Path) -> None:
 
 
 def measure_beat(viewer: Viewer, path: Path) -> None:
-    """Open the Cardiac widget on the labels, measure, go to end-systole and take a picture."""
+    """Open the Cardiac widget on the labels, measure, go to end-systole and take a screenshot."""
     widget = CardiacWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Cardiac (LDSeg)", area="right", tabify=True)
     viewer.fit_to_view()
@@ -158,7 +159,7 @@ def measure_beat(viewer: Viewer, path: Path) -> None:
 
 
 def picture_evaluate(model: str, samples: int, path: Path) -> None:
-    """Compare the segmented phantom cine with its true labels, and show what is wrong in it."""
+    """Compare the segmented phantom cine with its true labels, and show the errors."""
     viewer = all_frames(model, "echo", samples)
     image = viewer.layers[0]
     result = next(layer for layer in viewer.layers if layer.name.endswith("labels"))
@@ -205,7 +206,7 @@ def picture_folder(path: Path, model: str | None, samples: int) -> None:
 
 
 def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
-    """The Segment widget before and after."""
+    """Take the Segment widget before and after."""
     save_picture(viewer, out / "segment_before.png")
 
     segmented(widget)
@@ -218,7 +219,7 @@ def segmenting(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
 
 
 def refusing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
-    """An image that does not fit the model."""
+    """Show the message for an image that does not fit the model."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 512, 512), dtype=np.uint8)
     picture = viewer.layers[0]
@@ -229,14 +230,14 @@ def refusing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
 
 
 def reviewing(viewer: Viewer, widget: SegmentWidget, out: Path) -> None:
-    """Review and measurements of the same image."""
+    """Take review and measurements of the same image."""
     press_segment(widget)
     review(viewer, out)
     measurements(viewer, out)
 
 
 def review(viewer: Viewer, out: Path) -> None:
-    """Review: the list with the first object; then a sample, contours, and a few decisions."""
+    """Take the review: the list with the first object; then a sample, contours, and a few decisions."""
     widget = ReviewWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="Review (LDSeg)", area="right", tabify=True)
     viewer.fit_to_view()
@@ -253,7 +254,7 @@ def review(viewer: Viewer, out: Path) -> None:
     widget.page.overlays.contours.setChecked(True)
     widget.page.overlays.sample.setValue(3)
     save_picture(viewer, out / "review_samples.png")
-    widget.session = None  # nothing of this is kept
+    widget.session = None  # keep nothing of this
     viewer.window.remove_dock_widget(dock)
     for layer in [layer for layer in viewer.layers if HELPER in layer.metadata]:
         viewer.layers.remove(layer)
@@ -261,7 +262,7 @@ def review(viewer: Viewer, out: Path) -> None:
 
 
 def measurements(viewer: Viewer, out: Path) -> None:
-    """Measure: the table with error bars."""
+    """Take the table of measurements with its error bars."""
     widget = MeasureWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="Measure (LDSeg)", area="right", tabify=True)
     wait_for(widget.measured, widget.measure_button.click)
@@ -275,7 +276,7 @@ def measurements(viewer: Viewer, out: Path) -> None:
 
 
 def wait_for(signal: Any, press: Callable[[], object]) -> None:
-    """Press, and let the event loop run until the signal comes."""
+    """Press a button and run the event loop until the signal comes."""
     loop = QEventLoop()
     signal.connect(loop.quit)
     press()

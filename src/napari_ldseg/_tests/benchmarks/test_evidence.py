@@ -137,7 +137,17 @@ def test_every_peer_is_trained_and_scored(tmp_path: Path) -> None:
 
 
 def test_every_image_is_scored_once_in_cross_validation(tmp_path: Path) -> None:
-    run("-m", "benchmarks.evidence.compare", "--quick", "--folds", "2", "--only", "U-Net++", "--out", str(tmp_path / "compare"))
+    run(
+        "-m",
+        "benchmarks.evidence.compare",
+        "--quick",
+        "--folds",
+        "2",
+        "--only",
+        "U-Net++",
+        "--out",
+        str(tmp_path / "compare"),
+    )
     report = json.loads((tmp_path / "compare.json").read_text())
     assert (report["folds"], report["images"], report["scored"]) == (2, 32, 32)
     (row,) = report["rows"]
