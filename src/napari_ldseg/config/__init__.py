@@ -23,7 +23,7 @@ from ._base import (
 )
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
-from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
+from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
 from ._segment import BatchConfig, SegmentConfig
 from ._train import Learn, TrainConfig, TrainJob
 
@@ -32,6 +32,7 @@ __all__ = [
     "TIMESTEPS",
     "TWO_STEPS",
     "AnyNetworkConfig",
+    "AuthorsConfig",
     "BatchConfig",
     "CardiacConfig",
     "Config",
@@ -47,7 +48,6 @@ __all__ = [
     "Precision",
     "Prediction",
     "Ranking",
-    "ReleaseConfig",
     "SamplerName",
     "Schedule",
     "SegmentConfig",
