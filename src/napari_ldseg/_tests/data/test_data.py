@@ -14,9 +14,7 @@ from ...datasets import Pair, find_pairs
 from ...errors import InputError
 from ...phantoms import colon_gland, phantom
 from ..builders import make_disk, make_ramp, save_picture
-
-GLAS = Path(__file__).parents[4] / "shared" / "data" / "glas"
-
+from ..shared import SHARED, needs
 
 # --- pictures
 
@@ -448,14 +446,31 @@ def test_missing_folder_group_and_groups_file(tmp_path: Path) -> None:
         find_pairs(tmp_path, tmp_path, groups=tmp_path / "g.csv")
 
 
-@pytest.mark.data
-@pytest.mark.skipif(not GLAS.is_dir(), reason="no ../shared/data/glas")
-def test_glas_has_85_pairs_of_15_patients() -> None:
-    pairs = find_pairs(GLAS / "train", GLAS / "train", groups=GLAS / "grade.csv")
-    assert (len(pairs), len({pair.group for pair in pairs})) == (85, 15)
-    for pair in pairs[::20]:
+def write_like_glas(folder: Path) -> Path:
+    """Twelve pairs of three patients, named and listed as those of GlaS."""
+    lines = ["name,patient ID,grade (GlaS),grade (Sirinukunwattana et al. 2015)"]
+    (folder / "train").mkdir(parents=True)
+    for number in range(1, 13):
+        size = (20 + number, 16)
+        PIL.Image.new("RGB", size, (200, 90, number)).save(folder / f"train/train_{number}.png")
+        PIL.Image.new("L", size, number % 3).save(folder / f"train/train_{number}_anno.png")
+        lines.append(f"train_{number},{number % 3},malignant,moderately differentiated")
+    (folder / "grade.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("glas", "pairs", "patients"),
+    [(None, 12, 3), pytest.param(SHARED / "data/glas", 85, 15, marks=needs("data/glas"))],
+    ids=["small", "GlaS"],
+)
+def test_glas_is_found_as_pairs_of_patients(tmp_path: Path, glas: Path | None, pairs: int, patients: int) -> None:
+    folder = glas or write_like_glas(tmp_path / "glas")
+    found = find_pairs(folder / "train", folder / "train", groups=folder / "grade.csv")
+    assert (len(found), len({pair.group for pair in found})) == (pairs, patients)
+    for pair in found[::5]:
         assert read_image(pair.image).shape == read_labels(pair.labels).shape
-    assert find_images([GLAS / "train"]) == [pair.image for pair in pairs]
+    assert find_images([folder / "train"]) == [pair.image for pair in found]
 
 
 # --- samples

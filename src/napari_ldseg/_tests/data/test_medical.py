@@ -23,8 +23,8 @@ from ...datasets import find_pairs
 from ...errors import InputError
 from ..builders import make_ramp, make_tiny_model
 from ..fuzzing import changed_bytes
+from ..shared import SHARED, needs
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 SHEARED = np.array([[-0.9, 0.1, 0.2, 12.5], [0.05, -1.1, 0.3, -40.0], [0.0, 0.4, 2.5, 7.25], [0, 0, 0, 1]])
 FIELDS = ("sform_code", "qform_code", "srow_x", "srow_y", "srow_z", "quatern_b", "qoffset_z", "pixdim", "xyzt_units")
 
@@ -462,21 +462,47 @@ def geometry_equal(one: Path, other: Path) -> None:
     np.testing.assert_array_equal(first.matrix, second.matrix)
 
 
-@pytest.mark.data
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/data")
+def write_data_sets(root: Path) -> None:
+    """Small files, named and laid out as those of three public data sets; written by nibabel and SimpleITK."""
+    for folder in ("hippocampus/images", "hippocampus/labels", "knee", "camus/patient0001"):
+        (root / folder).mkdir(parents=True)
+    values = make_ramp((5, 7, 6)).astype(np.int16)
+    affine = np.diag([-1.5, 1.25, 0.5, 1.0])
+    for number in (1, 2):
+        for name, array in (("images", values), ("labels", values % 3)):
+            file = nibabel.Nifti1Image(array, affine)
+            file.header.set_xyzt_units("mm")
+            file.to_filename(root / f"hippocampus/{name}/hippocampus_00{number}.nii.gz")
+            file.to_filename(root / f"knee/case{number}{'_label' * (name == 'labels')}.nii.gz")
+    for view in ("2CH_ED", "2CH_ES", "4CH_ED", "4CH_ES"):
+        for tail, array in (("", make_ramp((1, 9, 8))), ("_gt", make_ramp((1, 9, 8)) % 4)):
+            frame = SimpleITK.GetImageFromArray(array.astype(np.uint8))
+            frame.SetSpacing((0.308, 0.154, 1.54))
+            SimpleITK.WriteImage(frame, str(root / f"camus/patient0001/patient0001_{view}{tail}.mhd"))
+
+
+REAL = needs("data/hippocampus", "data/knee", "data/camus")
+
+
 @pytest.mark.parametrize(
-    ("folder", "pairs", "shape", "spacing"),
+    ("root", "folder", "pairs", "shape", "spacing"),
     [
-        ("hippocampus", 208, (35, 51, 35), (1.0, 1.0, 1.0)),
-        ("knee", 3, (160, 104, 240), (1.0, 1.0, 1.0)),
-        ("camus/patient0001", 4, (778, 549), (0.154, 0.308)),
+        (None, "hippocampus", 2, (6, 7, 5), (0.5, 1.25, 1.5)),
+        (None, "knee", 2, (6, 7, 5), (0.5, 1.25, 1.5)),
+        (None, "camus/patient0001", 4, (9, 8), (0.154, 0.308)),
+        pytest.param(SHARED / "data", "hippocampus", 208, (35, 51, 35), (1.0, 1.0, 1.0), marks=REAL),
+        pytest.param(SHARED / "data", "knee", 3, (160, 104, 240), (1.0, 1.0, 1.0), marks=REAL),
+        pytest.param(SHARED / "data", "camus/patient0001", 4, (778, 549), (0.154, 0.308), marks=REAL),
     ],
 )
-def test_real_files_and_back(
-    tmp_path: Path, folder: str, pairs: int, shape: tuple[int, ...], spacing: tuple[float, ...]
+def test_data_sets_are_read_and_written_back(
+    tmp_path: Path, root: Path | None, folder: str, pairs: int, shape: tuple[int, ...], spacing: tuple[float, ...]
 ) -> None:
-    images = SHARED / folder / "images" if folder == "hippocampus" else SHARED / folder
-    labels = SHARED / folder / "labels" if folder == "hippocampus" else SHARED / folder
+    if root is None:
+        root = tmp_path / "data"
+        write_data_sets(root)
+    images = root / folder / "images" if folder == "hippocampus" else root / folder
+    labels = root / folder / "labels" if folder == "hippocampus" else root / folder
     found = find_pairs(images, labels)
     assert len(found) == pairs
     assert len(find_images([images])) == pairs
