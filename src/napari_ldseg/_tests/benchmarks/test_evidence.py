@@ -14,6 +14,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[4]
 
 

@@ -21,6 +21,7 @@ def attacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Attack]:
     return make_attacks(tmp_path_factory.mktemp("fuzz") / "files")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_files_load_or_say_why(attacks: dict[str, Attack], name: str) -> None:
     @settings(

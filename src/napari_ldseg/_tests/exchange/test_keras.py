@@ -34,6 +34,7 @@ def release(model: LDSeg) -> AuthorsConfig:
     return model.config.network
 
 
+@pytest.mark.slow
 def test_options_are_read_off_the_layers(tmp_path: Path) -> None:
     flat = release(import_keras(write_release(tmp_path / "2", 2)))
     assert flat == AuthorsConfig(

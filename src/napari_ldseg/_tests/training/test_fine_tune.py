@@ -170,6 +170,7 @@ def test_weights_of_a_class_go_with_its_name(ndim: int) -> None:
     assert torch.allclose(fewer.decode(latent), parent.decode(latent)[:, [0, 2]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_more_classes_train_the_autoencoder_too(tmp_path: Path) -> None:
     pairs = some_pairs(tmp_path, high=2)
     names = ("background", "foreground", "nucleus")
@@ -314,6 +315,7 @@ def test_ids_of_objects_are_merged_when_asked(tmp_path: Path) -> None:
     assert tuned.config.network.classes == 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_the_last_model_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = fine_tune(a_model(), some_pairs(tmp_path), QUICK.replace(denoiser_steps=50), tmp_path / "run")
     for epoch in run:
@@ -382,6 +384,7 @@ def prepare(folder: Path, config: TrainConfig) -> Path:
     return folder / "script.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     script = prepare(tmp_path, QUICK.replace(denoiser_steps=100_000, validate_every=1))
@@ -401,6 +404,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert " before, " in tuned.card
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rendezvous needs libuv there")
 def test_two_processes_compute_what_one_does_with_twice_the_batch(tmp_path: Path) -> None:
     config = QUICK.replace(batch=2, denoiser_steps=3, validate_every=1, precision="float32")
@@ -442,6 +446,7 @@ def test_bfloat16_is_left_where_its_gradients_are_wrong(crop: tuple[int, ...], d
     assert safe_precision("auto", torch.device(device), crop[:2], flat) == "auto"
 
 
+@pytest.mark.slow
 def test_a_model_of_upright_images_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An echo model that was turned upside down while it learnt forgot the patients whom it knew."""
     drawn: list[bool] = []
@@ -463,6 +468,7 @@ def test_a_model_of_upright_images_stays_one(tmp_path: Path, monkeypatch: pytest
     assert set(drawn) == {False}
 
 
+@pytest.mark.slow
 def test_the_mask_decoder_can_learn_alone(tmp_path: Path) -> None:
     parent = a_model()
     pairs = some_pairs(tmp_path / "data", 4)
