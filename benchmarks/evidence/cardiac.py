@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.cardiac import Cardiac, measure_cardiac
 from napari_ldseg.config import CardiacConfig
 from napari_ldseg.measure import Measured

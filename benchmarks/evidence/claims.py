@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import Image

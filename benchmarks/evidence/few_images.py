@@ -19,7 +19,7 @@ from skimage import color
 from napari_ldseg._version import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import TrainConfig
-from napari_ldseg.data import read_image, read_labels, write_tiff
+from napari_ldseg.data import read_image, read_labels, write_image
 from napari_ldseg.datasets import Pair, find_pairs
 from napari_ldseg.metrics import dice
 from napari_ldseg.networks import LDSeg
@@ -44,7 +44,7 @@ def shifted(pairs: list[Pair], folder: Path) -> list[Pair]:
         image = read_image(pair.image)
         path = folder / f"{pair.image.stem}.tif"
         geometry = {"spacing": image.spacing, "unit": image.unit, "metadata": {}}
-        write_tiff(path, shift_stain(image.array), image.axes, **geometry)
+        write_image(path, shift_stain(image.array), image.axes, **geometry)
         found.append(Pair(path, pair.labels, pair.group))
     return found
 
@@ -94,7 +94,7 @@ def main() -> None:
                 run = Path(scratch) / f"{count}-{learn}"
                 for epoch in fine_tune(base, [rest[i] for i in order[:count]], config, run):
                     if epoch.validation is not None:
-                        print(f"  step {epoch.step}: {epoch.validation:.3f}", flush=True)  # noqa: T201
+                        print(f"  step {epoch.done}: {epoch.validation:.3f}", flush=True)  # noqa: T201
                 tuned = score(load_model(run / "model.safetensors"), held, foreground=args.foreground)
                 row = {**common, "count": count, "learn": learn, "minutes": args.minutes, "dsc": tuned}
                 print(json.dumps(row), flush=True)  # noqa: T201

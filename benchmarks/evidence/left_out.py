@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ldseg._util import write_text
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow, write_text
 from napari_ldseg._version import __version__
 from napari_ldseg.config import ModelConfig, TrainConfig
 from napari_ldseg.data import read_image, read_labels

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig, TrainConfig
 from napari_ldseg.data import Image, read_image, read_labels

@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from napari_ldseg.config import ModelConfig, NetworkConfig, TrainConfig
-from napari_ldseg.diffusion import SAMPLERS, alpha_bar, denoiser_to_clean, noisy, time_grid, training_target
+from napari_ldseg.diffusion import alpha_bar, noisy, run_sampler, training_target
 from napari_ldseg.networks import LDSeg
 from napari_ldseg.training._losses import Batch, autoencoder_loss, cross_entropy, denoiser_loss, dice_loss
 
@@ -204,15 +204,12 @@ def draw(
     generator: torch.Generator,
 ) -> Tensor:
     """Return clean samples of a denoiser."""
-    denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
-    times = time_grid(sampler, steps, diffusion.schedule, diffusion.timesteps)
-    noise = torch.randn(shape, generator=generator)
-    *_, clean = SAMPLERS[sampler](
-        denoise,
-        noise,
-        times,
-        diffusion.schedule,
-        diffusion.timesteps,
+    *_, clean = run_sampler(
+        sampler,
+        steps,
+        call,
+        torch.randn(shape, generator=generator),
+        diffusion,
         noise=lambda _: torch.randn(shape, generator=generator),
     )
     return clean

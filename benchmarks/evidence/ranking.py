@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import MeasureConfig, SegmentConfig
 from napari_ldseg.inference import Segmentation, segment

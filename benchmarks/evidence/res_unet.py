@@ -94,7 +94,7 @@ def run(model: LDSeg, settings: TrainConfig, pairs: list, out: Path) -> None:
     for stage in trainer.stages:
         for epoch in trainer.run(stage):
             if epoch.validation is not None:
-                print(json.dumps(epoch.__dict__, default=str), flush=True)  # noqa: T201
+                print(json.dumps(epoch.row(), default=str), flush=True)  # noqa: T201
     print(f"best validation DSC {stage.best:.4f}")  # noqa: T201
 
 

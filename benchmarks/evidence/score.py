@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg._version import __version__
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import SegmentConfig

@@ -17,7 +17,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import InputConfig, ModelConfig, SegmentConfig
 from napari_ldseg.data import Image

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_ldseg._util._generators import follow
+from napari_ldseg._util import follow
 from napari_ldseg.config import SegmentConfig
 from napari_ldseg.data import Image
 from napari_ldseg.inference import segment

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from napari_ldseg import SegmentConfig, load_model, read_image, segment
-from napari_ldseg._tests.builders import save_picture, to_end
+from napari_ldseg._tests.builders import save_picture
+from napari_ldseg._util import follow
 from napari_ldseg.batch import plan_batch, run_batch
 from napari_ldseg.batch._dask_cluster import local_cluster
 from napari_ldseg.batch._outputs import plan_outputs, write_outputs
@@ -29,18 +30,18 @@ def plain(images: list[Path], out: Path, model: str, config: SegmentConfig) -> f
     loaded = load_model(model)
     start = time.perf_counter()
     for task in plan_outputs(images, out, KINDS):
-        write_outputs(to_end(segment(loaded, read_image(task.image), config)), task)
+        write_outputs(follow(segment(loaded, read_image(task.image), config)), task)
     return len(images) / (time.perf_counter() - start)
 
 
 def batch(images: list[Path], out: Path, model: str, config: SegmentConfig, scheduler: str | None) -> float:
     """Return the images per second of a batch, from its first image on."""
-    plan = plan_batch(images, model, out, config, KINDS)
+    plan = follow(plan_batch(images, model, out, config, KINDS))
     start = None
     for update in run_batch(plan, scheduler=scheduler):
         if start is None and update.index >= 0:
             start = time.perf_counter()
-        assert update.state != "failed", update.stage
+        assert update.state != "failed", update.text
     return len(images) / (time.perf_counter() - (start or 0))
 
 

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from napari_ldseg._util import write_text
-from napari_ldseg.data import read_image, read_labels, write_tiff
+from napari_ldseg.data import read_image, read_labels, write_image
 from napari_ldseg.phantoms import echo_cine
 
 
@@ -21,8 +21,8 @@ def add_camus(folder: Path, out: Path) -> list[str]:
     for path in sorted(folder.glob("patient*/*_E[DS].mhd")):
         image, labels = read_image(path), read_labels(path.with_name(f"{path.stem}_gt.mhd"))
         geometry = {"axes": "yx", "spacing": image.spacing, "unit": image.unit, "metadata": {}}
-        write_tiff(out / "images" / f"{path.stem}.tif", image.array.squeeze(), **geometry)
-        write_tiff(out / "labels" / f"{path.stem}.tif", labels.array.squeeze(), **geometry)
+        write_image(out / "images" / f"{path.stem}.tif", image.array.squeeze(), **geometry)
+        write_image(out / "labels" / f"{path.stem}.tif", labels.array.squeeze(), **geometry)
         rows.append(f"{path.stem}.tif,{path.parent.name}")
     return rows
 
@@ -48,8 +48,8 @@ def main() -> None:
         for frame in range(args.frames):
             name = f"{group}_{frame:02d}"
             geometry = {"axes": "yx", "spacing": image.spacing, "unit": image.unit, "metadata": notes}
-            write_tiff(args.out / "images" / f"{name}.tif", image.array[frame], **geometry)
-            write_tiff(args.out / "labels" / f"{name}.tif", phantom.labels[frame], **geometry)
+            write_image(args.out / "images" / f"{name}.tif", image.array[frame], **geometry)
+            write_image(args.out / "labels" / f"{name}.tif", phantom.labels[frame], **geometry)
             rows.append(f"{name}.tif,{group}")
     if args.camus:
         rows += add_camus(args.camus, args.out)

@@ -10,7 +10,7 @@ front to back). The fourth keeps the order of ``volume_phantom`` (front to back 
 import argparse
 from pathlib import Path
 
-from napari_ldseg.data import write_tiff
+from napari_ldseg.data import write_image
 from napari_ldseg.phantoms import volume_phantom
 
 SHAPE = (240, 104, 160)
@@ -31,7 +31,7 @@ def main() -> None:
             array, labels, spacing = array.transpose(2, 1, 0), labels.transpose(2, 1, 0), spacing[::-1]
         for kind, values in (("images", array), ("labels", labels)):
             path = args.out / kind / f"knee{seed:05d}.tif"
-            write_tiff(path, values, axes="zyx", spacing=spacing, unit=image.unit, metadata={"phantom": seed})
+            write_image(path, values, axes="zyx", spacing=spacing, unit=image.unit, metadata={"phantom": seed})
     print(f"{args.count} phantoms in {args.out}.")  # noqa: T201
 
 

@@ -1,3 +1,4 @@
+from ._util import Progress
 from .batch import BatchReport, segment_folder
 from .cardiac import Cardiac, measure_cardiac
 from .checkpoints import list_models, load_model, save_model
@@ -14,10 +15,10 @@ from .config import (
 from .data import Image, read_image
 from .datasets import TrainingSet, find_pairs
 from .errors import CheckpointError, EngineError, InputError, LDSegError
-from .inference import Progress, Segmentation, segment
+from .inference import Segmentation, SegmentProgress, segment
 from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
 from .plan import Reading, read_part
-from .training import Epoch, fine_tune, stop_training, train
+from .training import TrainProgress, fine_tune, stop_training, train
 
 __version__: str
 
@@ -28,7 +29,6 @@ __all__ = [
     "CheckpointError",
     "DiffusionConfig",
     "EngineError",
-    "Epoch",
     "Image",
     "InputConfig",
     "InputError",
@@ -42,8 +42,10 @@ __all__ = [
     "Reading",
     "SampleMasks",
     "SegmentConfig",
+    "SegmentProgress",
     "Segmentation",
     "TrainConfig",
+    "TrainProgress",
     "TrainingSet",
     "__version__",
     "find_pairs",

@@ -1,7 +1,6 @@
 """Small arrays, files and models with names, for all tests."""
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import PIL.Image
 import torch
 from numpy.typing import NDArray
 
+from .._util import follow
 from ..config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
 from ..measure import Measured, Measurement, measure_objects
 from ..networks import LDSeg
@@ -45,18 +45,8 @@ def make_row() -> NDArray[np.uint8]:
     return labels
 
 
-def to_end(run: Generator[Any, None, Result]) -> Result:
-    """What a generator of the engine returns."""
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-
 def measured_to_end(source: Measured, config: MeasureConfig) -> list[Measurement]:
-    return to_end(measure_objects(source, config))
+    return follow(measure_objects(source, config))
 
 
 def save_picture(path: Path, array: NDArray[Any]) -> Path:

@@ -14,10 +14,10 @@ from .builders import make_tiny_model
 
 @pytest.fixture(autouse=True)
 def user_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in place of the user's own models, so that no test reads or writes those."""
+    """Empty folders in place of the user's own, so that no test reads or writes those; returns that of the models."""
     folder = tmp_path_factory.mktemp("user_models")
     monkeypatch.setenv("NAPARI_LDSEG_MODELS", str(folder))
-    for name in ("RUNS", "SETS"):
+    for name in ("RUNS", "REVIEWS", "RESULTS", "SETS"):
         monkeypatch.setenv(f"NAPARI_LDSEG_{name}", str(folder.parent / f"{folder.name}_{name.lower()}"))
     return folder
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import SamplerName
-from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from ..diffusion import run_sampler
 from ..exchange import import_keras
 from ..networks import LDSeg
 
@@ -37,23 +37,14 @@ def relative(found: Tensor, expected: Tensor) -> float:
 
 
 def trajectory(model: LDSeg, stored: dict[str, NDArray[Any]], name: SamplerName) -> list[Tensor]:
-    diffusion = model.config.diffusion
     condition = model.condition(channels_first(stored["embedding"]))
-    denoise = denoiser_to_clean(
-        lambda latent, t: model.predict(latent, torch.full((1,), t), condition),
-        diffusion.prediction,
-        diffusion.schedule,
-        diffusion.timesteps,
-    )
-    times = time_grid(name, STEPS, diffusion.schedule, diffusion.timesteps)
-    start = channels_first(stored["z_T"])
     return list(
-        SAMPLERS[name](
-            denoise,
-            start,
-            times,
-            diffusion.schedule,
-            diffusion.timesteps,
+        run_sampler(
+            name,
+            STEPS,
+            lambda latent, t: model.predict(latent, torch.full((1,), t), condition),
+            channels_first(stored["z_T"]),
+            model.config.diffusion,
             noise=lambda step: channels_first(stored["noise"][step]),
         )
     )

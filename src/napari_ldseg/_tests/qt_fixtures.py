@@ -17,12 +17,12 @@ from .._qt.viewer._from_layers import Source
 from .._qt.viewer._result_layers import ResultLayers
 from ..checkpoints import save_model
 from ..data import Image
-from ..inference import Progress, Segmentation
+from ..inference import Segmentation, SegmentProgress
 from ..measure import SampleMasks
 from .builders import make_tiny_model
 
 NAMES, COLORS = ("background", "gland"), ("#000000", "#e69f00")
-Segmenting = Generator[Progress, None, Segmentation]
+Segmenting = Generator[SegmentProgress, None, Segmentation]
 
 
 def make_result(image_axes: str, array: NDArray[Any], samples: int, seed: int = 0, ndim: int = 2) -> Segmentation:
@@ -89,9 +89,9 @@ def fake_engine(job: Job, *, steps: int = 3, pause: float = 0.0, error: Exceptio
     for sample in range(1, wanted + 1):
         for step in range(steps):
             time.sleep(pause)
-            yield Progress((sample - 1) * steps + step + 1, wanted * steps, f"Sample {sample} of {wanted}")
+            yield SegmentProgress((sample - 1) * steps + step + 1, wanted * steps, f"Sample {sample} of {wanted}")
         result = make_result(job.image.axes, array, sample, job.config.seed)
-        yield Progress(sample * steps, wanted * steps, f"{sample} samples", result)
+        yield SegmentProgress(sample * steps, wanted * steps, f"{sample} samples", result)
         if error is not None:
             raise error
     return make_result(job.image.axes, array, wanted, job.config.seed)

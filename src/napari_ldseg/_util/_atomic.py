@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, LDSegError
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -48,8 +48,12 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a file or folder beside ``path`` to write to, which takes its place once it is whole; refuse in words."""
+def replacing(path: Path, refusal: type[LDSegError] = InputError) -> Iterator[Path]:
+    """Give a place beside ``path`` for a file or a folder, which is renamed to ``path`` once it is whole.
+
+    The folder of ``path`` is made if need be. Where the disk refuses, ``refusal`` is raised and what was there before
+    stays; where anything else fails, nothing is left of the new one.
+    """
     partial = partial_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,4 +65,4 @@ def replacing(path: Path) -> Iterator[Path]:
             _remove(partial)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"{path} cannot be written ({reason}); choose another folder or make room.") from error
+        raise refusal(f"{path} cannot be written ({reason}); choose another folder or make room.") from error

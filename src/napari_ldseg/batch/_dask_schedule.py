@@ -28,14 +28,14 @@ REFRESH = 2.0
 
 def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
     """Segment what is to do of a batch on Dask; yields as :func:`run_batch`."""
-    yield Update(-1, "running", stage="Starting the workers" if scheduler is None else f"Connecting to {scheduler}")
+    yield Update(text="Starting the workers" if scheduler is None else f"Connecting to {scheduler}")
     with connected_client(workers, scheduler) as client, ctrl_c_noted() as interrupted:
         suspects = yield from _submit(client, batch, batch.waiting, interrupted)
         # A worker that dies takes innocent images with it: those that were there too often are tried alone.
         killed = yield from _submit(client, batch, suspects, interrupted, alone=True)
     for index in killed:
         reason = "the process that worked on it died each time (out of memory, or a crash); see the worker's log"
-        yield Update(index, "failed", stage=reason)
+        yield Update(text=reason, index=index, state="failed")
 
 
 class _Queue:
@@ -88,7 +88,7 @@ def _submit(
             job = _job(batch, index, part, workers, queue)
             going[client.submit(segment_remotely, job, pure=False)] = index
             if part == "first":
-                yield Update(index, "running", stage="On a worker")
+                yield Update(text="On a worker", index=index)
         for future in _finished(client, going, batch):
             index, outcome = going.pop(future), _outcome(future)
             if index in ended:  # another block of it failed
@@ -96,17 +96,17 @@ def _submit(
             if isinstance(outcome, Blocks):
                 queue.split(index, outcome)
             elif isinstance(outcome, int):
-                yield Update(index, "running", queue.written(index), f"Block {outcome + 1} written")
+                yield Update(text=f"Block {outcome + 1} written", index=index, share=queue.written(index))
             else:
                 ended.add(index)
                 queue.drop(index)
                 if outcome is None:
                     killed.append(index)
                 elif isinstance(outcome, Record):
-                    yield Update(index, "done", 1.0, record=outcome)
+                    yield Update(index=index, state="done", share=1.0, record=outcome)
                 else:
-                    yield Update(index, "failed", stage=outcome)
-        yield Update(-1, "running", stage=f"{workers.total()} workers" if workers else "Waiting for workers")
+                    yield Update(text=outcome, index=index, state="failed")
+        yield Update(text=f"{workers.total()} workers" if workers else "Waiting for workers")
     return killed
 
 

@@ -1,12 +1,12 @@
 """What a Dask worker does: one image, or one block of a large image."""
 
 import threading
-from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from .._util import follow
 from ..config import Device, SegmentConfig
 from ..data import read_image
 from ._image import check_writable, fingerprint, is_large_file, large_path, segment_file
@@ -66,18 +66,13 @@ def segment_remotely(job: Job) -> Outcome:
             if model.sha256 != job.model_sha256:
                 return f"the worker has another file as {job.model}; all need the same storage"
             if isinstance(job.part, int):
-                deque(_plan_of(job, model, job.image_sha256).segment_block(job.part), maxlen=0)
+                follow(_plan_of(job, model, job.image_sha256).segment_block(job.part))
                 return job.part
             if job.part == "first" and is_large_file(model, read_image(job.task.image), job.config):
                 check_writable(job.out)
                 digest = fingerprint(job.task.image).sha256
                 return Blocks(tuple(_plan_of(job, model, digest).todo()), digest)
-            steps = segment_file(model, job.task, job.out, job.config, overwrite=job.overwrite)
-            while True:
-                next(steps)
-    except StopIteration as end:
-        record: Record = end.value
-        return record
+            return follow(segment_file(model, job.task, job.out, job.config, overwrite=job.overwrite))
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
         return reason_of(error)
 

@@ -13,19 +13,20 @@ import numpy as np
 from ..config import SegmentConfig
 from ..data import Image, read_image, stem
 from ..errors import InputError
+from ..metrics import soft_dice_confidence
 from ..plan import read_part
 from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
 from ._retry import patiently
 
 if TYPE_CHECKING:
-    from ..inference import LargeSegmentation, Progress, Segmentation
+    from ..inference import LargeSegmentation, Segmentation, SegmentProgress
     from ..networks import LDSeg
 
 
 def segment_file(
     model: "LDSeg", task: Task, out: Path, config: SegmentConfig, *, overwrite: bool = False
-) -> "Generator[Progress, None, Record]":
+) -> "Generator[SegmentProgress, None, Record]":
     """Segment one file into its outputs, all of them or none, and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
@@ -154,22 +155,11 @@ def summarize_result(result: "Segmentation", seconds: float) -> Summary:
         samples=result.samples,
         frames=len(sizes),
         mean_sd=float(result.sd.mean(dtype=float)),
-        uncertainty=_uncertainty(result),
+        uncertainty=1 - soft_dice_confidence(1 - result.mean.take(0, axis=result.sizes.ndim - 2), result.labels),
         sizes=dict(zip(classes, mean, strict=True)),
         sizes_sd={name: value if math.isfinite(value) else None for name, value in zip(classes, spread, strict=True)},
         unit=result.unit if result.spacing is not None else "pixel",
     )
-
-
-def _uncertainty(result: "Segmentation") -> float:
-    """1 - soft Dice confidence of the foreground, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665)."""
-    background = result.mean.take(0, axis=result.sizes.ndim - 2)
-    mask = np.asarray(result.labels) > 0
-    found = int(np.count_nonzero(mask))
-    expected = background.size - float(background.sum(dtype=float))
-    if found + expected <= 0:
-        return 0.0
-    return 1 - 2 * (found - float(np.asarray(background)[mask].sum(dtype=float))) / (found + expected)
 
 
 SUFFIX = "_ldseg.zarr"
@@ -189,7 +179,7 @@ def is_large_file(model: "LDSeg", image: Image, config: SegmentConfig) -> bool:
 
 def segment_large_file(
     model: "LDSeg", image: Image, task: Task, digest: Fingerprint, config: SegmentConfig, overwrite: bool
-) -> "Generator[Progress, None, LargeSegmentation]":
+) -> "Generator[SegmentProgress, None, LargeSegmentation]":
     """Segment what is not done yet of a large image."""
     from ..inference import segment_large
 

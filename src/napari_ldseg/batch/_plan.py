@@ -1,11 +1,12 @@
 """What a batch is going to do: which images are done, which are to do, and what it must not touch."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .._util import Progress
 from ..checkpoints import find_model, read_header
 from ..config import SegmentConfig
 from ..data import find_images, shortlist
@@ -80,8 +81,7 @@ def plan_batch(
     *,
     written: str | None = None,
     overwrite: bool = False,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Batch:
+) -> Generator[Progress, None, Batch]:
     """Find the images, and compare each with the output folder; needs no torch and computes nothing.
 
     An image is done where its record is of the same content, model file and settings, and all outputs are as they
@@ -103,8 +103,11 @@ def plan_batch(
         image's own.
     overwrite : bool
         Take images whose outputs were made otherwise as to do, not as blocked.
-    report : callable (done, total), optional
-        Called after each image: comparing reads files where their time of change is not the one in the record.
+
+    Yields
+    ------
+    Progress
+        After each image: comparing reads files where their time of change is not the one in the record.
 
     Raises
     ------
@@ -112,6 +115,8 @@ def plan_batch(
         Where an input or the model is missing, or outputs would collide.
     """
     config, out = config or SegmentConfig(), Path(out)
+    if "samples" not in kinds:
+        config = config.replace(keep_mb=0)  # nobody would see them
     path = find_model(model).resolve()
     header = read_header(path)
     try:
@@ -124,7 +129,7 @@ def plan_batch(
     items = []
     for done, task in enumerate(tasks, start=1):
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
-        report(done, len(tasks))
+        yield Progress(done, len(tasks), "Comparing with what is done")
     return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite)
 
 

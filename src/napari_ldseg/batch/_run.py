@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,17 @@ def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -
         if item.state == "done":  # killed between the last rename and this
             remove(scratch_path(batch.out, item.task.image))
     rows = {index: _row(batch, index) for index in range(len(batch.items))}
+    finished, running = 0, dict[int, float]()
     try:
         with closing(_updates(batch, workers, scheduler)) as updates:
             for update in updates:
-                if update.state != "running":
+                if update.is_milestone:
                     rows[update.index] = _row(batch, update.index, update)
-                yield update
+                    finished += 1
+                    running.pop(update.index, None)
+                elif update.index >= 0:
+                    running[update.index] = update.share
+                yield replace(update, done=finished + sum(running.values()), total=len(batch.waiting))
     finally:
         report = BatchReport.of(rows.values())
         report.write(
@@ -85,7 +91,7 @@ def _updates(batch: Batch, workers: int, scheduler: str | None) -> Updates:
 def _one_by_one(batch: Batch) -> Updates:
     from ..checkpoints import load_model
 
-    yield Update(-1, "running", stage="Loading the model")
+    yield Update(text="Loading the model")
     model = load_model(batch.model, batch.config.device)
     for index in batch.waiting:
         yield from _one(model, batch, index)
@@ -93,17 +99,17 @@ def _one_by_one(batch: Batch) -> Updates:
 
 def _one(model: "LDSeg", batch: Batch, index: int) -> Updates:
     task = batch.items[index].task
-    yield Update(index, "running", stage="Reading the image")
+    yield Update(text="Reading the image", index=index)
     try:
         steps = segment_file(model, task, batch.out, batch.config, overwrite=batch.overwrite)
         with closing(steps):
             while True:
                 step = next(steps)
-                yield Update(index, "running", min(step.done / max(step.total, 1), 1.0), step.stage)
+                yield Update(text=step.text, index=index, share=min(step.done / max(step.total, 1), 1.0))
     except StopIteration as end:
-        yield Update(index, "done", 1.0, record=end.value)
+        yield Update(index=index, state="done", share=1.0, record=end.value)
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
-        yield Update(index, "failed", stage=reason_of(error))
+        yield Update(text=reason_of(error), index=index, state="failed")
 
 
 def _row(batch: Batch, index: int, update: Update | None = None) -> Row:
@@ -113,7 +119,7 @@ def _row(batch: Batch, index: int, update: Update | None = None) -> Row:
     if update is None:
         return Row(item.task.image, "waiting")
     if update.record is None:
-        return Row(item.task.image, "failed", update.stage)
+        return Row(item.task.image, "failed", update.text)
     return Row(item.task.image, "done", summary=update.record.summary, outputs=_outputs(batch, update.record))
 
 

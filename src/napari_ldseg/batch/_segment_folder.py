@@ -54,7 +54,6 @@ def segment_folder(
     >>> report.rows[0].image, report.rows[0].summary.uncertainty  # doctest: +SKIP
     """
     several = [inputs] if isinstance(inputs, str | Path) else inputs
-    batch = plan_batch(
-        [Path(one) for one in several], model, Path(out), config, kinds, written=written, overwrite=overwrite
-    )
+    paths = [Path(one) for one in several]
+    batch = follow(plan_batch(paths, model, Path(out), config, kinds, written=written, overwrite=overwrite))
     return follow(run_batch(batch, workers=workers, scheduler=scheduler), progress)

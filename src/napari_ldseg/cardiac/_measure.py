@@ -8,6 +8,7 @@ import numpy as np
 import scipy.ndimage as ndi
 from numpy.typing import NDArray
 
+from .._util import Progress
 from ..config import CardiacConfig
 from ..errors import InputError
 from ..measure import Measured, Spread, spread_of
@@ -116,7 +117,7 @@ class Cardiac:
 
 def measure_cardiac(
     source: Measured, second: Measured | None = None, *, unit: str = "millimeter", config: CardiacConfig | None = None
-) -> Generator[tuple[int, int], None, Cardiac]:
+) -> Generator[Progress, None, Cardiac]:
     """Measure a cine of an apical view, or of two that cross at right angles (biplane).
 
     Frames of a second view with another frame count are taken at the same share of the cine. End-diastole is the frame
@@ -133,7 +134,8 @@ def measure_cardiac(
 
     Yields
     ------
-    (done, total) : frames
+    Progress
+        In frames.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def measure_cardiac(
     for view, count in zip(views, counts, strict=True):
         rows = []
         for frame in range(count):
-            yield done, total
+            yield Progress(done, total, f"Frame {done} of {total}")
             rows.append(_measure_frame(view, frame, scale, config))
             done += 1
         measured.append(_same_count(rows))

@@ -2,7 +2,7 @@ from ._build import check_tensors, empty_model, fill_model
 from ._device import autocast, fastest_convolutions, resolve_device
 from ._header import AGAIN, MAX_PARAMETERS, MODEL_FILE, Header, Tensor, file_to_write, model_file, read_header
 from ._library import check_name, delete_model, export_model, install_model, rename_model
-from ._registry import ModelEntry, find_model, list_models, released_folder, user_folder
+from ._registry import ModelEntry, find_model, list_models, released_folder
 from ._weights import load_model, save_model
 
 __all__ = [
@@ -31,5 +31,4 @@ __all__ = [
     "rename_model",
     "resolve_device",
     "save_model",
-    "user_folder",
 ]

@@ -1,14 +1,13 @@
 """The user's own models: take in, rename, delete, hand out. Needs no torch."""
 
-import os
 import shutil
 from pathlib import Path
 
-from .._util import write_text
+from .._util import replacing, user_folder
 from ..config import ModelConfig
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError
 from ._header import CARD_FILE, MODEL_FILE, read_header
-from ._registry import ModelEntry, list_models, user_folder
+from ._registry import ModelEntry, list_models
 
 
 def install_model(path: Path, name: str | None = None) -> ModelEntry:
@@ -29,18 +28,11 @@ def install_model(path: Path, name: str | None = None) -> ModelEntry:
     header = read_header(path)
     wanted = name or header.config.name
     place = _free(wanted) if name is None else _place(wanted)
-    partial = place.with_name(f".{place.name}.partial")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(header.path, partial / MODEL_FILE)
-            if header.card:
-                write_text(partial / CARD_FILE, header.card)
-            os.replace(partial, place)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except (OSError, InputError) as error:
-        raise CheckpointError(f"The model cannot be copied to {str(place)!r} ({error}); make room there.") from error
+    with replacing(place, CheckpointError) as partial:
+        partial.mkdir()
+        shutil.copyfile(header.path, partial / MODEL_FILE)
+        if header.card:
+            (partial / CARD_FILE).write_text(header.card, encoding="utf-8", errors="backslashreplace", newline="")
     config = header.config
     return ModelEntry(place.name, place / MODEL_FILE, config.title, config.score, config, bundled=False)
 
@@ -90,15 +82,8 @@ def export_model(entry: ModelEntry, path: Path) -> Path:
         The disk refuses.
     """
     path = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        try:
-            shutil.copyfile(entry.path, partial)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be written ({error.strerror or error}).") from error
+    with replacing(path, CheckpointError) as partial:
+        shutil.copyfile(entry.path, partial)
     return path
 
 
@@ -116,7 +101,7 @@ def _own(entry: ModelEntry, done: str) -> Path:
     """Return the folder or file of one of the user's own models."""
     if entry.bundled:
         raise CheckpointError(f"{entry.name!r} came with napari-ldseg and cannot be {done}; your own models can.")
-    folder = user_folder().resolve()
+    folder = user_folder("models").resolve()
     path = entry.path.resolve()
     if not path.is_relative_to(folder):
         raise CheckpointError(
@@ -134,7 +119,7 @@ def _place(name: str) -> Path:
             f"{name!r} cannot be a model's name: letters, digits, spaces and . _ + - only, at most 80."
         ) from error
     taken = {entry.name.lower() for entry in list_models()}
-    place = user_folder() / name
+    place = user_folder("models") / name
     if name.lower() in taken or place.exists():
         raise CheckpointError(f"There is a model named {name!r} already; choose another name.")
     return place
@@ -144,6 +129,6 @@ def _free(name: str) -> Path:
     """Return the folder of a new model of this name, or with a number after it."""
     taken = {entry.name.lower() for entry in list_models()}
     for candidate in (name, *(f"{name}-{number}" for number in range(2, 100))):
-        if candidate.lower() not in taken and not (user_folder() / candidate).exists():
-            return user_folder() / candidate
+        if candidate.lower() not in taken and not (user_folder("models") / candidate).exists():
+            return user_folder("models") / candidate
     raise CheckpointError(f"There are too many models named {name!r}; rename some.")

@@ -6,8 +6,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from .._util import user_folder
 from ..config import ModelConfig
 from ..errors import CheckpointError
 from ._header import MODEL_FILE, model_file, read_header
@@ -47,15 +46,6 @@ def released_folder() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "_released"
     return installed if installed.is_dir() else package.parents[1] / "models"
-
-
-def user_folder() -> Path:
-    """Return the folder of the user's own models, which may be missing.
-
-    The environment variable ``NAPARI_LDSEG_MODELS`` overrides the folder of the operating system.
-    """
-    override = os.environ.get("NAPARI_LDSEG_MODELS")
-    return Path(override) if override else Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "models"
 
 
 def list_models() -> list[ModelEntry]:
@@ -98,7 +88,7 @@ def find_model(path_or_name: str | Path) -> Path:
     known = ", ".join(candidates) or "none"
     raise CheckpointError(
         f"There is no model file, folder or name {str(path_or_name)!r}.{hint} Known models: {known}. "
-        f"Give one of these names or a path; your own models lie in {str(user_folder())!r}."
+        f"Give one of these names or a path; your own models lie in {str(user_folder('models'))!r}."
     )
 
 
@@ -109,7 +99,7 @@ def _candidates() -> dict[str, tuple[Path, bool]]:
     the same weights.
     """
     found: dict[str, tuple[Path, bool]] = {}
-    for folder, bundled in ((released_folder(), True), (user_folder(), False)):
+    for folder, bundled in ((released_folder(), True), (user_folder("models"), False)):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name.startswith("."):
                 continue

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +9,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from .._util import replacing
 from .._version import __version__
 from ..config import FORMAT_VERSION, Device
 from ..errors import CheckpointError
@@ -72,16 +72,12 @@ def save_model(
             f"The model was not saved: {faulty} is not finite as {dtype}. "
             "Save as float32, or train again with a lower learning rate."
         )
-    try:
-        folder, path = path, file_to_write(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if card and path != folder:
-            _write(folder / CARD_FILE, card.encode())
-        _write(path, _serialize(tensors, metadata))
-    except OSError as error:
-        raise CheckpointError(
-            f"The model cannot be written to {str(path)!r}: {error.strerror or error}. Choose another place."
-        ) from error
+    folder, path = path, file_to_write(path)
+    if card and path != folder:
+        with replacing(folder / CARD_FILE, CheckpointError) as partial:
+            partial.write_bytes(card.encode())
+    with replacing(path, CheckpointError) as partial:
+        partial.write_bytes(_serialize(tensors, metadata))
     return path
 
 
@@ -130,13 +126,3 @@ def _serialize(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> by
     header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # the tensors start at a multiple of eight bytes
     return len(header).to_bytes(8, "little") + header + plain[end:]
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside the place and rename, so that no reader ever sees half a file."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

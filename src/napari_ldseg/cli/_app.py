@@ -17,11 +17,12 @@ from .._version import __version__
 from ..config import DemoSample, SegmentConfig
 from ..errors import InputError
 from ._cardiac import cardiac
-from ._common import border, given, number, say, setting
+from ._common import border, say
 from ._dataset import dataset
 from ._evaluate import evaluate
 from ._exchange import export, imports
 from ._measure import measure
+from ._options import Given, options
 from ._segment import segment
 from ._train import fine_tune, train
 
@@ -64,7 +65,8 @@ app.add_typer(dataset, name="dataset")
 @border("Interrupted.")
 def models() -> None:
     """List the models that can be used by name."""
-    from ..checkpoints import list_models, user_folder
+    from .._util import user_folder
+    from ..checkpoints import list_models
 
     with warnings.catch_warnings(record=True) as refused:
         warnings.simplefilter("always")
@@ -75,11 +77,12 @@ def models() -> None:
     Console().print(table)
     for warning in refused:
         say(str(warning.message), "yellow")
-    say(f"Your own models belong in {user_folder()}.")
+    say(f"Your own models belong in {user_folder('models')}.")
 
 
 @app.command()
 @border("Interrupted.")
+@options(SegmentConfig, only=("samples",))
 def demo(
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", help="Press Segment, save a picture of the window, and exit.")
@@ -87,13 +90,14 @@ def demo(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the one for the sample.")
     ] = None,
-    samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
+    *,
+    given: Given,
     sample: Annotated[
         DemoSample, typer.Option("--sample", help="Colon glands, an echocardiography phantom, or a knee-like volume.")
     ] = "gland",
 ) -> None:
     """Open napari with a sample image and the LDSeg widget."""
-    config = SegmentConfig.parse(given(samples=number(samples)))
+    config = given.config(SegmentConfig)
     if not any(importlib.util.find_spec(name) for name in QT_BINDINGS):
         raise InputError("No Qt binding is installed, so napari cannot open; run: pip install 'napari-ldseg[all]'")
     from .._qt import demo as run

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from ..config import CardiacConfig, VolumeMethod
-from ._common import border, given, refuse_existing, say, setting
+from ..config import CardiacConfig
+from ._common import border, refuse_existing, say
+from ._options import Given, options
 
 
 @border("Interrupted; nothing was written.")
+@options(CardiacConfig)
 def cardiac(
     labels: Annotated[
         Path, typer.Argument(metavar="LABELS", help="Label mask of a cine, for example one that `segment` wrote.")
@@ -25,11 +27,7 @@ def cardiac(
     samples_2ch: Annotated[
         Path | None, typer.Option("--samples-2ch", help="The same for the two-chamber view.")
     ] = None,
-    method: Annotated[VolumeMethod | None, setting(CardiacConfig, "method", "--method")] = None,
-    interval: Annotated[float | None, setting(CardiacConfig, "interval", "--interval")] = None,
-    lv: Annotated[int | None, setting(CardiacConfig, "lv", "--lv")] = None,
-    myocardium: Annotated[int | None, setting(CardiacConfig, "myocardium", "--myocardium")] = None,
-    atrium: Annotated[int | None, setting(CardiacConfig, "atrium", "--atrium")] = None,
+    given: Given,
     ed: Annotated[int | None, typer.Option("--ed", help="Frame of end-diastole, from 0. Default: found.")] = None,
     es: Annotated[int | None, typer.Option("--es", help="Frame of end-systole, from 0. Default: found.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
@@ -37,7 +35,7 @@ def cardiac(
     """Measure an echocardiogram: areas over the beat, LV volumes and ejection fraction, with intervals over samples."""
     from ..cardiac import cardiac_provenance, cardiac_words, read_cardiac, write_cardiac
 
-    config = CardiacConfig.parse(given(method=method, interval=interval, lv=lv, myocardium=myocardium, atrium=atrium))
+    config = given.config(CardiacConfig)
     files = [out / f"{labels.stem}_cardiac{suffix}" for suffix in (".csv", ".json")]
     refuse_existing(files, overwrite)
     found = read_cardiac(labels, second, samples=(samples, samples_2ch), config=config)

@@ -1,4 +1,4 @@
-"""What all commands share: options made from settings, progress bars, errors in one line."""
+"""What all commands share: progress bars, errors in one line."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ..config import Config
 from ..errors import InputError, LDSegError
 
 
@@ -32,21 +31,9 @@ def border(interrupted: str) -> Iterator[None]:
         raise typer.Exit(130) from error
 
 
-def setting(config: type[Config], name: str, *flags: str) -> Any:
-    """Return the option for one field: help and default are written once, in ``config``."""
-    field = config.model_fields[name]
-    default = "" if field.default is None else f" Default: {field.default}."
-    return typer.Option(*flags, help=f"{field.description}{default}", show_default=False)
-
-
-def given(**values: object) -> dict[str, object]:
-    """Return the flags that were given."""
+def not_none(**values: object) -> dict[str, object]:
+    """Return the values that were given."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def number(samples: str | None) -> int | str | None:
-    """Return ``--samples`` as a number where it is one; what else is allowed, the settings decide."""
-    return int(samples) if samples is not None and samples.isdecimal() else samples
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..config import TrainConfig
-from ._common import border, say, setting
+from ._common import border, say
+from ._options import Given, options
 from ._train import ClassNames, Groups, names_of
 
 dataset = typer.Typer(no_args_is_help=True, help="Make and change training sets.")
@@ -18,6 +19,7 @@ SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="Folder of the tr
 
 @dataset.command("import")
 @border("Interrupted; what was added so far is in the set.")
+@options(TrainConfig, only=("foreground",))
 def import_masks(
     images: Annotated[Path, typer.Option("--images", help="Folder of images.")],
     labels: Annotated[Path, typer.Option("--labels", help="Folder of label masks; 255 means unlabelled.")],
@@ -27,11 +29,13 @@ def import_masks(
     refer: Annotated[
         bool, typer.Option("--refer/--copy", help="Leave the files where they are, or copy them.")
     ] = False,
-    foreground: Annotated[bool, setting(TrainConfig, "foreground", "--foreground")] = False,
+    *,
+    given: Given,
 ) -> None:
     """Add images and label masks to a training set, which is made if need be."""
     from ..datasets import DuplicateError, Entry, find_pairs, import_pairs, open_or_create
 
+    foreground = given.config(TrainConfig).foreground
     pairs = find_pairs(images, labels, groups=groups)
     target = open_or_create(out, pairs, foreground=foreground, class_names=names_of(class_names))
     added, known, failed = 0, 0, 0

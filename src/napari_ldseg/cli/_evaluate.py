@@ -31,7 +31,7 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
     """Compare masks with references: overlap, distances, objects, and whether the SD map finds the errors."""
-    from .._util import optional
+    from .._util import follow, optional
     from ..datasets import match_masks
     from ..errors import InputError
     from ..reports import evaluate as run
@@ -46,11 +46,9 @@ def evaluate(
     refuse_existing(files, overwrite)
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(pairs))
-        found = run(
-            pairs,
-            foreground=foreground,
-            objects=objects,
-            report=lambda index, path: progress.update(bar, completed=index, description=path.name),
+        found = follow(
+            run(pairs, foreground=foreground, objects=objects),
+            lambda now: progress.update(bar, completed=now.done, description=now.text),
         )
         progress.update(bar, completed=len(pairs), description="Done")
     table = Table("Score", "Mean", "95 % interval", "Cases")

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..config import ModelConfig
 from ..errors import InputError
-from ._common import border, given, read_json, refuse_existing, say
+from ._common import border, not_none, read_json, refuse_existing, say
 
 if TYPE_CHECKING:
     from ..networks import LDSeg
@@ -58,7 +58,7 @@ def import_torch(
         config = read_header(find_model(like)).config
     else:
         raise InputError("Give the settings of the networks, either by --config FILE or by --like MODEL.")
-    _save(exchange.import_torch(file, config.replace(**given(name=name))), out)
+    _save(exchange.import_torch(file, config.replace(**not_none(name=name))), out)
 
 
 def _model_settings(path: Path) -> dict[str, Any]:

@@ -7,10 +7,12 @@ import typer
 
 from ..config import MeasureConfig
 from ..errors import InputError
-from ._common import border, given, refuse_existing, say, setting
+from ._common import border, refuse_existing, say
+from ._options import Given, options
 
 
 @border("Interrupted; the files that were finished are written.")
+@options(MeasureConfig)
 def measure(
     labels: Annotated[
         list[Path], typer.Argument(metavar="LABELS...", help="Label masks, for example those that `segment` wrote.")
@@ -23,14 +25,14 @@ def measure(
     samples: Annotated[
         Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples beside the labels.")
     ] = None,
-    smallest: Annotated[int | None, setting(MeasureConfig, "smallest", "--smallest")] = None,
-    interval: Annotated[float | None, setting(MeasureConfig, "interval", "--interval")] = None,
+    *,
+    given: Given,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Measure objects, with error bars where their samples were kept: CSV, GeoJSON (QuPath) and a page."""
     from ..reports import read_report, write_report
 
-    config = MeasureConfig.parse(given(smallest=smallest, interval=interval))
+    config = given.config(MeasureConfig)
     if len(labels) > 1 and (image, sd, samples) != (None, None, None):
         raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
     from ..data import stem

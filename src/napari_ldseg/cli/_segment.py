@@ -1,7 +1,5 @@
 """`napari-ldseg segment`: files, folders, cohorts."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,87 +7,40 @@ import typer
 from rich.progress import MofNCompleteColumn
 
 from .._util import follow
-from ..config import BatchConfig, Device, Precision, SamplerName, SegmentConfig, Tiling
-from ._common import border, given, number, progress_bar, say, setting
+from ..config import BatchConfig, SegmentConfig
+from ._common import border, progress_bar, say
+from ._options import Given, options
 
 if TYPE_CHECKING:
     from ..batch import Batch, BatchReport, Update
 
 
 @border("Interrupted; the images that were finished are written. Run the same command again to go on.")
+@options(SegmentConfig, BatchConfig)
 def segment(
     images: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders or patterns.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels.tif and <stem>_sd.tif.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a model (see `models`), or its file.")],
-    samples: Annotated[str | None, setting(SegmentConfig, "samples", "--samples", "-n")] = None,
-    steps: Annotated[int | None, setting(SegmentConfig, "steps", "--steps")] = None,
-    sampler: Annotated[SamplerName | None, setting(SegmentConfig, "sampler", "--sampler")] = None,
-    seed: Annotated[int | None, setting(SegmentConfig, "seed", "--seed")] = None,
-    device: Annotated[Device | None, setting(SegmentConfig, "device", "--device")] = None,
-    precision: Annotated[Precision | None, setting(SegmentConfig, "precision", "--precision")] = None,
-    batch: Annotated[int | None, setting(SegmentConfig, "batch", "--batch")] = None,
-    keep_mb: Annotated[int | None, setting(SegmentConfig, "keep_mb", "--keep-mb")] = None,
-    tiles: Annotated[Tiling | None, setting(SegmentConfig, "tiles", "--tiles")] = None,
-    smoothing: Annotated[float | None, setting(SegmentConfig, "smoothing", "--smoothing")] = None,
-    axes: Annotated[str | None, setting(SegmentConfig, "axes", "--axes")] = None,
-    frames: Annotated[str | None, setting(SegmentConfig, "frames", "--frames")] = None,
-    region: Annotated[str | None, setting(SegmentConfig, "region", "--region")] = None,
-    written: Annotated[str | None, setting(BatchConfig, "written", "--format")] = None,
-    mean: Annotated[bool, typer.Option("--mean", help="Also write <stem>_mean.tif, a channel for each class.")] = False,
-    workers: Annotated[int | None, setting(BatchConfig, "workers", "--workers")] = None,
-    scheduler: Annotated[str | None, setting(BatchConfig, "scheduler", "--scheduler")] = None,
-    overwrite: Annotated[bool, setting(BatchConfig, "overwrite", "--overwrite")] = False,
+    given: Given,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
 
     An OME-Zarr too large for memory is segmented tile by tile into <stem>_ldseg.zarr, and resumed where it stopped.
     Run again, it does only what is not done yet: the same content, model and settings are not segmented twice.
     report.csv and report.json say how each image ended, those that need a look first.
-    With --keep-mb each sample's mask is written, too (<stem>_samples.tif), for error bars with `measure`.
+    With --masks (or --keep-mb) each sample's mask is written, too, <stem>_samples.tif, for error bars with `measure`.
     """
-    config = SegmentConfig.parse(
-        given(
-            samples=number(samples),
-            steps=steps,
-            sampler=sampler,
-            seed=seed,
-            device=device,
-            precision=precision,
-            batch=batch,
-            keep_mb=keep_mb,
-            tiles=tiles,
-            smoothing=smoothing,
-            axes=axes,
-            frames=frames,
-            region=region,
-        )
-    )
-    run = BatchConfig.parse(given(workers=workers, scheduler=scheduler, overwrite=overwrite, written=written))
+    config, run = given.config(SegmentConfig), given.config(BatchConfig)
+    if "keep_mb" in given.values:
+        run = run.replace(masks=config.keep_mb > 0)
     from ..batch import plan_batch
 
-    kinds = ("labels", "sd", *["mean"] * mean, *["samples"] * (config.keep_mb > 0))
-    with _comparing() as report:
-        plan = plan_batch(
-            images, model, out, config, kinds, written=run.written, overwrite=run.overwrite, report=report
-        )
+    comparing = plan_batch(images, model, out, config, run.kinds, written=run.written, overwrite=run.overwrite)
+    with progress_bar(MofNCompleteColumn()) as progress:
+        bar = progress.add_task("Comparing with what is done", visible=False)
+        plan = follow(comparing, lambda now: progress.update(bar, completed=now.done, total=now.total, visible=True))
     plan.refuse_blocked()
     _conclude(_run(plan, run), out)
-
-
-@contextmanager
-def _comparing() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while images are compared with what is done, from the first of them on."""
-    progress = progress_bar(MofNCompleteColumn())
-    bar = progress.add_task("Comparing with what is done")
-
-    with ExitStack() as shown:
-
-        def report(done: int, total: int) -> None:
-            if done == 1:
-                shown.enter_context(progress)
-            progress.update(bar, completed=done, total=total)
-
-        yield report
 
 
 def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":
@@ -98,15 +49,13 @@ def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":
 
     with progress_bar(MofNCompleteColumn()) as progress:
         bar = progress.add_task("", total=len(plan.waiting))
-        shares: dict[int, float] = {}
 
         def report(update: "Update") -> None:
             if update.index >= 0:
-                shares[update.index] = update.share if update.state == "running" else 1.0
                 name = plan.items[update.index].task.image.name
-                progress.update(bar, completed=sum(shares.values()), description=f"{name}: {update.stage}")
-            elif not shares:
-                progress.update(bar, description=update.stage)
+                progress.update(bar, completed=update.done, description=f"{name}: {update.text}")
+            elif not update.done:
+                progress.update(bar, description=update.text)
 
         found = follow(run_batch(plan, workers=config.workers, scheduler=config.scheduler), report)
         progress.update(bar, description="Done, with failures" if found.failed else "Done")

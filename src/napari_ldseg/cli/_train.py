@@ -9,14 +9,18 @@ import typer
 from rich.progress import TextColumn
 
 from .._util import follow
-from ..config import Device, Learn, ModelConfig, TrainConfig
+from ..config import ModelConfig, TrainConfig
 from ..errors import InputError
-from ._common import border, given, progress_bar, read_json, say, setting
+from ._common import border, not_none, progress_bar, read_json, say
+from ._options import Given, options
 
 if TYPE_CHECKING:
     from ..datasets import Pair
     from ..networks import LDSeg
-    from ..training import Epoch
+    from ..training import TrainProgress
+
+# A training from scratch has no model whose parts or whose pixel size could be kept.
+FINE_TUNING = ("learn", "scale")
 
 
 def _settings_file(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -43,12 +47,6 @@ ClassNames = Annotated[
     str | None, typer.Option("--class-names", help="What labels 0, 1, 2, ... mean: background,nucleus,stroma")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of this run; one with a state is resumed.")]
-Minutes = Annotated[float | None, setting(TrainConfig, "minutes", "--minutes")]
-Epochs = Annotated[float | None, setting(TrainConfig, "epochs", "--epochs")]
-Foreground = Annotated[bool | None, setting(TrainConfig, "foreground", "--foreground")]
-Validation = Annotated[float | None, setting(TrainConfig, "validation", "--validation")]
-Seed = Annotated[int | None, setting(TrainConfig, "seed", "--seed")]
-Where = Annotated[Device | None, setting(TrainConfig, "device", "--device")]
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:
@@ -57,7 +55,7 @@ def names_of(text: str | None) -> tuple[str, ...] | None:
 
 
 def _pairs(
-    images: Path | None, labels: Path | None, groups: Path | None, folder: Path | None, foreground: bool | None
+    images: Path | None, labels: Path | None, groups: Path | None, folder: Path | None, foreground: bool
 ) -> "tuple[list[Pair], tuple[str, ...] | None]":
     """Return what is learnt from, and the names of its classes where a training set knows them."""
     from ..datasets import TrainingSet, find_pairs
@@ -76,6 +74,7 @@ def _pairs(
 
 
 @border("Interrupted; run the same command again to go on from the last state.")
+@options(TrainConfig, without=FINE_TUNING)
 def train(
     out: Out,
     images: Images = None,
@@ -90,22 +89,15 @@ def train(
     pretrained: Annotated[
         Path | None, typer.Option("--pretrained", help="Weights (.pth) for the image encoder's backbone to start from.")
     ] = None,
-    minutes: Minutes = None,
-    epochs: Epochs = None,
-    foreground: Foreground = None,
-    validation: Validation = None,
-    seed: Seed = None,
-    device: Where = None,
+    *,
+    given: Given,
 ) -> None:
     """Train a model from scratch on images and label masks."""
     values = _settings_file(settings)
-    flags = given(
-        minutes=minutes, epochs=epochs, foreground=foreground, validation=validation, seed=seed, device=device
-    )
-    config = TrainConfig.parse(values["train"] | flags)
-    pairs, names = _pairs(images, labels, groups, training_set, foreground)
+    config = TrainConfig.parse(values["train"] | given.of(TrainConfig))
+    pairs, names = _pairs(images, labels, groups, training_set, "foreground" in given.values)
     names = names_of(class_names) or names
-    model = values["model"] | given(name=name, class_names=names)
+    model = values["model"] | not_none(name=name, class_names=names)
     if names:
         network = model.get("network", {})
         model["network"] = {**(network if isinstance(network, dict) else {}), "classes": len(names)}
@@ -117,6 +109,7 @@ def train(
 
 
 @border("Interrupted; run the same command again to go on from the last state.")
+@options(TrainConfig.for_fine_tuning())
 def fine_tune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model to start from, or its file.")],
     out: Out,
@@ -132,16 +125,10 @@ def fine_tune(
         Path | None,
         typer.Option("--config", help='JSON file {"model": {"input": ...}, "train": {...}}; flags go first.'),
     ] = None,
-    learn: Annotated[Learn | None, setting(TrainConfig, "learn", "--learn")] = None,
-    minutes: Minutes = None,
-    epochs: Epochs = None,
-    foreground: Foreground = None,
-    validation: Validation = None,
-    seed: Seed = None,
-    device: Where = None,
+    *,
+    given: Given,
 ) -> None:
     """Train a model further on other images, with its own classes or others."""
-    flags = given(learn=learn, minutes=minutes, epochs=epochs, foreground=foreground, validation=validation)
     values = _settings_file(settings)
     if set(values["model"]) - {"input"}:
         raise InputError(
@@ -149,8 +136,8 @@ def fine_tune(
             f"not {', '.join(sorted(set(values['model']) - {'input'}))}."
         )
     scale = {"scale": "model"} if values["model"] else {}
-    config = TrainConfig.for_fine_tuning(**(scale | values["train"] | flags | given(seed=seed, device=device)))
-    pairs, names = _pairs(images, labels, groups, training_set, foreground)
+    config = TrainConfig.for_fine_tuning(**(scale | values["train"] | given.of(TrainConfig)))
+    pairs, names = _pairs(images, labels, groups, training_set, "foreground" in given.values)
 
     from ..checkpoints import load_model
     from ..training import fine_tune as run
@@ -161,7 +148,7 @@ def fine_tune(
     _train(run(parent, pairs, config, out, name=name, class_names=names_of(class_names) or names), out)
 
 
-def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
+def _train(run: "Generator[TrainProgress, None, LDSeg]", out: Path) -> None:
     """Show a training by a bar for each stage; of several processes the first one speaks."""
     if os.environ.get("RANK", "0") != "0":
         follow(run)
@@ -170,17 +157,15 @@ def _train(run: "Generator[Epoch, None, LDSeg]", out: Path) -> None:
         bars: dict[str, Any] = {}
         score = ""
 
-        def report(epoch: "Epoch") -> None:
+        def report(now: "TrainProgress") -> None:
             nonlocal score
-            if epoch.note:
-                progress.console.print(epoch.note, markup=False, highlight=False)
-            if epoch.stage not in bars:
-                bars[epoch.stage] = progress.add_task(epoch.stage, total=epoch.total, numbers="")
-            if epoch.validation is not None:
-                score = f", validation DSC {epoch.validation:.3f}"
-            progress.update(
-                bars[epoch.stage], completed=epoch.step, total=epoch.total, numbers=f"loss {epoch.loss:.4f}{score}"
-            )
+            if now.text:
+                progress.console.print(now.text, markup=False, highlight=False)
+            if now.stage not in bars:
+                bars[now.stage] = progress.add_task(now.stage, total=now.total, numbers="")
+            if now.validation is not None:
+                score = f", validation DSC {now.validation:.3f}"
+            progress.update(bars[now.stage], completed=now.done, total=now.total, numbers=f"loss {now.loss:.4f}{score}")
 
         follow(run, report)
     say(f"The model is {out / 'model.safetensors'}; use it with `napari-ldseg segment IN... --model {out}`.")

@@ -1,7 +1,9 @@
 """All settings, each written once: frozen, validated, JSON both ways.
 
-The forms in the viewer, the flags of the command line and the model card are made from these fields, so a default, a
-limit or a tooltip is never written twice.
+Each field that a person may set is made by :func:`setting`, with its default, limits, title, description and the
+places where it shows. The forms of the viewer and the flags of the command line are made from :func:`settings_of`, so
+nothing of this is written twice. A few fields have a flag and no row: ``_tests/test_settings.py`` lists them, with the
+reasons.
 
 Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
@@ -9,7 +11,6 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 from ._base import (
     FORMAT_VERSION,
     TIMESTEPS,
-    TWO_STEPS,
     Config,
     DemoSample,
     Device,
@@ -20,17 +21,20 @@ from ._base import (
     Schedule,
     Tiling,
     VolumeMethod,
+    WrittenFormat,
 )
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
+from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, SegmentConfig
+from ._setting import Setting, Show, setting, settings_of
 from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
     "FORMAT_VERSION",
+    "SAMPLER_FACTS",
     "TIMESTEPS",
-    "TWO_STEPS",
     "AnyNetworkConfig",
     "AuthorsConfig",
     "BatchConfig",
@@ -48,11 +52,18 @@ __all__ = [
     "Precision",
     "Prediction",
     "Ranking",
+    "SamplerFacts",
     "SamplerName",
     "Schedule",
     "SegmentConfig",
+    "Setting",
+    "Show",
     "Tiling",
     "TrainConfig",
     "TrainJob",
     "VolumeMethod",
+    "WrittenFormat",
+    "setting",
+    "settings_of",
+    "too_few_steps",
 ]

@@ -2,97 +2,175 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from ._base import TIMESTEPS, TWO_STEPS, Config, Device, Precision, SamplerName, Tiling
+from ._base import TIMESTEPS, Config, Device, Precision, SamplerName, Tiling, WrittenFormat
+from ._samplers import too_few_steps
+from ._setting import setting
+
+SAMPLING = "Samples"
+TILES = "Tiles and frames"
+COMPUTING = "Computing"
+WRITE = "Also write"
+PART = "Part of the image"
 
 
 class SegmentConfig(Config):
     """One press of Segment."""
 
-    samples: int | Literal["auto"] = Field(
+    samples: int | Literal["auto"] = setting(
         "auto",
         title="Samples",
+        show="main",
+        flags=("--samples", "-n"),
         description="Independent runs that make the mean and the uncertainty; 'auto' stops when both settle.",
+        offers=(1, 10, 100),
     )
-    steps: int | None = Field(
+    steps: int | None = setting(
         None,
         title="Steps",
+        show="main",
         ge=1,
         le=TIMESTEPS,
-        description="Sampling steps K; empty takes the model's own default.",
+        description="Sampling steps K; by default the model's own.",
+        offers=(10, 50, 250),
     )
-    sampler: SamplerName | None = Field(
-        None, title="Sampler", description="Sampler; empty takes the model's own default."
+    seed: int = setting(
+        0,
+        title="Seed",
+        show="main",
+        ge=0,
+        le=2**31 - 1,
+        description="The same seed gives the same samples again.",
     )
-    views: Literal[1, 2, 4, 8] | None = Field(
+    device: Device = setting("auto", title="Device", show="main", description="Where to compute; 'auto' prefers a GPU.")
+
+    sampler: SamplerName | None = setting(
+        None, title="Sampler", show="more", group=SAMPLING, description="Sampler; by default the model's own."
+    )
+    views: Literal[1, 2, 4, 8] | None = setting(
         None,
         title="Views",
-        description="Mirror images of the input that the samples take turns with: 1 is the image alone, 4 also mirrors "
-        "x, y and both; empty takes the model's own default.",
+        show="more",
+        group=SAMPLING,
+        description="Mirror images of the input that the samples take turns with (test-time augmentation): 1 is the "
+        "image alone, 4 also mirrors x, y and both; by default the model's own.",
     )
-    seed: int = Field(0, title="Seed", ge=0, le=2**31 - 1, description="The same seed gives the same samples again.")
-    device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")
-    precision: Precision = Field(
-        "auto",
-        title="Precision",
-        description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it "
-        "natively, but float32 to embed whole images; 'bfloat16' embeds these in it, too, which is faster and moves "
-        "the SD map by about 2 %.",
+    max_samples: int = setting(
+        100,
+        title="At most",
+        show="more",
+        group=SAMPLING,
+        ge=2,
+        le=10_000,
+        description="The number of samples after which 'auto' stops in any case.",
     )
-    batch: int = Field(50, title="Batch", ge=1, le=256, description="Samples that are computed together.")
-    max_samples: int = Field(100, ge=2, le=10_000, description="Where samples = 'auto' gives up waiting.")
-    tolerance: float = Field(
+    tolerance: float = setting(
         0.05,
+        title="Tolerance",
+        show="more",
+        group=SAMPLING,
         gt=0,
         lt=1,
-        description="samples = 'auto' stops when the standard error of the mean map is below this "
-        "on 99 % of the pixels.",
+        description="With samples 'auto', sampling stops when the standard error of the mean map is below this on 99 % "
+        "of the pixels.",
     )
-
-    keep_mb: int = Field(
-        0,
+    keep_mb: int = setting(
+        256,
         title="Keep MB",
+        show="more",
+        group=SAMPLING,
         ge=0,
         le=1_000_000,
-        description="Megabytes for keeping the mask of each sample (one byte a pixel on the networks' grid), for "
-        "review and error bars; as many samples are kept as fit. 0 keeps none.",
+        description="Megabytes at most for keeping the mask of each sample (one byte a pixel on the networks' grid), "
+        "for review and error bars; as many samples are kept as fit. 0 keeps none.",
     )
-    tiles: Tiling = Field(
+
+    tiles: Tiling = setting(
         "auto",
         title="Tiles",
+        show="more",
+        group=TILES,
         description="Whether to cut the image into overlapping tiles: 'auto' does where it is too large for one pass "
         "(never for a model that sees the whole image at once).",
     )
-    tile: int | None = Field(
+    tile: int | None = setting(
         None,
         title="Tile size",
+        show="more",
+        group=TILES,
+        absent="automatic",
         ge=16,
         le=8192,
-        description="Side of a tile in pixels of the networks' grid; empty takes twice that of the training images.",
+        description="Side of a tile in pixels of the networks' grid; by default twice that of the training images.",
+        offers=(256, 512, 1024),
     )
-    overlap: int | None = Field(
+    overlap: int | None = setting(
         None,
         title="Overlap",
+        show="more",
+        group=TILES,
+        absent="automatic",
         ge=0,
         le=4096,
-        description="Pixels of the networks' grid that two tiles share; empty takes as much as one latent cell "
-        "reaches in the mask decoder.",
+        description="Pixels of the networks' grid that two tiles share; by default as many as one latent cell reaches "
+        "in the mask decoder.",
+        offers=(32, 64, 128),
     )
-    smoothing: float = Field(
+    smoothing: float = setting(
         0.0,
-        title="Smooth in time",
+        title="Smoothing",
+        show="more",
+        group=TILES,
         ge=0,
         le=100,
         description="Standard deviation, in frames, of a Gaussian over the embeddings of a sequence (axis t); "
         "0 segments each frame on its own.",
     )
 
-    axes: str | None = Field(
-        None, title="Axes", description="Letters for the image's axes, for example tyx; empty: as the file says."
+    precision: Precision = setting(
+        "auto",
+        title="Precision",
+        show="more",
+        group=COMPUTING,
+        description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it "
+        "natively, but float32 to embed whole images; 'bfloat16' embeds these in it, too, which is faster and moves "
+        "the SD map by about 2 %.",
     )
-    frames: str | None = Field(None, title="Frames", description="Only these frames; 3:10 is 3 to 9.")
-    region: str | None = Field(None, title="Region", description="Only a part of each frame: Y0:Y1,X0:X1.")
+    batch: int = setting(
+        50,
+        title="Batch",
+        show="more",
+        group=COMPUTING,
+        ge=1,
+        le=256,
+        description="Samples that are computed together; fewer need less memory.",
+    )
+
+    axes: str | None = setting(
+        None,
+        title="Axes",
+        show="more",
+        group=PART,
+        absent="as the file says",
+        description="Letters for the image's axes, for example tyx; by default as the file says.",
+    )
+    frames: str | None = setting(
+        None,
+        title="Frames",
+        show="more",
+        group=PART,
+        absent="all",
+        description="Only these frames; 3:10 is 3 to 9.",
+    )
+    region: str | None = setting(
+        None,
+        title="Region",
+        show="more",
+        group=PART,
+        absent="the whole frame",
+        description="Only a part of each frame: Y0:Y1,X0:X1.",
+    )
 
     @property
     def is_part(self) -> bool:
@@ -106,34 +184,66 @@ class SegmentConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _two_steps(self) -> Self:
-        if self.steps == 1 and self.sampler in TWO_STEPS:
-            raise ValueError(f"the last step of {self.sampler} removes no noise; take 2 steps or more")
+    def _enough_steps(self) -> Self:
+        if self.sampler and self.steps and (reason := too_few_steps(self.sampler, self.steps)):
+            raise ValueError(reason)
         return self
 
 
 class BatchConfig(Config):
-    """How many images are segmented, whatever the model and its settings."""
+    """How many images are segmented, and what is written of each; independent of the model and its settings."""
 
-    workers: int = Field(
+    written: WrittenFormat | None = setting(
+        None,
+        title="Format",
+        show="main",
+        flags=("--format",),
+        absent="as the image",
+        description="Format of the outputs; by default the image's own where we can write it, else tif.",
+    )
+    sd: bool = setting(
+        True, title="SD map", show="main", group=WRITE, description="Write <stem>_sd, the map of uncertainty."
+    )
+    mean: bool = setting(
+        False,
+        title="Mean",
+        show="main",
+        group=WRITE,
+        description="Write <stem>_mean, the mean probability of each class.",
+    )
+    masks: bool = setting(
+        False,
+        title="Samples",
+        show="main",
+        group=WRITE,
+        flags=("--masks",),
+        description="Write <stem>_samples, the mask of each sample, for review and error bars; as many as fit into "
+        "the megabytes to keep.",
+    )
+    overwrite: bool = setting(
+        False,
+        title="Replace outputs that were made otherwise",
+        show="more",
+        description="Replace outputs that exist and were made otherwise; what is done already is skipped in any case.",
+    )
+    workers: int = setting(
         1,
         title="Workers",
+        group="Cluster",
         ge=1,
         le=1024,
         description="Processes that segment images side by side, each with its own copy of the model (Dask).",
     )
-    scheduler: str | None = Field(
+    scheduler: str | None = setting(
         None,
         title="Scheduler",
+        group="Cluster",
+        absent="none",
         description="Address of a running Dask scheduler, for example tcp://node1:8786; its workers do the work.",
     )
-    written: str | None = Field(
-        None,
-        title="Format",
-        description="tif, ome-tif, nifti, mha or ome-zarr; empty: the image's own, else tif.",
-    )
-    overwrite: bool = Field(
-        False,
-        title="Overwrite",
-        description="Replace outputs that exist and were made otherwise; what is done already is skipped in any case.",
-    )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What is written of each image: ``"labels"`` and, where asked for, ``"sd"``, ``"mean"``, ``"samples"``."""
+        wanted = {"sd": self.sd, "mean": self.mean, "samples": self.masks}
+        return ("labels", *(kind for kind, write in wanted.items() if write))

@@ -8,6 +8,11 @@ from pydantic import Field, field_validator
 from ..errors import InputError
 from ._base import Config, Device, Precision
 from ._model import ModelConfig
+from ._setting import setting
+
+IMAGES = "Images"
+TRAINING = "Training"
+EXPERT = "For experts"
 
 Learn = Literal["auto", "denoiser", "decoder", "all", "scratch"]
 
@@ -15,77 +20,190 @@ Learn = Literal["auto", "denoiser", "decoder", "all", "scratch"]
 class TrainConfig(Config):
     """One training, both stages."""
 
-    learn: Learn = Field(
+    learn: Learn = setting(
         "auto",
         title="Learn",
+        show="main",
         description="What fine-tuning changes: 'auto' is image encoder and denoiser, and the mask autoencoder, too, "
         "where the classes are new or it cannot draw their shapes; 'denoiser' never touches the autoencoder, 'all' "
         "always does; 'decoder' is the mask decoder alone, from the masks; 'scratch' forgets all weights.",
     )
-    minutes: float | None = Field(
-        None, title="Minutes", gt=0, description="Time budget for both stages together, in minutes."
+    minutes: float | None = setting(
+        None,
+        title="Minutes",
+        show="main",
+        gt=0,
+        description="Time budget for both stages together, in minutes.",
     )
-    epochs: float | None = Field(
+    epochs: float | None = setting(
         None,
         title="Epochs",
+        show="main",
         gt=0,
         description="How often every training image is seen in the denoiser's stage, instead of denoiser_steps.",
     )
-    scale: Literal["auto", "model"] = Field(
-        "auto",
-        title="Scale",
-        description="Pixel size that the networks see while fine-tuning: 'auto' keeps the model's own where objects "
-        "have a fitting size at it, and otherwise changes it; 'model' keeps it.",
-    )
-    foreground: bool = Field(
+
+    foreground: bool = setting(
         False,
-        title="Merge to foreground",
+        title="Merge all labels to one class",
+        show="more",
+        group=IMAGES,
         description="Take every label above 0, 255 too, as class 1 (ids of objects, black-and-white masks).",
     )
-    autoencoder_steps: int = Field(1500, ge=0, description="Optimiser steps of the mask autoencoder.")
-    denoiser_steps: int = Field(6000, ge=1, description="Optimiser steps of image encoder and denoiser.")
-    batch: Annotated[int, Field(ge=1, le=512)] | Literal["auto"] = Field(
-        "auto", title="Batch", description="Images in a batch (of each process); 'auto' goes by the size of the crops."
+    augment: bool = setting(
+        True,
+        title="Augment images",
+        show="more",
+        group=IMAGES,
+        description="Vary the training images at random: flips, rotation, scale, shear, elastic, colour, blur, noise.",
     )
-    crop: tuple[int, ...] | None = Field(
+    rotate: bool | None = setting(
         None,
-        description="Shape ((Z), Y, X) of training crops on the network's grid; empty: input.shape, and in "
-        "fine-tuning at most 14 latent cells a side.",
-    )
-    timesteps_per_image: int = Field(
-        4, ge=1, le=64, description="Noise levels drawn for each embedded image (the embedding is reused)."
-    )
-    learning_rate: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
-        "auto",
-        title="Learning rate",
-        description="Peak learning rate (AdamW, warm-up, cosine); 'auto' is 0.001 from scratch and half of it on top "
-        "of trained weights.",
-    )
-    backbone_rate: float = Field(
-        0.3, gt=0, le=1, description="Share of the learning rate for an image encoder's pretrained backbone."
-    )
-    autoencoder_learning_rate: float = Field(2e-3, gt=0, le=1, description="The same for the autoencoder.")
-    weight_decay: float = Field(0.01, ge=0, le=1)
-    warmup: int = Field(100, ge=0, description="Steps over which the learning rate rises.")
-    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights that are kept.")
-    latent_noise: float = Field(
-        0.1, ge=0, le=1, description="SD of the noise that the mask decoder learns to live with."
-    )
-    guess_weight: float = Field(1.0, ge=0, description="Weight of the loss on the first-guess mask.")
-    augment: bool = Field(True, description="Flips, rotation, scale, shear, elastic, colour, blur and noise.")
-    rotate: bool | None = Field(
-        None,
+        title="Rotate",
+        show="more",
+        group=IMAGES,
         description="Whether any orientation is as likely as the upright one; by default as the model is used to "
         "(`upright`), which for a new model is any.",
     )
-    validation: float = Field(
-        0.2, title="Validation", ge=0, lt=1, description="Share of the groups held out for validation."
+    scale: Literal["auto", "model"] = setting(
+        "auto",
+        title="Scale",
+        show="more",
+        group=IMAGES,
+        description="Pixel size that the networks see while fine-tuning: 'auto' keeps the model's own where objects "
+        "have a fitting size at it, and otherwise changes it; 'model' keeps it.",
     )
-    validate_every: int = Field(500, ge=1, description="Steps between two validations.")
-    validation_samples: int = Field(4, ge=1, le=100, description="Samples averaged in each validation.")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the split, the first weights and the noise.")
-    device: Device = Field("auto", title="Device", description="Where to compute; 'auto' prefers a GPU.")
-    precision: Precision = Field("auto", description="'auto' takes bfloat16 where the device computes it natively.")
+    validation: float = setting(
+        0.2,
+        title="Validation",
+        show="more",
+        group=IMAGES,
+        ge=0,
+        lt=1,
+        description="Share of the groups held out for validation.",
+    )
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = setting(
+        "auto",
+        title="Learning rate",
+        show="more",
+        group=TRAINING,
+        description="Peak learning rate (AdamW, warm-up, cosine); 'auto' is 0.001 from scratch and half of it on top "
+        "of trained weights.",
+        offers=(0.0001, 0.0005, 0.001),
+    )
+    batch: Annotated[int, Field(ge=1, le=512)] | Literal["auto"] = setting(
+        "auto",
+        title="Batch",
+        show="more",
+        group=TRAINING,
+        description="Images in a batch (of each process); 'auto' goes by the size of the crops.",
+        offers=(2, 8, 32),
+    )
+    seed: int = setting(
+        0,
+        title="Seed",
+        show="more",
+        group=TRAINING,
+        ge=0,
+        le=2**31 - 1,
+        description="Seed of the split, of the first weights and of the noise.",
+    )
+    device: Device = setting(
+        "auto",
+        title="Device",
+        show="more",
+        group=TRAINING,
+        description="Where to compute; 'auto' prefers a GPU.",
+    )
+    precision: Precision = setting(
+        "auto",
+        title="Precision",
+        show="more",
+        group=TRAINING,
+        description="'auto' computes in bfloat16 where the device does so natively, else in float32.",
+    )
+
+    autoencoder_steps: int = setting(
+        1500,
+        title="Autoencoder steps",
+        group=EXPERT,
+        ge=0,
+        description="Optimiser steps of the mask autoencoder.",
+    )
+    denoiser_steps: int = setting(
+        6000,
+        title="Denoiser steps",
+        group=EXPERT,
+        ge=1,
+        description="Optimiser steps of image encoder and denoiser.",
+    )
+    crop: tuple[int, ...] | None = setting(
+        None,
+        title="Crop",
+        group=EXPERT,
+        description="Shape ((Z), Y, X) of training crops on the network's grid; by default input.shape, and in "
+        "fine-tuning at most 14 latent cells a side.",
+    )
+    timesteps_per_image: int = setting(
+        4,
+        title="Noise levels",
+        group=EXPERT,
+        ge=1,
+        le=64,
+        description="Noise levels drawn for each embedded image (the embedding is reused).",
+    )
+    backbone_rate: float = setting(
+        0.3,
+        title="Backbone rate",
+        group=EXPERT,
+        gt=0,
+        le=1,
+        description="Share of the learning rate for an image encoder's pretrained backbone.",
+    )
+    autoencoder_learning_rate: float = setting(
+        2e-3,
+        title="Autoencoder rate",
+        group=EXPERT,
+        gt=0,
+        le=1,
+        description="Peak learning rate of the mask autoencoder.",
+    )
+    weight_decay: float = setting(
+        0.01, title="Weight decay", group=EXPERT, ge=0, le=1, description="Weight decay of AdamW."
+    )
+    warmup: int = setting(
+        100, title="Warm-up", group=EXPERT, ge=0, description="Steps over which the learning rate rises."
+    )
+    ema: float = setting(
+        0.999, title="EMA", group=EXPERT, ge=0, lt=1, description="Decay of the averaged weights that are kept."
+    )
+    latent_noise: float = setting(
+        0.1,
+        title="Latent noise",
+        group=EXPERT,
+        ge=0,
+        le=1,
+        description="SD of the noise that the mask decoder learns to live with.",
+    )
+    guess_weight: float = setting(
+        1.0,
+        title="Guess weight",
+        group=EXPERT,
+        ge=0,
+        description="Weight of the loss on the first-guess mask.",
+    )
+    validate_every: int = setting(
+        500, title="Validate every", group=EXPERT, ge=1, description="Steps between two validations."
+    )
+    validation_samples: int = setting(
+        4,
+        title="Validation samples",
+        group=EXPERT,
+        ge=1,
+        le=100,
+        description="Samples averaged in each validation.",
+    )
 
     @property
     def peak_rate(self) -> float:

@@ -21,7 +21,7 @@ from ._units import convert_spacing, unit_name
 from .formats._axes_note import fold, note_text, parse_notes, unfold
 from .formats._ome_zarr import IDENTITY, LABELS, ORDER, Layout, create_pyramid, name_labels, open_levels, write_block
 from .formats._registry import WRITABLE, output_suffix, read_notes, write_image
-from .formats._tiff import write_ome, write_tiff
+from .formats._tiff import write_ome
 
 __all__ = [
     "IDENTITY",
@@ -62,5 +62,4 @@ __all__ = [
     "write_block",
     "write_image",
     "write_ome",
-    "write_tiff",
 ]

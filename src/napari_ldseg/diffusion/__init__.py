@@ -1,13 +1,24 @@
 """The diffusion process: schedules, parameterisations and samplers over any callable (torch, no networks)."""
 
-from ._posterior import returned_moments
-from ._predictions import Denoise, denoiser_to_clean, to_clean, to_noise, training_target
-from ._samplers import SAMPLERS, Noise, Sampler, ddim, ddpm, dpm_solver_pp, release, release_ddpm
-from ._schedules import alpha_bar, append_dims, log_snr, noisy, time_grid
+from ._predictions import Denoise, ModelCall, denoiser_to_clean, to_clean, to_noise, training_target
+from ._samplers import (
+    SAMPLERS,
+    Noise,
+    Sampler,
+    ddim,
+    ddpm,
+    dpm_solver_pp,
+    release,
+    release_ddpm,
+    run_sampler,
+    time_grid,
+)
+from ._schedules import alpha_bar, append_dims, log_snr, noisy
 
 __all__ = [
     "SAMPLERS",
     "Denoise",
+    "ModelCall",
     "Noise",
     "Sampler",
     "alpha_bar",
@@ -20,7 +31,7 @@ __all__ = [
     "noisy",
     "release",
     "release_ddpm",
-    "returned_moments",
+    "run_sampler",
     "time_grid",
     "to_clean",
     "to_noise",

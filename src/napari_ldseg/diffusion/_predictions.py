@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
-from ..config import Prediction, Schedule
-from ._schedules import alpha_bar, append_dims
+from ..config import Prediction
+from ._schedules import append_dims
 
-Denoise = Callable[[Tensor, float], Tensor]
+ModelCall = Callable[[Tensor, float], Tensor]
+Denoise = Callable[[Tensor, int], Tensor]
 
 
 def training_target(prediction: Prediction, clean: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
@@ -54,21 +54,23 @@ def to_noise(clean: Tensor, noisy: Tensor, abar: Tensor) -> Tensor:
     return (noisy - append_dims(abar.sqrt(), noisy) * clean) / append_dims(spread, noisy)
 
 
-def denoiser_to_clean(model_call: Denoise, prediction: Prediction, schedule: Schedule, timesteps: int) -> Denoise:
+def denoiser_to_clean(model_call: ModelCall, prediction: Prediction, times: Tensor, abars: Tensor) -> Denoise:
     """Wrap a denoiser of any parameterisation as the ``denoise`` of the samplers (Karras et al. 2022 eq. 7).
 
     Parameters
     ----------
     model_call : callable (latent, t) -> output
         ``latent`` has shape (N, C, (Z), Y, X), ``t`` is one real timestep for all of them.
+    prediction : {"epsilon", "sample", "v"}
+    times, abars : float64 tensors, shape (K,)
+        Timestep and alpha-bar of each step.
 
     Returns
     -------
-    callable (latent, t) -> estimate of the clean latent
+    callable (latent, step) -> estimate of the clean latent
     """
 
-    def denoise(latent: Tensor, t: float) -> Tensor:
-        abar = alpha_bar(torch.tensor(t, dtype=torch.float64), schedule, timesteps)
-        return to_clean(prediction, model_call(latent, t), latent, abar)
+    def denoise(latent: Tensor, step: int) -> Tensor:
+        return to_clean(prediction, model_call(latent, float(times[step])), latent, abars[step])
 
     return denoise

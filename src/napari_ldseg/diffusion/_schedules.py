@@ -1,13 +1,11 @@
-"""How much of the clean latent is left at each timestep, and at which timesteps a sampler looks."""
+"""Noise schedules, and the timesteps at which samplers call the denoiser."""
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from ..config import TWO_STEPS, SamplerName, Schedule
-from ..errors import InputError
+from ..config import Schedule
 
 COSINE_OFFSET = 0.008
 BETA_FIRST, BETA_LAST = 1e-4, 0.02
@@ -73,59 +71,37 @@ def noisy(clean: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
     return append_dims(abar.sqrt(), clean) * clean + append_dims((1 - abar).sqrt(), clean) * noise
 
 
-@lru_cache(maxsize=64)
-def time_grid(sampler: SamplerName, steps: int, schedule: Schedule, timesteps: int) -> Tensor:
-    """Timesteps of the K denoiser calls: LDSeg sec. III-C (ddpm, ddim), Lu et al. 2022 sec. 4 (dpm-solver++).
+def even_times(steps: int, schedule: Schedule, timesteps: int) -> Tensor:
+    """K evenly spaced timesteps, rounded, from T - 1 down to one interval above 0: LDSeg sec. III-C.
 
     Every call counts: the step after the last one lands on the clean latent, which is no call of its own.
-
-    Parameters
-    ----------
-    sampler : {"ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-release-ddpm"}
-        DDPM and DDIM take K evenly spaced timesteps, rounded, from T - 1 down to one interval above 0.
-        The LDSeg release takes K from T - 1 down to 0, not rounded. At t = 0 nothing is left to remove, so its K
-        is our K - 1.
-        DPM-Solver++ takes K points evenly spaced in log-SNR, from 0.985 T down to a small, real timestep.
-    steps : int
-        K, between 1 (the release's: 2) and ``timesteps``.
-    schedule : {"cosine", "linear", "quadratic"}
-    timesteps : int
-        T.
-
-    Returns
-    -------
-    float64 tensor, shape (K,), strictly descending
-
-    Raises
-    ------
-    InputError
-        If K is too small, or above T.
     """
-    if not 1 <= steps <= timesteps:
-        raise InputError(
-            f"{steps} sampling steps do not fit a model of {timesteps} timesteps; take between 1 and {timesteps}."
-        )
-    if sampler in TWO_STEPS:
-        if steps == 1:
-            raise InputError(
-                f"The last step of the sampler {sampler!r} removes no noise, so that a single one would leave all of "
-                "it; take 2 steps or more, or another sampler."
-            )
-        return torch.linspace(0, timesteps - 1, steps, dtype=torch.float64).flip(0)
-    if sampler != "dpm-solver++":
-        grid = torch.linspace(timesteps - 1, 0, steps + 1, dtype=torch.float64)[:-1]
-        # With K = T the T integers above 0 would not be distinct.
-        return grid.round() if steps < timesteps else grid
+    del schedule
+    grid = torch.linspace(timesteps - 1, 0, steps + 1, dtype=torch.float64)[:-1]
+    # With K = T the T integers above 0 would not be distinct.
+    return grid.round() if steps < timesteps else grid
+
+
+def even_times_to_zero(steps: int, schedule: Schedule, timesteps: int) -> Tensor:
+    """K evenly spaced timesteps from T - 1 down to 0, not rounded, as in the LDSeg release.
+
+    At t = 0 nothing is left to remove, so its K is the K - 1 of :func:`even_times`.
+    """
+    del schedule
+    return torch.linspace(0, timesteps - 1, steps, dtype=torch.float64).flip(0)
+
+
+def even_log_snr_times(steps: int, schedule: Schedule, timesteps: int) -> Tensor:
+    """K timesteps evenly spaced in log-SNR, from 0.985 T down to a small, real one: Lu et al. 2022 sec. 4."""
     ends = torch.tensor([TIME_MAX * (timesteps - 1), 0.0], dtype=torch.float64)
-    first, last = log_snr(ends, schedule, timesteps).tolist()
+    first, last = log_snr(alpha_bar(ends, schedule, timesteps)).tolist()
     return _time_of_log_snr(
         torch.linspace(first, min(last, LOG_SNR_MAX), steps, dtype=torch.float64), schedule, timesteps
     )
 
 
-def log_snr(t: Tensor, schedule: Schedule, timesteps: int) -> Tensor:
+def log_snr(abar: Tensor) -> Tensor:
     """Kingma et al. 2021 eq. 3: log(alpha_bar / (1 - alpha_bar)), twice the lambda of DPM-Solver."""
-    abar = alpha_bar(t, schedule, timesteps)
     return torch.log(abar) - torch.log1p(-abar)
 
 
@@ -134,10 +110,10 @@ def _cosine(t: Tensor, timesteps: int) -> Tensor:
 
 
 def _time_of_log_snr(target: Tensor, schedule: Schedule, timesteps: int) -> Tensor:
-    """Invert :func:`log_snr`, which falls with t, by bisection (one way for all schedules)."""
+    """Find the timesteps with this log-SNR, which falls with t, by bisection (one way for all schedules)."""
     low, high = torch.zeros_like(target), torch.full_like(target, timesteps - 1)
     for _ in range(60):
         middle = (low + high) / 2
-        later = log_snr(middle, schedule, timesteps) > target
+        later = log_snr(alpha_bar(middle, schedule, timesteps)) > target
         low, high = torch.where(later, middle, low), torch.where(later, high, middle)
     return (low + high) / 2

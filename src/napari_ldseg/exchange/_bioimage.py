@@ -1,14 +1,15 @@
 """The bioimage.io description (``rdf.yaml``, format 0.5) of an exported model."""
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
+from .._util import write_text
 from .._version import __version__
 from ..config import ModelConfig
 from ..networks import LDSeg
@@ -28,7 +29,7 @@ def describe_model(
     """Write ``README.md`` and ``rdf.yaml`` for the files that :func:`export_model` put into a folder."""
     config = model.config
     card = model.card or f"# {config.name}\n\n{config.title or 'A model without a card.'}\n"
-    (folder / "README.md").write_text(f"{card}\n{_notes(config, samples)}", encoding="utf-8")
+    write_text(folder / "README.md", f"{card}\n{_notes(config, samples)}")
     description = {
         "format_version": FORMAT,
         "type": "model",
@@ -58,7 +59,7 @@ def describe_model(
     if license_id is not None:
         description["license"] = license_id
     path = folder / "rdf.yaml"
-    path.write_text("\n".join(_yaml(description)) + "\n", encoding="utf-8")
+    write_text(path, yaml.safe_dump(description, sort_keys=False))
     return path
 
 
@@ -112,17 +113,3 @@ def _sizes(path: Path) -> list[tuple[str, int]]:
 
 def _file(path: Path) -> dict[str, str]:
     return {"source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def _yaml(value: Any, indent: int = 0) -> list[str]:
-    """Return a table or list as YAML lines; scalars are JSON, which YAML contains."""
-    pad = " " * indent
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    lines = []
-    for key, item in items:
-        head = f"{pad}{key}:" if isinstance(value, dict) else f"{pad}-"
-        if isinstance(item, dict | list) and item:
-            lines += [head, *_yaml(item, indent + 2)]
-        else:
-            lines.append(f"{head} {json.dumps(item)}")
-    return lines

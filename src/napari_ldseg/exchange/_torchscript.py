@@ -1,6 +1,6 @@
 """A model as TorchScript, for programs without napari-ldseg, with a check that it computes the same."""
 
-import os
+import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
-from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from .._util import replacing
+from ..diffusion import run_sampler
 from ..errors import EngineError, InputError
 from ..inference import sample_generator
 from ..networks import LDSeg
@@ -69,16 +70,15 @@ class Segmenter(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map one image (1, C, *S), values 0 to 1, to mean probabilities (1, classes, *S) and SD (1, 1, *S)."""
         config = self.model.config
-        diffusion, noise = config.diffusion, self.get_buffer("noise")
+        noise = self.get_buffer("noise")
         condition = self.model.condition(self.model.embed(image)[0])
 
         def call(latent: Tensor, t: float) -> Tensor:
             return self.model.predict(latent, torch.full((1,), t), condition)
 
-        denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
-        times = time_grid(config.sampler, config.steps, diffusion.schedule, diffusion.timesteps)
-        *_, latent = SAMPLERS[config.sampler](
-            denoise, noise[0], times, diffusion.schedule, diffusion.timesteps, noise=lambda step: noise[step + 1]
+        injected = noise[1:]
+        *_, latent = run_sampler(
+            config.sampler, config.steps, call, noise[0], config.diffusion, noise=lambda step: injected[step]
         )
         probabilities = self.model.decode(latent).softmax(dim=1)  # (N, classes, *S)
         variance = probabilities.var(dim=0, correction=1 if len(probabilities) > 1 else 0)
@@ -134,19 +134,16 @@ def export_model(
     if not 1 <= samples <= 256:
         raise InputError(f"{samples} samples cannot be exported; take between 1 and 256.")
     model = model.cpu().eval().requires_grad_(False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = [_export(folder / f"{name}.pt", part, inputs) for name, part, inputs in _parts(model)]
-        image = _test_image(model)
-        segmenter = Segmenter(model, samples, seed).eval()
-        written.append(_export(folder / SEGMENTER, segmenter, (image,)))
-        with torch.no_grad():
-            mean, sd = segmenter(image)
-        for name, tensor in (("test_image", image), ("test_mean", mean), ("test_sd", sd)):
-            np.save(folder / f"{name}.npy", tensor.numpy())
-        describe_model(model, folder, samples=samples, authors=authors, license_id=license_id)
-    except OSError as error:
-        raise InputError(f"The export cannot be written to {str(folder)!r}: {error.strerror or error}.") from error
+    written = [_export(folder / f"{name}.pt", part, inputs) for name, part, inputs in _parts(model)]
+    image = _test_image(model)
+    segmenter = Segmenter(model, samples, seed).eval()
+    written.append(_export(folder / SEGMENTER, segmenter, (image,)))
+    with torch.no_grad():
+        mean, sd = segmenter(image)
+    for name, tensor in (("test_image", image), ("test_mean", mean), ("test_sd", sd)):
+        with replacing(folder / f"{name}.npy") as partial, partial.open("wb") as file:
+            np.save(file, tensor.numpy())
+    describe_model(model, folder, samples=samples, authors=authors, license_id=license_id)
     return written
 
 
@@ -189,11 +186,12 @@ def _as_traced() -> Iterator[None]:
 
 @torch.no_grad()
 def _export(path: Path, module: nn.Module, inputs: tuple[Tensor, ...]) -> Exported:
-    """Trace, write beside the place and rename, read again, run, and compare."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    """Trace, write, read again, run and compare; only then the file takes its place."""
+    with replacing(path) as partial:
         with _as_traced():
-            torch.jit.save(torch.jit.trace(module.eval(), inputs, check_trace=False), str(partial))
+            traced = io.BytesIO()
+            torch.jit.save(torch.jit.trace(module.eval(), inputs, check_trace=False), traced)
+            partial.write_bytes(traced.getvalue())
             again = torch.jit.load(str(partial))
         # Other numbers than those it was traced with, except an image: a result frozen into the trace would show.
         others = tuple(x.roll(1, -1) for x in inputs)
@@ -203,9 +201,6 @@ def _export(path: Path, module: nn.Module, inputs: tuple[Tensor, ...]) -> Export
                 f"{path.name} differs from the model by {difference:.1e} of its output and was not written; please "
                 "report this with the model's settings."
             )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return Exported(path, difference)
 
 

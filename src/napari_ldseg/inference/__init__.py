@@ -5,7 +5,7 @@ from ._memory import Maps
 from ._noise import sample_generator
 from ._preprocess import prepare, resize_frame
 from ._resample import Regions, probe, probe_intensities
-from ._result import Progress, Segmentation
+from ._result import Segmentation, SegmentProgress
 from ._runner import Run
 from ._segment import segment
 from ._smoothing import smooth_conditions
@@ -16,10 +16,10 @@ __all__ = [
     "LargeRun",
     "LargeSegmentation",
     "Maps",
-    "Progress",
     "Regions",
     "Run",
     "RunningStatistics",
+    "SegmentProgress",
     "Segmentation",
     "Window",
     "Windows",

@@ -23,7 +23,7 @@ from ..networks import LDSeg
 from ..plan import Box, Grid, frame_shape, lazy_frames, nearest_level, plan_grid, plan_tiles, tile_sides, tiles_in
 from ._memory import most_likely
 from ._resample import Regions, interpolate, probe, probe_intensities
-from ._result import Progress
+from ._result import SegmentProgress
 from ._runner import Run
 from ._segment import MIN_AUTO, refuse_unfit
 from ._statistics import RunningStatistics
@@ -77,7 +77,7 @@ def segment_large(
     *,
     overwrite: bool = False,
     content: str = "",
-) -> Generator[Progress, None, LargeSegmentation]:
+) -> Generator[SegmentProgress, None, LargeSegmentation]:
     """Segment an image that does not fit into memory, into an OME-Zarr on disk.
 
     Of a multiscale image the level nearest the model's pixel size is read, and the result lies on that level's grid.
@@ -103,7 +103,7 @@ def segment_large(
 
     Yields
     ------
-    Progress
+    SegmentProgress
         After each embedding and sampling step, without previews: what is done lies on disk.
 
     Returns
@@ -179,11 +179,11 @@ class LargeRun:
         done = {file.name for file in (self._folder / DONE).glob("*.json")}
         return [number for number in range(len(self._blocks)) if f"{number}.json" not in done]
 
-    def progress(self, text: str) -> Progress:
+    def progress(self, text: str) -> SegmentProgress:
         """Say how far the run is."""
         return self._run.progress(text)
 
-    def segment_block(self, number: int) -> Generator[Progress, None, None]:
+    def segment_block(self, number: int) -> Generator[SegmentProgress, None, None]:
         """Compute one block and write it; it counts as done when all of it is on disk."""
         (index, frame), start = self._blocks[number]
         self._run.part = f"Block {number + 1} of {len(self._blocks)}"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util import Progress
 from ..data import Geometry
 from ..measure import SampleMasks
 
@@ -58,20 +59,17 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One sign of life: yielded at least once per sampling step.
+class SegmentProgress(Progress):
+    """How far a segmentation is: yielded at least once per sampling step.
 
     Attributes
     ----------
     done, total : int
         Steps done and expected; ``total`` may shrink when ``samples="auto"`` settles early.
-    stage : str
+    text : str
         A few words for the user: "Embedding the image", "Sample 3 of 10", ...
     preview : Segmentation or None
         The result so far; set after every finished batch of samples.
     """
 
-    done: int
-    total: int
-    stage: str
     preview: Segmentation | None = None

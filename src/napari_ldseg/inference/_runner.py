@@ -11,11 +11,11 @@ from torch import Tensor
 
 from .._version import __version__
 from ..checkpoints import autocast, resolve_device
-from ..config import Precision, SamplerName, SegmentConfig
+from ..config import SAMPLER_FACTS, Precision, SamplerName, SegmentConfig
 from ..diffusion import Noise
 from ..errors import EngineError
 from ..networks import LDSeg
-from ._result import Progress, Segmentation
+from ._result import Segmentation, SegmentProgress
 from ._sampling import decode_probabilities, sample_latents
 
 # More pixels than this are not decoded together, more probabilities not held together.
@@ -65,7 +65,7 @@ class Run:
     @property
     def renormalizes(self) -> bool:
         """Whether what is computed together influences each other (the samplers of the LDSeg release)."""
-        return self.sampler.startswith("ldseg-release")
+        return SAMPLER_FACTS[self.sampler].couples_batch
 
     @property
     def views(self) -> int:
@@ -77,10 +77,10 @@ class Run:
         """As set, or the model's own."""
         return self.config.steps or self.model.config.steps
 
-    def progress(self, text: str, preview: Segmentation | None = None) -> Progress:
+    def progress(self, text: str, preview: Segmentation | None = None) -> SegmentProgress:
         """Say how far the run is; ``part`` names the frame or block."""
         text = f"{self.part}: {text}" if self.part else text[0].upper() + text[1:]
-        return Progress(self.done, max(self.total, self.done), text, preview)
+        return SegmentProgress(self.done, max(self.total, self.done), text, preview)
 
     def embed(self, tensor: Tensor) -> Tensor:
         """Return the condition of one image or tile (1, C, *S)."""
@@ -99,7 +99,9 @@ class Run:
             reason = full if _out_of_memory(error) else str(error)
             raise EngineError(f"The image could not be embedded on {self.device}: {reason}.") from error
 
-    def draw(self, condition: Tensor, noise: Noise, samples: range, images: int) -> Generator[Progress, None, Tensor]:
+    def draw(
+        self, condition: Tensor, noise: Noise, samples: range, images: int
+    ) -> Generator[SegmentProgress, None, Tensor]:
         """Draw and decode one sample for each condition: these samples of ``images`` images, (N, C, *S).
 
         What is returned is overwritten by the next call.

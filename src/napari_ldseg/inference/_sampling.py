@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..checkpoints import autocast
 from ..config import Precision, SamplerName
-from ..diffusion import SAMPLERS, Noise, denoiser_to_clean, time_grid
+from ..diffusion import Noise, run_sampler
 from ..networks import LDSeg
 
 
@@ -39,7 +39,6 @@ def sample_latents(
     tensor, shape (N, latent_channels, *cells)
         The last one is the clean latent m0.
     """
-    diffusion = model.config.diffusion
 
     def draw(step: int) -> Tensor:
         return noise(step).to(condition)
@@ -53,9 +52,7 @@ def sample_latents(
                 return model.predict(latent, time, condition)
             return model.predict(_even(latent), time, _even(condition))[: len(latent)].float()
 
-    denoise = denoiser_to_clean(call, diffusion.prediction, diffusion.schedule, diffusion.timesteps)
-    times = time_grid(sampler, steps, diffusion.schedule, diffusion.timesteps)
-    yield from SAMPLERS[sampler](denoise, draw(-1), times, diffusion.schedule, diffusion.timesteps, noise=draw)
+    yield from run_sampler(sampler, steps, call, draw(-1), model.config.diffusion, noise=draw)
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from ..plan import MAX_PLANE, Box, Grid, Intensities, Tile, common_range, lazy_f
 from ._memory import Maps
 from ._preprocess import prepare
 from ._resample import Regions, probe, probe_intensities
-from ._result import Progress, Segmentation
+from ._result import Segmentation, SegmentProgress
 from ._runner import Run
 from ._smoothing import smooth_conditions
 from ._statistics import RunningStatistics
@@ -31,7 +31,7 @@ BLENDED_AT_ONCE = 2**26
 
 def segment(
     model: LDSeg, image: Image, config: SegmentConfig | None = None, *, seen: tuple[float, ...] | None = None
-) -> Generator[Progress, None, Segmentation]:
+) -> Generator[SegmentProgress, None, Segmentation]:
     """Segment an image, with uncertainty (LDSeg, algorithm 2, repeated N times).
 
     Parameters
@@ -48,7 +48,7 @@ def segment(
 
     Yields
     ------
-    Progress
+    SegmentProgress
         After each embedding and after every sampling step; with a preview after every batch of samples.
         A preview shares its arrays with the run: copy what you keep. Closing the generator cancels.
 
@@ -183,7 +183,7 @@ def _samples_at_once(run: Run, grid: Grid) -> int:
 
 def _segment_frames(
     run: Run, maps: Maps, indices: list[tuple[int, ...]], windows: Windows, name: str
-) -> Generator[Progress, None, None]:
+) -> Generator[SegmentProgress, None, None]:
     """Draw the samples of some frames batch by batch, and bring their maps up to date after each."""
     statistics = [RunningStatistics() for _ in indices]
     while (start := statistics[0].count) < run.wanted and not all(_settled(run, each) for each in statistics):

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ._noise import mirror
-from ._result import Progress
+from ._result import SegmentProgress
 from ._runner import Run
 
 
 def smooth_conditions(
     run: Run, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
-) -> Generator[Progress, None, dict[tuple[int, int], Tensor]]:
+) -> Generator[SegmentProgress, None, dict[tuple[int, int], Tensor]]:
     """Embed all frames and average their conditions along time.
 
     The noise of a sample is the same for all frames, so that its latents move as slowly as the conditions. A condition

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..diffusion import Noise
 from ..plan import Box, Tile
 from ._noise import field_noise, mirror, stream_noise
-from ._result import Progress
+from ._result import SegmentProgress
 from ._runner import Run
 
 
@@ -62,7 +62,7 @@ class Windows:
         """How many windows are computed together with so many samples of each."""
         return 1 if self._run.renormalizes else min(len(self._windows), max(1, self._run.batch // samples))
 
-    def draw(self, samples: range) -> Generator[Progress, None, Tensor]:
+    def draw(self, samples: range) -> Generator[SegmentProgress, None, Tensor]:
         """Draw samples of each frame; return probabilities (frames, len(samples), C, *box)."""
         run, out = self._run, torch.empty(0)
         views = [sample % run.views for sample in samples]
@@ -78,7 +78,7 @@ class Windows:
                 out = self._place(out, self._windows[number], self._unturned(picture, views))
         return out
 
-    def _embed(self, number: int, views: Iterable[int]) -> Generator[Progress, None, None]:
+    def _embed(self, number: int, views: Iterable[int]) -> Generator[SegmentProgress, None, None]:
         """Embed the mirror images of one window that are not embedded yet; its pixels are read once for all."""
         missing = [view for view in views if (number, view) not in self._conditions]
         pixels = self._windows[number].read() if missing else None

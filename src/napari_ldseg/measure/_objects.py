@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util import Progress
 from ..config import MeasureConfig, Ranking
 from ..errors import InputError
 from ..metrics import sample_dice
@@ -123,7 +124,7 @@ def size_name(ndim: int) -> str:
 
 def measure_objects(
     source: Measured, config: MeasureConfig | None = None
-) -> Generator[tuple[int, int], None, list[Measurement]]:
+) -> Generator[Progress, None, list[Measurement]]:
     """Measure all objects, with their spread over the samples where there are samples.
 
     Every number of a sample is measured on the sample's own version of the object (see :func:`match`), brought to
@@ -131,7 +132,8 @@ def measure_objects(
 
     Yields
     ------
-    (done, total) : objects
+    Progress
+        In objects.
 
     Returns
     -------
@@ -140,35 +142,39 @@ def measure_objects(
     """
     config = config or MeasureConfig()
     regions = find_regions(source.labels, source.ndim, config.smallest)
-    yield 0, len(regions)
+    yield _progress([], regions)
     done: list[Measurement] = []
     if source.masks is None:
         for region in regions:
             done.append(_measure(source, region, None, config))
-            yield len(done), len(regions)
+            yield _progress(done, regions)
         return done
     for versions in match(regions, source.masks, config.cover):
         done.append(_measure(source, versions.region, versions, config))
-        yield len(done), len(regions)
+        yield _progress(done, regions)
     return sorted(done, key=lambda one: one.region.number)
 
 
 def measure_frames(
     source: Measured, config: MeasureConfig | None = None
-) -> Generator[tuple[int, int], None, list[Measurement]]:
+) -> Generator[Progress, None, list[Measurement]]:
     """Measure each frame, and of volumes each slice, as a whole: all that is not background.
 
     Yields and returns as :func:`measure_objects`: size and scores, without those that ask for separate objects.
     """
     config = (config or MeasureConfig()).replace(shapes=False)
     regions = whole_frames(source.labels)
-    yield 0, len(regions)
+    yield _progress([], regions)
     done: list[Measurement] = []
     for region in regions:
         versions = None if source.masks is None else _slice_versions(region, source.masks)
         done.append(_measure(_slice_of(source, region), region, versions, config))
-        yield len(done), len(regions)
+        yield _progress(done, regions)
     return done
+
+
+def _progress(done: list[Measurement], regions: list[Region]) -> Progress:
+    return Progress(len(done), len(regions), f"Object {len(done)} of {len(regions)}")
 
 
 def _slice_of(source: Measured, region: Region) -> Measured:

@@ -8,6 +8,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..metrics import soft_dice_confidence
+
 MARGIN = 3
 
 
@@ -47,7 +49,7 @@ def sd_per_boundary(sd: NDArray[np.floating], near: NDArray[np.bool_], boundary:
 
 
 def soft_dice(mean: NDArray[np.floating], mask: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
-    """1 - soft Dice confidence, ``2 sum(p m) / (sum p + sum m)`` (arXiv 2402.10665).
+    """1 - soft Dice confidence (:func:`napari_ldseg.metrics.soft_dice_confidence`); nan where there is no object.
 
     Parameters
     ----------
@@ -56,8 +58,7 @@ def soft_dice(mean: NDArray[np.floating], mask: NDArray[np.bool_], near: NDArray
     mask, near : bool arrays
         The object; the object with its rim, over which the sums run.
     """
-    total = float(mean[near].sum(dtype=float)) + np.count_nonzero(mask)
-    return 1 - 2 * float(mean[mask].sum(dtype=float)) / total if total > 0 else math.nan
+    return 1 - soft_dice_confidence(mean[near], mask[near]) if mask.any() else math.nan
 
 
 def max_softmax(mean: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:

@@ -161,13 +161,11 @@ def sparsification_error(score: ArrayLike, risk: ArrayLike) -> float:
 def soft_dice_confidence(probability: ArrayLike, labels: ArrayLike) -> float:
     """Expected Dice of a mask under its own probabilities, 2 sum(p m) / (sum p + sum m) (Borges et al. 2024).
 
-    nan, with a ``UserWarning``, where both are empty.
+    An empty mask has the confidence 0, however small the probabilities are: there is nothing that it could be sure of.
     """
-    p, mask = np.asarray(probability, np.float64), np.asarray(labels) > 0
-    total = float(p.sum()) + int(mask.sum())
-    if total == 0:
-        return _undefined("soft Dice confidence")
-    return 2 * float(p[mask].sum()) / total
+    p, mask = np.asarray(probability), np.asarray(labels) > 0
+    found = int(np.count_nonzero(mask))
+    return 2 * float(p[mask].sum(dtype=float)) / (float(p.sum(dtype=float)) + found) if found else 0.0
 
 
 def pairwise_dice(samples: ArrayLike) -> float:

@@ -1,5 +1,6 @@
 """Measurements and scores into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
 
+from ._display import to_display
 from ._evaluation import evaluate, evaluation_files, write_evaluation
 from ._geojson import geojson
 from ._page import page
@@ -43,6 +44,7 @@ __all__ = [
     "samples_beside",
     "save_review",
     "table",
+    "to_display",
     "unit_symbol",
     "write_evaluation",
     "write_report",

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._util import write_text
+from .._util import Progress, write_text
 from ..data import Image, beside, read_image, read_labels, stem
 from ..datasets import UNLABELLED, judged_classes
 from ..errors import InputError
@@ -33,8 +33,7 @@ def evaluate(
     *,
     foreground: bool = False,
     objects: bool = False,
-    report: Callable[[int, Path], None] = lambda _index, _path: None,
-) -> Evaluation:
+) -> Generator[Progress, None, Evaluation]:
     """Compare predicted masks with references.
 
     Parameters
@@ -46,8 +45,11 @@ def evaluate(
         Take every value above 0 as class 1, in both masks.
     objects : bool
         Also the object scores of the GlaS challenge.
-    report : callable (index, path), optional
-        Called before each case.
+
+    Yields
+    ------
+    Progress
+        Before each case, with the name of the prediction.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def evaluate(
     """
     rows = {}
     for index, (prediction, reference) in enumerate(pairs):
-        report(index, prediction)
+        yield Progress(index, len(pairs), prediction.name)
         found, true = read_labels(prediction), read_labels(reference)
         if found.array.shape != true.array.shape:
             raise InputError(

@@ -13,6 +13,7 @@ import skimage.segmentation
 from numpy.typing import NDArray
 
 from ..measure import Spread, class_sizes, ranked, size_name, usable_ranking
+from ._display import to_display
 from ._report import Report
 from ._table import POWERS, unit_symbol
 
@@ -134,7 +135,7 @@ def _pictures(report: Report) -> list[str]:
     labels = np.asarray(source.labels[plane])
     shown = np.full((*labels.shape, 3), 235, np.uint8)
     if source.image is not None:
-        shown = _rgb(np.asarray(source.image[plane]))
+        shown = to_display(np.asarray(source.image[plane]))
     edges = skimage.segmentation.find_boundaries(labels, mode="inner")
     thick = max(1, round(max(labels.shape) / WIDTH / 1.5))
     for _ in range(thick - 1):
@@ -153,16 +154,6 @@ def _plane(report: Report) -> tuple[int, ...]:
     leading = report.source.labels.ndim - 2
     places = [(*one.region.frame, *one.region.anchor)[:leading] for one in report.measurements]
     return max(places, key=places.count) if places else tuple(n // 2 for n in report.source.labels.shape[:leading])
-
-
-def _rgb(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return colours of 0 to 255: RGB as it is, otherwise the first channel, stretched."""
-    if pixels.dtype == np.uint8 and pixels.shape[-1] in (3, 4):
-        return np.array(pixels[..., :3], np.uint8)
-    gray = np.nan_to_num(np.asarray(pixels[..., 0], np.float32))
-    low, high = np.percentile(gray, (0.5, 99.5))
-    stretched = np.clip((gray - low) / max(high - low, 1e-6), 0, 1)
-    return np.repeat(np.round(255 * stretched).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
 
 
 def _heat(values: NDArray[np.floating]) -> NDArray[np.uint8]:

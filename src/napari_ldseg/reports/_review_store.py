@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
-from .._util import write_text
-from ..data import read_labels, write_tiff
+from .._util import user_folder, write_text
+from ..data import read_labels, write_image
 from ..errors import InputError
 from ..measure import Region
 
@@ -66,12 +64,6 @@ class Review:
         return True
 
 
-def reviews_folder() -> Path:
-    """Return where reviews are kept; the environment variable ``NAPARI_LDSEG_REVIEWS`` overrides it."""
-    override = os.environ.get("NAPARI_LDSEG_REVIEWS")
-    return Path(override) if override else Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "reviews"
-
-
 def fingerprint(labels: NDArray[Any], salt: str = "") -> str:
     """Return a name for these pixels: the first 20 digits of the SHA-256 of shape and values.
 
@@ -109,13 +101,13 @@ def save_review(
     UnkeptError
         The labels hold numbers above 65535 and were edited.
     """
-    folder = folder or reviews_folder()
+    folder = folder or user_folder("reviews")
     current = fingerprint(labels, salt)
     pixels = folder / f"{original}.tif"
     small = labels.max(initial=0) <= 65_535 and labels.min(initial=0) >= 0
     if current != original and small:
         kind = np.uint8 if labels.max(initial=0) <= 255 else np.uint16
-        write_tiff(pixels, labels.astype(kind), axes, spacing=None, unit="pixel", metadata={})
+        write_image(pixels, labels.astype(kind), axes, spacing=None, unit="pixel", metadata={})
     entries = [
         {"state": review.state(region.number), "label": region.label, "at": [*region.frame, *region.anchor]}
         for region in regions
@@ -172,7 +164,7 @@ def find_review(labels: NDArray[Any], folder: Path | None = None, *, salt: str =
 
     ``salt`` is that with which it was saved; only labels that are all alike are not found without it.
     """
-    folder = folder or reviews_folder()
+    folder = folder or user_folder("reviews")
     name = fingerprint(labels, salt)
     kept = (*folder.glob(f"{name}.*.json"), *folder.glob(f"*.{name}.json"))
     path = kept[0] if kept else None

@@ -10,7 +10,8 @@ from ..checkpoints import load_model, save_model
 from ..networks import LDSeg
 from ._dataset import Case
 from ._distributed import rank
-from ._trainer import LOG, MODEL, Trainer
+from ._run_folder import LOG, MODEL
+from ._trainer import Trainer
 
 MOST_NAMES = 60
 

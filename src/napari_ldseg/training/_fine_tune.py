@@ -15,7 +15,7 @@ from ._adapt import with_classes
 from ._card import finished
 from ._dataset import Case, read_frames, to_cases
 from ._distributed import joined
-from ._progress import Epoch
+from ._progress import TrainProgress
 from ._scale import fit_scale
 from ._stage import tuning_crop
 from ._trainer import Trainer, run_trainer
@@ -33,7 +33,7 @@ def fine_tune(
     *,
     name: str | None = None,
     class_names: Sequence[str] | None = None,
-) -> Generator[Epoch, None, LDSeg]:
+) -> Generator[TrainProgress, None, LDSeg]:
     """Train a model further, from its weights, with other images and, if need be, other classes.
 
     Image encoder and denoiser learn. The mask autoencoder stays as it is, unless ``config.learn`` says so, or it is
@@ -61,7 +61,7 @@ def fine_tune(
 
     Yields
     ------
-    Epoch
+    TrainProgress
         The first ones say in words what was chosen; then comes the parent's validation score, at step 0. As for
         :func:`train`, closing the generator cancels and :func:`stop_training` stops with the best so far.
 

@@ -1,11 +1,6 @@
 """Training in a process of its own, seen from outside: start it, tell it what to do, follow it, find what it left.
 
-All of a run lies in one folder, and the process writes nowhere else:
-
-* ``job.json``: what it is told (:class:`TrainJob`),
-* ``log.jsonl``, ``preview.npz``, ``model.safetensors``, ``state.safetensors``: what :func:`fine_tune` writes,
-* ``outcome.json``: how it ended, if it could say so, and ``stderr.txt``: its last words,
-* ``.lock``: held while it runs.
+All of a run lies in one folder, and the process writes nowhere else; its files are named in :mod:`._run_folder`.
 
 It is told to pause, resume or stop through its standard input. When that closes, the program that started it has
 ended, and it saves its state and ends, too. This module needs no torch.
@@ -26,14 +21,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import filelock
-import platformdirs
 
-from .._util import write_text
+from .._util import user_folder, write_text
 from ..config import TrainJob
 from ..errors import InputError
+from ._run_folder import ERRORS, JOB, LOCK, LOG, OUTCOME, STATE, STOP
 
-JOB, OUTCOME, ERRORS, LOCK = "job.json", "outcome.json", "stderr.txt", ".lock"
-LOG, MODEL, STATE, STOP = "log.jsonl", "model.safetensors", "state.safetensors", "stop"
 Order = Literal["pause", "resume", "stop"]
 
 
@@ -55,12 +48,6 @@ class Outcome:
     state: Literal["done", "saved", "failed", "killed"]
     text: str = ""
     details: str = ""
-
-
-def runs_folder() -> Path:
-    """Return where runs are kept; the environment variable ``NAPARI_LDSEG_RUNS`` overrides it."""
-    override = os.environ.get("NAPARI_LDSEG_RUNS")
-    return Path(override) if override else Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "runs"
 
 
 class TrainProcess:
@@ -89,7 +76,7 @@ class TrainProcess:
             Where the disk refuses.
         """
         stem = re.sub(r"[^\w-]+", "_", job.name)
-        folder = runs_folder() / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{stem}"
+        folder = user_folder("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{stem}"
         write_text(folder / JOB, job.model_dump_json(indent=1))
         return cls(folder)
 
@@ -169,7 +156,7 @@ class TrainProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def news(self) -> list[dict[str, Any]]:
-        """Return the lines of the log (see :class:`Epoch`) that are new since the last call; at first, all."""
+        """Return the lines of the log (see :class:`TrainProgress`) that are new since the last call; at first, all."""
         try:
             with (self.folder / LOG).open("rb") as log:
                 log.seek(self._read)
@@ -238,7 +225,7 @@ def _environment() -> dict[str, str]:
 
 def unfinished_runs() -> list[TrainProcess]:
     """Return the runs that ended before they were done, and that nobody works on, the newest first."""
-    folder = runs_folder()
+    folder = user_folder("runs")
     found = []
     for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
         if (path / JOB).is_file() and not _held(path):

@@ -11,12 +11,12 @@ from pathlib import Path
 import filelock
 import psutil
 
-from .._util import write_text
+from .._util import follow, write_text
 from ..config import TrainJob
 from ..datasets import TrainingSet
 from ..errors import InputError, LDSegError
-from ._process import JOB, LOCK, OUTCOME
-from ._progress import Epoch
+from ._progress import TrainProgress
+from ._run_folder import JOB, LOCK, OUTCOME
 
 NICE = 10
 
@@ -50,6 +50,10 @@ class Line:
             self._changed.notify_all()
 
 
+class _ClosedError(Exception):
+    """The program that started this one is gone."""
+
+
 def main(folder: Path) -> int:
     """Work on a run until it is done, fails, or the program that started it is gone; note how it ended."""
     psutil.Process().nice(NICE if os.name != "nt" else psutil.BELOW_NORMAL_PRIORITY_CLASS)  # the viewer goes first
@@ -65,27 +69,27 @@ def main(folder: Path) -> int:
 
 
 def _work(folder: Path, line: Line) -> tuple[str, str, str]:
+    def go_on(_: object = None) -> None:
+        line.wait_while_paused()
+        if not line.is_open:
+            raise _ClosedError
+
     try:
         run = _run(folder)
-        try:
-            while True:
-                line.wait_while_paused()
-                if not line.is_open:
-                    return "saved", "The viewer was closed while the training went on; its state is kept.", ""
-                next(run)
-        except StopIteration:
-            return "done", "", ""
-        finally:
-            run.close()
+        go_on()
+        follow(run, go_on)
+    except _ClosedError:
+        return "saved", "The viewer was closed while the training went on; its state is kept.", ""
     except LDSegError as error:
         return "failed", str(error), ""
     except MemoryError:
         return "failed", "There is not enough memory for this training; choose a smaller batch.", ""
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
         return "failed", f"{type(error).__name__}: {error}", traceback.format_exc()
+    return "done", "", ""
 
 
-def _run(folder: Path) -> Generator[Epoch, None, object]:
+def _run(folder: Path) -> Generator[TrainProgress, None, object]:
     from ..checkpoints import load_model
     from ._fine_tune import fine_tune
 

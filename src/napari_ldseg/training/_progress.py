@@ -1,6 +1,7 @@
 """What a training reports while it runs: numbers, and the preview of one validation image."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,26 @@ import numpy as np
 import psutil
 import torch
 
-from .._util import replacing
+from .._util import Progress, replacing
 from ..inference import Segmentation
 from ._dataset import Case
+from ._run_folder import PREVIEW
 
-PREVIEW = "preview.npz"
 PREVIEW_SIDE = 512
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """One report of a training, yielded about twice a second and at every validation.
+class TrainProgress(Progress):
+    """How far a training is, yielded about twice a second and at every validation.
 
     Attributes
     ----------
+    done, total : int
+        Optimiser steps done in this stage, and planned (estimated under a time budget).
+    text : str
+        What was chosen or done; mostly empty.
     stage : str
         ``"autoencoder"``, ``"denoiser"`` or ``"decoder"`` (of masks, alone).
-    step, total : int
-        Optimiser steps done in this stage, and planned (estimated under a time budget).
     loss : float
         Mean training loss since the last report; nan where no step was done.
     validation : float or None
@@ -36,19 +39,25 @@ class Epoch:
         Memory of this process, and of the GPU where there is one, in MB.
     preview : Path or None
         File with the preview of one validation image, where it was just written (:func:`write_preview`).
-    note : str
-        What was chosen or done, in words.
     """
 
-    stage: str
-    step: int
-    total: int
-    loss: float
-    validation: float | None
-    seconds_left: float
+    stage: str = ""
+    loss: float = math.nan
+    validation: float | None = None
+    seconds_left: float = 0.0
     memory_mb: float = 0.0
     preview: Path | None = None
-    note: str = ""
+
+    @property
+    def is_milestone(self) -> bool:
+        """Whether it carries words or a validation score."""
+        return bool(self.text) or self.validation is not None
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of ``log.jsonl``, in which ``done`` is ``step``, ``text`` is ``note``, and nan is null."""
+        values = asdict(self)
+        row = {"stage": values.pop("stage"), "step": values.pop("done"), "note": values.pop("text"), **values}
+        return {key: None if value != value else value for key, value in row.items()}
 
 
 def memory_mb() -> float:

@@ -2,23 +2,37 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .._util import replacing
+from ..config import TrainConfig
 from ..errors import CheckpointError, InputError
+from ..networks import LDSeg
+from ._dataset import Case
 from ._distributed import rank
-
-if TYPE_CHECKING:
-    from ._trainer import Trainer
-
-STATE = "state.safetensors"
+from ._run_folder import STATE
+from ._stage import Stage
 
 
-def save_state(folder: Path, trainer: "Trainer") -> None:
+class Training(Protocol):
+    """What is kept of a training, or compared when it goes on."""
+
+    config: TrainConfig
+    model: LDSeg
+    average: LDSeg
+    generator: torch.Generator
+    optimizers: dict[str, torch.optim.AdamW]
+    stages: list[Stage]
+    before: float | None
+    training: list[Case]
+    validation: list[Case]
+
+
+def save_state(folder: Path, trainer: Training) -> None:
     """Write weights, averages, optimisers and random state beside, then rename; the first of several processes does.
 
     Raises
@@ -51,7 +65,7 @@ def save_state(folder: Path, trainer: "Trainer") -> None:
         ) from error
 
 
-def load_state(folder: Path, trainer: "Trainer") -> bool:
+def load_state(folder: Path, trainer: Training) -> bool:
     """Resume from the folder's state if there is one; return whether there was."""
     path = folder / STATE
     if not path.exists():
@@ -82,7 +96,7 @@ def load_state(folder: Path, trainer: "Trainer") -> bool:
     return True
 
 
-def _check_same(folder: Path, meta: dict[str, str], trainer: "Trainer") -> None:
+def _check_same(folder: Path, meta: dict[str, str], trainer: Training) -> None:
     """Refuse to go on with another model or other settings (a longer budget is welcome)."""
     budget = {"minutes", "epochs", "autoencoder_steps", "denoiser_steps", "device", "validate_every", "precision"}
     before, now = json.loads(meta["config"]), trainer.config.model_dump(mode="json")
@@ -94,11 +108,11 @@ def _check_same(folder: Path, meta: dict[str, str], trainer: "Trainer") -> None:
     if changed:
         raise InputError(
             f"{folder} holds an unfinished training with other settings ({', '.join(changed)}); "
-            "choose another folder, or delete its state.safetensors to start again."
+            f"choose another folder, or delete its {STATE} to start again."
         )
 
 
-def _split_of(trainer: "Trainer") -> list[list[str]]:
+def _split_of(trainer: Training) -> list[list[str]]:
     """Return the names of the images that are trained on, and of those that are held out."""
     return [sorted(case.name for case in part) for part in (trainer.training, trainer.validation)]
 

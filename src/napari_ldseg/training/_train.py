@@ -13,7 +13,7 @@ from ..networks import LDSeg
 from ._card import finished
 from ._dataset import load_cases
 from ._distributed import joined
-from ._progress import Epoch
+from ._progress import TrainProgress
 from ._trainer import Trainer, run_trainer
 
 
@@ -24,7 +24,7 @@ def train(
     folder: Path,
     *,
     pretrained: str | Path | None = None,
-) -> Generator[Epoch, None, LDSeg]:
+) -> Generator[TrainProgress, None, LDSeg]:
     """Train a model from scratch, in the paper's two stages.
 
     Parameters
@@ -42,7 +42,7 @@ def train(
 
     Yields
     ------
-    Epoch
+    TrainProgress
         Whoever does not ask for the next one pauses the training; closing the generator ends it at once, and
         :func:`stop_training` at the next step, with the best so far kept.
 

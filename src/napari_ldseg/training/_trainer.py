@@ -6,7 +6,6 @@ import math
 import shutil
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -24,16 +23,14 @@ from ._distributed import agreed, rank, sum_gradients, world
 from ._losses import Batch
 from ._partial import fill_nearest, fill_predicted, is_partial
 from ._precision import safe_precision
-from ._progress import PREVIEW, Epoch, memory_mb, write_preview
+from ._progress import TrainProgress, memory_mb, write_preview
+from ._run_folder import LOG, MODEL, PREVIEW, SPLIT, STATE, STOP
 from ._stage import Stage, choose_batch, learning_rate_factor, plan_stages
-from ._state import STATE, load_state, save_state
+from ._state import load_state, save_state
 from ._validate import mean_score, reconstruction_dice, segmentation_dice
 
 SAVE_SECONDS = 60.0
 REPORT_SECONDS = 0.5
-STOP = "stop"
-LOG = "log.jsonl"
-MODEL = "model.safetensors"
 
 
 class Trainer:
@@ -120,7 +117,7 @@ class Trainer:
         groups = [{"params": params, "weight_decay": decay, "share": share} for (decay, share), params in found.items()]
         return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.99))
 
-    def run(self, stage: Stage) -> Generator[Epoch, None, None]:
+    def run(self, stage: Stage) -> Generator[TrainProgress, None, None]:
         """Train one stage to the end of its budget, or until it is told to stop, from wherever it stands."""
         for name, module in self.model.named_children():
             module.requires_grad_(name in stage.modules).train(name in stage.modules)
@@ -216,20 +213,19 @@ class Trainer:
         self.average.config = self.average.config.replace(score=score)
         save_model(self.average, self.folder / MODEL)
 
-    def report(self, stage: Stage, score: float | None, note: str = "") -> Epoch:
+    def report(self, stage: Stage, score: float | None, note: str = "") -> TrainProgress:
         """Sum up since the last report, and write a line of the log."""
         loss = math.fsum(stage.losses) / len(stage.losses) if stage.losses else math.nan
         stage.losses.clear()
         preview = self.folder / PREVIEW
         fresh = score is not None and stage is self.stages[-1] and preview.is_file()
         left = sum(each.seconds_left for each in self.stages[self.stages.index(stage) :])
-        epoch = Epoch(
-            stage.name, stage.step, stage.total, loss, score, left, memory_mb(), preview if fresh else None, note
+        progress = TrainProgress(
+            stage.step, stage.total, note, stage.name, loss, score, left, memory_mb(), preview if fresh else None
         )
         if rank() == 0:
-            row = {**asdict(epoch), "elapsed": round(stage.elapsed, 1)}
-            self._log(json.dumps({key: None if value != value else value for key, value in row.items()}, default=str))
-        return epoch
+            self._log(json.dumps(progress.row() | {"elapsed": round(stage.elapsed, 1)}, default=str))
+        return progress
 
     def _log(self, line: str) -> None:
         try:
@@ -250,7 +246,7 @@ def blend(average: nn.Module, model: nn.Module, decay: float) -> None:
         kept.copy_(now)
 
 
-def run_trainer(trainer: Trainer, notes: Sequence[str] = ()) -> Generator[Epoch, None, LDSeg]:
+def run_trainer(trainer: Trainer, notes: Sequence[str] = ()) -> Generator[TrainProgress, None, LDSeg]:
     """Train from these weights, or go on with the run in the folder; unless fresh, they are the best so far."""
     resumed = load_state(trainer.folder, trainer)
     last = trainer.stages[-1]
@@ -284,7 +280,7 @@ def write_split(trainer: Trainer) -> None:
         "training": [case.name for case in trainer.training],
         "validation": [case.name for case in trainer.validation],
     }
-    write_text(trainer.folder / "split.json", json.dumps(split, indent=1))
+    write_text(trainer.folder / SPLIT, json.dumps(split, indent=1))
 
 
 def stop_training(folder: Path) -> None:

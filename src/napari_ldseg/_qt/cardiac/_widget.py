@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -20,13 +21,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._util import Progress
 from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
 from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
 from ...measure import Measured
-from ..controls._forms import Choice, ConfigForm, form_layout, row_label
+from ..controls._forms import ConfigForm, form_layout, narrow, row_label
 from ..controls._message import Message
 from ..controls._progress import ProgressView
+from ..controls._section import Section
 from ..controls._style import style
 from ..threads._background import Done, Steps
 from ..viewer._labels_source import Subject, read_subject
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 WIDTH = 430
-FIELDS = ("method",)
 FILTER = "Table (*.csv);;Summary (*.json)"
 MORE_STYLE = """
 QLabel#ef { font-size: 20px; font-weight: bold; }
@@ -71,11 +73,12 @@ class CardiacWidget(QWidget):
         self.labels = LabelsPicker(napari_viewer)
         self.biplane = QCheckBox("Two views of one heart (biplane)")
         self.second = LabelsPicker(napari_viewer)
-        self.settings = ConfigForm(CardiacConfig(), FIELDS)
+        self.settings = ConfigForm(CardiacConfig(), "main")
+        self.more_settings = ConfigForm(CardiacConfig(), "more")
         self.measure_button = QPushButton("Measure")
         self.progress = ProgressView()
         self.message = Message()
-        self.kind = Choice(("Area", "Volume"))
+        self.kind = QComboBox()
         self.plot = CurvePlot()
         self.fraction = QLabel()
         self.volumes = QLabel()
@@ -85,7 +88,7 @@ class CardiacWidget(QWidget):
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
         self.biplane.toggled.connect(self._on_biplane)
-        self.kind.changed.connect(self._draw)
+        self.kind.currentTextChanged.connect(self._draw)
         self.plot.frame_requested.connect(self.go_to)
         self.plot.phases_requested.connect(self.set_phases)
         for box in (self.ed, self.es):
@@ -111,7 +114,7 @@ class CardiacWidget(QWidget):
                     f"The pixel sizes of the two views are in {subject.unit} and {second.unit}; give both layers one "
                     "unit."
                 )
-            config = self.settings.value()
+            config = self.more_settings.value().replace(**self.settings.values())
         except LDSegError as error:
             self.show_error(error)
             return
@@ -122,14 +125,14 @@ class CardiacWidget(QWidget):
         provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
         unit = subject.unit
 
-        def measuring() -> Generator[tuple[int, int], None, Cardiac]:
+        def measuring() -> Generator[Progress, None, Cardiac]:
             first, other = sources
             assert first is not None
             return (yield from measure_cardiac(first, other, unit=unit, config=config))
 
         self._work = work = Steps(measuring)
         self._turn = turn = self._turn + 1
-        work.progressed.connect(self._on_progress)
+        work.progressed.connect(self.progress.show_progress)
         work.inform(self, lambda done: self._on_measured(turn, subject, provenance, done))
         self.destroyed.connect(work.stop)
         self.progress.start()
@@ -182,10 +185,6 @@ class CardiacWidget(QWidget):
             raise InputError("There is no labels layer; press Segment first, or open a label mask.")
         return read_subject(self._viewer, layer, volume=False)
 
-    def _on_progress(self, done: int, total: int) -> None:
-        self.progress.bar.show_done(done, total)
-        self.progress.say(f"Frame {done} of {total}")
-
     def _on_measured(self, turn: int, subject: Subject, provenance: dict[str, Any], done: Done) -> None:
         if turn != self._turn:
             return  # another measurement was asked for meanwhile
@@ -206,7 +205,7 @@ class CardiacWidget(QWidget):
 
     def _draw(self) -> None:
         if self.result is not None:
-            self.plot.show_curves(self.result, self.kind.value())
+            self.plot.show_curves(self.result, self.kind.currentText())
 
     def _show_numbers(self) -> None:
         result = self.result
@@ -258,7 +257,8 @@ class CardiacWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
-        for part in (top, self.settings, self.measure_button, self.progress, self.message):
+        more = Section("More settings", self.more_settings)
+        for part in (top, self.settings, more, self.measure_button, self.progress, self.message):
             column.addWidget(part)
         column.addWidget(self.found, 1)
         column.addStretch(0)
@@ -274,7 +274,9 @@ class CardiacWidget(QWidget):
         numbers.addStretch(1)
         numbers.addWidget(self.volumes)
         inside.addLayout(numbers)
+        self.kind.addItems(["Area", "Volume"])
         self.kind.setToolTip("What the curve shows")
+        narrow(self.kind)
         self.plot.setToolTip("Click: show that frame. Drag ED or ES: take another frame for it")
         inside.addWidget(self.kind)
         inside.addWidget(self.plot, 1)

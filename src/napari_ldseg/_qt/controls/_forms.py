@@ -1,22 +1,33 @@
-"""A settings class as a form: one row for each field, with its title, tooltip and limits taken from the field."""
+"""A settings class as a form: a row for each field, with title, tooltip, limits and editor taken from the field."""
 
-from collections.abc import Sequence
-from types import NoneType
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
+import html
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Generic, Literal, TypeVar
 
-from annotated_types import Ge, Le
-from pydantic.fields import FieldInfo
+from magicgui.widgets import create_widget
 from qtpy.QtCore import QEvent, QObject, QRegularExpression, Qt, Signal
 from qtpy.QtGui import QRegularExpressionValidator
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QWidget,
+)
 
-from ...config import Config
+from ...config import Config, Setting, Show, settings_of
 
 C = TypeVar("C", bound=Config)
-DEFAULT = "model default"
-COUNTS = ("1", "10", "100")
-RATES = ("0.0001", "0.0005", "0.001")
-LABEL_WIDTH = 70
+LABEL_WIDTH = 88
+HEADING = "QLabel { font-weight: bold; border-bottom: 1px solid rgba(128, 128, 128, 80); padding: 6px 0px 0px 0px; }"
+INTEGER = "[0-9]{1,7}"
+DECIMAL = r"[0-9]{0,7}\.?[0-9]{0,8}(e-?[0-9]{1,2})?"
 
 
 class ConfigForm(QWidget, Generic[C]):
@@ -25,29 +36,40 @@ class ConfigForm(QWidget, Generic[C]):
     Parameters
     ----------
     value : Config
-        What it shows first; also the source of the fields that have no row.
-    fields : sequence of str
-        Which fields get a row, in this order.
+        What it shows first; also the source of the fields that have no row here.
+    show : {"main", "more"}
+        The fields that say so get a row, in the order of the class. Several groups get headings; a group of check
+        boxes shares one row.
+    without : collection of str
+        Fields that the widget asks for in another way.
     """
 
     valueChanged = Signal()
 
-    def __init__(self, value: C, fields: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(self, value: C, show: Show, without: Collection[str] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._base = value
-        self._editors: dict[str, Any] = {}
+        self._editors: dict[str, Editor] = {}
+        rows = [one for one in settings_of(value) if one.show == show and one.name not in without]
         layout = form_layout(self)
-        for name in fields:
-            info = type(value).model_fields[name]
-            editor = _editor(info)
-            editor.setToolTip(info.description or "")
-            editor.setObjectName(name)
-            editor.changed.connect(self.valueChanged)
-            label = row_label(info.title or name)
-            label.setToolTip(info.description or "")
-            layout.addRow(label, editor)
-            self._editors[name] = editor
+        headings = len({one.group for one in rows}) > 1
+        for group, members in groupby(rows, key=lambda one: one.group):
+            settings = list(members)
+            self._editors |= {one.name: _editor(one, self._on_changed) for one in settings}
+            natives = [self._editors[one.name].native for one in settings]
+            if group and all(isinstance(native, QCheckBox) for native in natives):
+                layout.addRow(row_label(group), _line(natives))
+                continue
+            if group and headings:
+                layout.addRow(_heading(group))
+            for one, native in zip(settings, natives, strict=True):
+                _add_row(one, native, layout)
         self.setValue(value)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that have a row."""
+        return tuple(self._editors)
 
     def value(self) -> C:
         """Return the settings.
@@ -57,13 +79,144 @@ class ConfigForm(QWidget, Generic[C]):
         InputError
             Where something that was typed in is out of range.
         """
-        return self._base.replace(**{name: editor.value() for name, editor in self._editors.items()})
+        return self._base.replace(**self.values())
+
+    def values(self) -> dict[str, Any]:
+        """Return what its rows say, to be put into the settings of another form."""
+        return {name: editor.get() for name, editor in self._editors.items()}
 
     def setValue(self, value: C) -> None:
         """Show these settings."""
         self._base = value
         for name, editor in self._editors.items():
-            editor.setValue(getattr(value, name))
+            editor.put(getattr(value, name))
+
+    def _on_changed(self) -> None:
+        self.valueChanged.emit()
+
+
+@dataclass(frozen=True)
+class Editor:
+    """A widget that shows one value, and how to read and write it."""
+
+    native: QWidget
+    get: Callable[[], Any]
+    put: Callable[[Any], None]
+
+
+class NumberOrWord(QComboBox):
+    """A number, chosen or typed in, or a word for another value, such as 'auto' or None."""
+
+    def __init__(self, one: Setting, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._special = one.choices[0] if one.choices else None
+        self._word = str(one.choices[0]) if one.choices else one.absent
+        self._number = one.types[0]
+        self.addItems([self._word, *map(str, one.offers)])
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        pattern = f"{re.escape(self._word)}|{DECIMAL if self._number is float else INTEGER}"
+        self.setValidator(QRegularExpressionValidator(QRegularExpression(pattern), self))
+
+    def value(self) -> Any:
+        """Return the number, or what the word stands for; of a text that is neither, the text."""
+        text = str(self.currentText()).strip()
+        try:
+            return self._special if text == self._word else self._number(text)
+        except ValueError:
+            return text
+
+    def setValue(self, value: Any) -> None:
+        """Show a number, or the word."""
+        self.setCurrentText(self._word if value == self._special else str(value))
+
+
+def _editor(one: Setting, changed: Callable[[], None]) -> Editor:
+    """Return the editor for a setting: magicgui's for its type, or ours where it may also be a word or None."""
+    if (one.choices or one.optional) and one.types[:1] in ((int,), (float,)):
+        box = NumberOrWord(one)
+        _dress(box, one)
+        box.currentTextChanged.connect(lambda _text: changed())
+        return Editor(box, box.value, box.setValue)
+    made: Any = create_widget(annotation=_annotation(one), options=_options(one), name=one.name)
+    _dress(made.native, one)
+    made.changed.connect(lambda _value: changed())
+
+    def get() -> Any:
+        return made.value
+
+    def put(value: Any) -> None:
+        made.value = value
+
+    if one.types[:1] == (str,):
+        made.native.setPlaceholderText(one.absent)
+        return Editor(made.native, lambda: get().strip() or None, lambda text: put(text or ""))
+    if one.types[:1] == (float,):
+        made.native.setDecimals(3 if one.highest is not None and one.highest <= 1 else 2)
+    return Editor(made.native, get, put)
+
+
+def _annotation(one: Setting) -> Any:
+    return one.types[0] if one.types else Literal[one.choices]
+
+
+def _options(one: Setting) -> dict[str, Any]:
+    """Return what magicgui must know of it besides its type."""
+    kind = one.types[:1]
+    if one.choices or (kind == (bool,) and one.optional):
+        words = one.choices or (True, False)
+        names = [({True: "yes", False: "no"}[word] if kind == (bool,) else str(word), word) for word in words]
+        return {"choices": [*[(one.absent, None)] * one.optional, *names]}
+    if kind == (bool,):
+        return {"text": one.title}
+    if kind in ((int,), (float,)):
+        return {"min": kind[0](one.lowest or 0), "max": kind[0](2**31 - 1 if one.highest is None else one.highest)}
+    return {}
+
+
+def _dress(editor: QWidget, one: Setting) -> None:
+    """Give an editor its name, its tooltip and the size of all others."""
+    editor.setObjectName(one.name)
+    editor.setToolTip(tooltip(one.description))
+    if isinstance(editor, QComboBox):
+        narrow(editor)
+    elif isinstance(editor, QAbstractSpinBox):
+        editor.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        ignore_wheel(editor)
+
+
+def _add_row(one: Setting, editor: QWidget, layout: QFormLayout) -> None:
+    """Add a row; a check box says itself what it is for."""
+    if isinstance(editor, QCheckBox):
+        layout.addRow(editor)
+        return
+    label = row_label(one.title)
+    label.setToolTip(tooltip(one.description))
+    layout.addRow(label, editor)
+
+
+def _line(widgets: Sequence[QWidget]) -> QWidget:
+    line = QWidget()
+    layout = QHBoxLayout(line)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        layout.addWidget(widget)
+    layout.addStretch(1)
+    return line
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("group")
+    label.setStyleSheet(HEADING)
+    label.setIndent(0)
+    return label
+
+
+def tooltip(text: str) -> str:
+    """Return a text that Qt breaks into lines; a plain one would run across the whole screen."""
+    return f"<qt>{html.escape(text, quote=False)}</qt>" if text else ""
 
 
 def form_layout(parent: QWidget) -> QFormLayout:
@@ -82,105 +235,6 @@ def row_label(text: str) -> QLabel:
     label = QLabel(text)
     label.setFixedWidth(LABEL_WIDTH)
     return label
-
-
-class Choice(QComboBox):
-    """One of several values; ``None`` reads "model default"."""
-
-    changed = Signal()
-
-    def __init__(self, values: Sequence[Any], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        for value in values:
-            self.addItem(DEFAULT if value is None else str(value), value)
-        narrow(self)
-        self.currentIndexChanged.connect(self.changed)
-
-    def value(self) -> Any:
-        """Return the chosen value."""
-        return self.currentData()
-
-    def setValue(self, value: Any) -> None:
-        """Choose a value."""
-        self.setCurrentIndex(self.findData(value))
-
-
-class Number(QSpinBox):
-    """A whole number; where it may be ``None``, the lowest position reads "model default"."""
-
-    changed = Signal()
-
-    def __init__(self, low: int, high: int, optional: bool, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._optional = optional
-        self.setRange(low - optional, high)
-        self.setSpecialValueText(DEFAULT if optional else "")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        ignore_wheel(self)
-        self.valueChanged.connect(self.changed)
-
-    def value(self) -> int | None:
-        """Return the number, or None."""
-        number = int(super().value())
-        return None if self._optional and number == self.minimum() else number
-
-    def setValue(self, value: int | None) -> None:
-        """Show a number, or None."""
-        super().setValue(self.minimum() if value is None else value)
-
-
-class Count(QComboBox):
-    """``"auto"`` or a number, chosen or typed in."""
-
-    changed = Signal()
-    offered: tuple[str, ...] = COUNTS
-    pattern = "auto|[0-9]{1,5}"
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.addItems(["auto", *self.offered])
-        self.setEditable(True)
-        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.setValidator(QRegularExpressionValidator(QRegularExpression(self.pattern), self))
-        narrow(self)
-        self.currentTextChanged.connect(self.changed)
-
-    def value(self) -> float | str:
-        """Return the number, or what stands there."""
-        text = str(self.currentText()).strip()
-        return int(text) if text.isdecimal() else text
-
-    def setValue(self, value: float | str) -> None:
-        """Show a number, or "auto"."""
-        self.setCurrentText(str(value))
-
-
-class Rate(Count):
-    """``"auto"`` or a small number with decimals, chosen or typed in."""
-
-    offered = RATES
-    pattern = r"auto|[0-9]{0,2}\.?[0-9]{0,8}(e-[0-9])?"
-
-    def value(self) -> float | str:
-        """Return the number, or what stands there."""
-        text = str(self.currentText()).strip()
-        try:
-            return float(text)
-        except ValueError:
-            return text
-
-
-class Share(QDoubleSpinBox):
-    """A share from 0 to 1."""
-
-    changed = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setRange(0, 0.9)
-        self.setSingleStep(0.05)
-        ignore_wheel(self)
-        self.valueChanged.connect(self.changed)
 
 
 def narrow(box: QComboBox) -> None:
@@ -204,30 +258,3 @@ class _WheelFilter(QObject):
             event.ignore()
             return True
         return bool(super().eventFilter(watched, event))
-
-
-def _editor(info: FieldInfo) -> Choice | Number | Count | Share:
-    """Choose the editor for a field by its type."""
-    kinds = _alternatives(info.annotation)
-    optional = None in kinds
-    if float in kinds:
-        return Rate() if "auto" in kinds else Share()
-    if int in kinds and "auto" in kinds:
-        return Count()
-    if int in kinds:
-        low = next((m.ge for m in info.metadata if isinstance(m, Ge)), 0)
-        high = next((m.le for m in info.metadata if isinstance(m, Le)), 2**31 - 1)
-        return Number(int(str(low)), int(str(high)), optional)
-    return Choice(kinds)
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """Flatten ``int | Literal["auto"] | None`` to ``[int, "auto", None]``, None first among choices."""
-    if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
-    if get_origin(annotation) is Annotated:
-        return _alternatives(get_args(annotation)[0])
-    parts = [part for alternative in get_args(annotation) for part in _alternatives(alternative)]
-    if None in parts:
-        parts = [None, *(part for part in parts if part is not None)]
-    return parts or [None if annotation is NoneType else annotation]

@@ -7,9 +7,10 @@ from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from ..._util import Progress
+
 if TYPE_CHECKING:
-    from ...inference import LargeSegmentation, Progress, Segmentation
-    from ..threads._segmentation import Loading
+    from ...inference import LargeSegmentation, Segmentation
 
 WARM_UP = 0.5
 ACCENT = "#5672d8"
@@ -27,12 +28,12 @@ class Bar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.done: float = 0
-        self.total = 0
+        self.total: float = 0
         self.setFixedHeight(self.HEIGHT)
 
-    def show_done(self, done: float, total: int) -> None:
+    def show_progress(self, progress: Progress) -> None:
         """Show how many of how many steps are done."""
-        self.done, self.total = done, total
+        self.done, self.total = progress.done, progress.total
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -74,18 +75,14 @@ class ProgressView(QWidget):
         self._begun = None
         # Room for two lines, so that nothing below jumps when the words of a step wrap.
         self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
-        self.bar.show_done(0, 0)
+        self.bar.show_progress(Progress())
         self.bar.show()
         self.say("Starting")
 
-    def show_progress(self, progress: "Progress | Loading") -> None:
-        """Show the stage, and once it can be told, the time that is left."""
-        self.show_share(getattr(progress, "done", 0), getattr(progress, "total", 0), progress.stage)
-
-    def show_share(self, done: float, total: int, text: str) -> None:
-        """Show these words, how much is done, and once it can be told, the time that is left."""
-        self.bar.show_done(done, total)
-        self.say(" · ".join(part for part in (text, self._left(done, total)) if part))
+    def show_progress(self, progress: Progress) -> None:
+        """Show its words, how much is done, and once it can be told, the time that is left."""
+        self.bar.show_progress(progress)
+        self.say(" · ".join(part for part in (progress.text, self._left(progress.done, progress.total)) if part))
 
     def say(self, text: str) -> None:
         """Show a line of words."""
@@ -98,7 +95,7 @@ class ProgressView(QWidget):
         self.line.setMinimumHeight(0)
         self.say(text)
 
-    def _left(self, done: float, total: int) -> str:
+    def _left(self, done: float, total: float) -> str:
         now = time.monotonic()
         if self._begun is None:
             self._begun = (now, done) if done else None

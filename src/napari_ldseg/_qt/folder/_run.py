@@ -1,24 +1,14 @@
-"""A batch in a thread, which can be paused; and opening what it made."""
+"""A batch as steps for a thread, and where its outputs lie."""
 
-import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-
+from ..._util import Progress
 from ...batch import Batch, BatchReport, Task, large_path, plan_batch, run_batch
-from ...config import SegmentConfig
+from ...config import BatchConfig, SegmentConfig
 from ...data import LABELS
-from ..threads._background import Background, Done
 from ..threads._import_torch import import_torch
-
-if TYPE_CHECKING:
-    pass
-
-BREATH = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,68 +19,43 @@ class Order:
     model: Path
     out: Path
     config: SegmentConfig
-    kinds: tuple[str, ...]
-    overwrite: bool
-    written: str | None = None
+    run: BatchConfig
 
 
-class FolderRun(Background):
-    """A batch in its thread; ``finished`` carries a :class:`Done` with the report, empty if it was stopped."""
+@dataclass(frozen=True)
+class Planned(Progress):
+    """What a batch is going to do, once that is known."""
 
-    planned = Signal(object)
-    updated = Signal(object)
-
-    def __init__(self, order: Order, plan: Callable[..., Batch] = plan_batch) -> None:
-        super().__init__()
-        self._order, self._plan = order, plan
-        self._going = threading.Event()
-        self._going.set()
+    batch: Batch | None = None
 
     @property
-    def paused(self) -> bool:
-        """Whether it waits."""
-        return not self._going.is_set()
+    def is_milestone(self) -> bool:
+        """Always."""
+        return True
 
-    def pause(self, paused: bool) -> None:
-        """Wait at the next step, or go on."""
-        if paused:
-            self._going.clear()
-        else:
-            self._going.set()
 
-    def work(self) -> Done:
-        """Compare, then segment what is to do."""
-        order = self._order
-        try:
-            batch = self._plan(
-                order.inputs,
-                order.model,
-                order.out,
-                order.config,
-                order.kinds,
-                written=order.written,
-                overwrite=order.overwrite,
-            )
-            self.planned.emit(batch)
-            batch.refuse_blocked()
-            if batch.waiting:
-                import_torch()
-            return self._segment(batch)
-        except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
-            return Done(error=error)
+def segment_order(order: Order) -> Generator[Progress, None, BatchReport]:
+    """Compare with what is done, then segment the rest; meant for a thread.
 
-    def _segment(self, batch: Batch) -> Done:
-        with closing(run_batch(batch)) as updates:
-            while not self._stop.is_set():
-                if not self._going.wait(BREATH):
-                    continue
-                try:
-                    update = next(updates)
-                except StopIteration as end:
-                    report: BatchReport = end.value
-                    return Done(report)
-                self.updated.emit(update)
-        return Done()
+    Yields
+    ------
+    Progress
+        While images are compared, then one :class:`Planned`, then each :class:`Update` of the batch.
+    """
+    batch = yield from plan_batch(
+        order.inputs,
+        order.model,
+        order.out,
+        order.config,
+        order.run.kinds,
+        written=order.run.written,
+        overwrite=order.run.overwrite,
+    )
+    yield Planned(batch=batch)
+    batch.refuse_blocked()
+    if batch.waiting:
+        import_torch()
+    return (yield from run_batch(batch))
 
 
 def finished_outputs(task: Task) -> dict[str, Path]:

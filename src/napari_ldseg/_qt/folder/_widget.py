@@ -7,30 +7,31 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from ..._util import Progress
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
 from ...config import BatchConfig, SegmentConfig
-from ...data import WRITABLE, shortlist, stem
+from ...data import shortlist, stem
 from ...errors import InputError, LDSegError
 from ..controls._forms import ConfigForm, form_layout, row_label
 from ..controls._message import Message
 from ..controls._progress import ProgressView
 from ..controls._section import Section
-from ..controls._style import style
+from ..controls._style import let_scroll, style
 from ..models._picker import ModelPicker
-from ..threads._background import Done, Task
+from ..threads._background import Done, Steps, Task
 from ..viewer._file_layers import read_row, show_row
-from ._run import FolderRun, Order, finished_outputs
+from ._run import Order, Planned, finished_outputs, segment_order
 from ._table import FolderTable
 
 if TYPE_CHECKING:
     import napari
 
-FIELDS = ("samples", "steps", "seed", "device")
-KEEP_MB = 256
 WIDTH = 420
+LEAST_WIDTH = 356
+TABLE_HEIGHT = 160
 STYLE = style("ldseg_folder", "start")
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class FolderWidget(QWidget):
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._run: FolderRun | None = None
+        self._run: Steps | None = None
         self._batch: Batch | None = None
         self._entry: ModelEntry | None = None
         self._reasons: dict[int, str] = {}
@@ -60,13 +61,10 @@ class FolderWidget(QWidget):
         self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
         self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
         self.model = ModelPicker()
-        self.sd, self.mean, self.samples = QCheckBox("SD map"), QCheckBox("Mean"), QCheckBox("Samples")
-        self.written = QComboBox()
-        self.written.addItem("as the image", None)
-        for name in WRITABLE:
-            self.written.addItem(name, name)
-        self.settings = ConfigForm(SegmentConfig(), FIELDS)
-        self.overwrite = QCheckBox("Replace outputs that were made otherwise")
+        self.settings = ConfigForm(SegmentConfig(), "main")
+        self.more_settings = ConfigForm(SegmentConfig(), "more")
+        self.outputs = ConfigForm(BatchConfig(), "main")
+        self.more_outputs = ConfigForm(BatchConfig(), "more")
         self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
         self.cancel_button = QPushButton("Cancel")
         self.progress, self.message, self.table = ProgressView(), Message(), FolderTable()
@@ -107,9 +105,8 @@ class FolderWidget(QWidget):
         self._set_running(True)
         self.progress.start()
         self.progress.say("Comparing with what is done")
-        self._run = FolderRun(order)
-        self._run.planned.connect(self._on_planned)
-        self._run.updated.connect(self._on_updated)
+        self._run = Steps(lambda: segment_order(order))
+        self._run.progressed.connect(self._on_progressed)
         self._run.finished.connect(self._on_finished)
         self.destroyed.connect(self._run.stop)
         self._run.start()
@@ -163,35 +160,37 @@ class FolderWidget(QWidget):
         if not self.out_line.text().strip():
             raise InputError("No folder for the results is chosen; press Choose….")
         self._entry = entry
-        kept = self.samples.isChecked()
-        config = self.settings.value().replace(keep_mb=KEEP_MB if kept else 0)
-        chosen = {"sd": self.sd.isChecked(), "mean": self.mean.isChecked(), "samples": kept}
-        kinds = ("labels", *(kind for kind, wanted in chosen.items() if wanted))
-        out = Path(self.out_line.text().strip())
-        written = self.written.currentData()
-        return Order(self.inputs, entry.path, out, config, kinds, self.overwrite.isChecked(), written)
+        config = self.more_settings.value().replace(**self.settings.values())
+        run = self.more_outputs.value().replace(**self.outputs.values())
+        return Order(self.inputs, entry.path, Path(self.out_line.text().strip()), config, run)
+
+    def _on_progressed(self, progress: Progress) -> None:
+        if isinstance(progress, Planned) and progress.batch is not None:
+            self._on_planned(progress.batch)
+        elif isinstance(progress, Update):
+            self._on_updated(progress)
+        else:
+            self.progress.show_progress(progress)
 
     def _on_planned(self, batch: Batch) -> None:
         self._batch = batch
         if self._entry is not None:
             self.table.show_batch(batch, self._entry.config.class_names[1:])
         self._reasons = {index: item.reason for index, item in enumerate(batch.items) if item.state == "blocked"}
-        self.progress.bar.show_done(len(batch.items) - len(batch.waiting), len(batch.items))
+        self.progress.bar.show_progress(Progress(len(batch.items) - len(batch.waiting), len(batch.items)))
 
     def _on_updated(self, update: Update) -> None:
         batch = self._batch
         if batch is None or self._run is None:
             return
         if update.index < 0:
-            self.progress.say(update.stage)
+            self.progress.say(update.text)
             return
         if update.state == "failed":
-            self._reasons[update.index] = update.stage
+            self._reasons[update.index] = update.text
         self.table.show_update(update)
-        place = batch.waiting.index(update.index)
-        before = len(batch.items) - len(batch.waiting)
-        done = before + place + (update.share if update.state == "running" else 1)
-        self.progress.show_share(done, len(batch.items), batch.items[update.index].task.image.name)
+        done, name = len(batch.items) - update.total + update.done, batch.items[update.index].task.image.name
+        self.progress.show_progress(Progress(done, len(batch.items), name))
 
     def _on_finished(self, done: Done) -> None:
         if self._run is not None:
@@ -264,22 +263,20 @@ class FolderWidget(QWidget):
         self.input_line.setReadOnly(True)
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
-        self.sd.setChecked(True)
-        self.overwrite.setToolTip(BatchConfig.model_fields["overwrite"].description or "")
         form = form_layout(top := QWidget())
         form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
-        form.addRow(row_label("Format"), self.written)
-        form.addRow(row_label("Also write"), _row(self.sd, self.mean, self.samples))
-        column = QVBoxLayout(self)
+        column = QVBoxLayout(page := QWidget())
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
         buttons = _row(self.start_button, self.pause_button, self.cancel_button)
-        more = Section("More settings", self.settings, self.overwrite)
-        for part in (top, more, buttons, self.progress, self.message):
+        more = Section("More settings", self.more_settings, self.more_outputs)
+        for part in (top, self.outputs, self.settings, more, buttons, self.progress, self.message):
             column.addWidget(part)
         column.addWidget(self.table, 1)
+        self.table.setMinimumHeight(TABLE_HEIGHT)
+        let_scroll(page, self, LEAST_WIDTH)
 
 
 def _row(*widgets: QWidget) -> QWidget:

@@ -13,6 +13,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QModelIndex, QSize, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from ..._util import Progress
 from ...config import MeasureConfig
 from ...errors import InputError, LDSegError
 from ...measure import measure_objects
@@ -20,9 +21,10 @@ from ...reports import Report, Table, find_review, match_entries, table, write_r
 from ..controls._forms import ConfigForm, form_layout, row_label
 from ..controls._message import Message
 from ..controls._progress import ProgressView
+from ..controls._section import Section
 from ..controls._style import style
 from ..controls._table import Column, RowModel, RowView, number
-from ..threads._background import Done, Steps
+from ..threads._background import Done, Steps, Task
 from ..viewer._from_layers import place_on
 from ..viewer._labels_source import Subject, read_subject
 from ..viewer._layer_picker import ImagePicker, LabelsPicker
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     import napari
 
 WIDTH = 410
-FIELDS = ("smallest",)
 FILTER = "Table (*.csv);;QuPath objects (*.geojson);;Report (*.html)"
 STYLE = style("ldseg_measure", "measure")
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 Made = tuple[Report, Table]
 
 
-def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[tuple[int, int], None, Made]:
+def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[Progress, None, Made]:
     """Measure a copy of the labels, which may be painted meanwhile; meant for a thread, for it reads lazy images."""
     source = replace(subject.source, labels=subject.source.labels.copy())
     if source.image is not None:
@@ -84,8 +85,8 @@ class MeasureWidget(QWidget):
         self.report: Report | None = None
         self.labels = LabelsPicker(napari_viewer)
         self.image = ImagePicker(napari_viewer)
-        self.settings = ConfigForm(MeasureConfig(), FIELDS)
-        self.shapes = QCheckBox("Also boundary, shape and intensity")
+        self.settings = ConfigForm(MeasureConfig(), "main")
+        self.more_settings = ConfigForm(MeasureConfig(), "more")
         self.volume = QCheckBox("The last three axes are a volume")
         self.measure_button = QPushButton("Measure")
         self.layer_button = QPushButton("Add as layer")
@@ -113,7 +114,7 @@ class MeasureWidget(QWidget):
         try:
             if layer is None:
                 raise InputError("There is no labels layer; press Segment first, or open a label mask.")
-            config = self.settings.value().replace(shapes=self.shapes.isChecked())
+            config = self.more_settings.value().replace(**self.settings.values())
             subject = read_subject(self._viewer, layer, volume=self.volume.isChecked(), image=image)
         except LDSegError as error:
             self.show_error(error)
@@ -123,7 +124,7 @@ class MeasureWidget(QWidget):
             self._work.stop()
         self._work = work = Steps(lambda: make_report(subject, config, name))
         self._turn = turn = self._turn + 1
-        work.progressed.connect(self._on_progress)
+        work.progressed.connect(self.progress.show_progress)
         work.inform(self, lambda done: self._on_measured(turn, subject, done.value, done.error))
         self.destroyed.connect(work.stop)
         self.progress.start()
@@ -153,12 +154,11 @@ class MeasureWidget(QWidget):
             self.show_error(InputError("There is nothing to save yet; press Measure first."))
             return
 
-        def writing() -> Generator[tuple[int, int], None, Path]:
-            yield 0, 1
+        def writing() -> Path:
             write_report(report, path)
             return path
 
-        work = Steps(writing)
+        work = Task(writing)
         work.finished.connect(self._on_saved)
         work.start()
 
@@ -170,10 +170,6 @@ class MeasureWidget(QWidget):
             logger.error("unexpected error while measuring", exc_info=error)
         self.message.show_error(text)
         show_error(text)
-
-    def _on_progress(self, done: int, total: int) -> None:
-        self.progress.bar.show_done(done, total)
-        self.progress.say(f"Object {done} of {total}")
 
     def _on_measured(self, turn: int, subject: Subject, made: Made | None, error: Exception | None) -> None:
         if turn != self._turn:
@@ -235,7 +231,6 @@ class MeasureWidget(QWidget):
         self.setStyleSheet(STYLE)
         self.measure_button.setObjectName("measure")
         self.image.setToolTip("Its intensities are measured where it lies on the labels' grid")
-        self.shapes.setChecked(True)
         self.layer_button.setToolTip("A labels layer with a number for each object, and this table as its features")
         self.save_button.setToolTip("As a table (.csv), for QuPath (.geojson), or as a page with pictures (.html)")
         form = form_layout(top := QWidget())
@@ -244,7 +239,8 @@ class MeasureWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
-        for part in (top, self.settings, self.shapes, self.volume, self.measure_button, self.progress, self.message):
+        more = Section("More settings", self.more_settings)
+        for part in (top, self.settings, self.volume, more, self.measure_button, self.progress, self.message):
             column.addWidget(part)
         column.addWidget(self.table, 1)
         row = QHBoxLayout()

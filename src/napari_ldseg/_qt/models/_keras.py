@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ...checkpoints import read_header, user_folder
+from ..._util import user_folder
+from ...checkpoints import read_header
 from ...errors import CheckpointError
 from ..threads._import_torch import import_torch
 
@@ -17,7 +18,7 @@ def import_folder(folder: Path) -> Path:
     from ...exchange import import_keras
 
     model = import_keras(folder)
-    base = user_folder() / model.config.name
+    base = user_folder("models") / model.config.name
     for place in (base, *(base.with_name(f"{base.name}-{number}") for number in range(2, 100))):
         if not place.exists():
             return save_model(model, place)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._util import user_folder
 from ...checkpoints import (
     ModelEntry,
     delete_model,
@@ -26,7 +27,6 @@ from ...checkpoints import (
     list_models,
     read_header,
     rename_model,
-    user_folder,
 )
 from ...errors import CheckpointError
 from ..controls._message import Message
@@ -195,7 +195,8 @@ class ManageDialog(QDialog):
 
     def _lay_out(self) -> None:
         self.setWindowTitle("LDSeg models")
-        self.list.setToolTip(f"Your own models lie in {user_folder()}; drop a .safetensors file here to import it")
+        own = user_folder("models")
+        self.list.setToolTip(f"Your own models lie in {own}; drop a .safetensors file here to import it")
         self.buttons["Delete…"].setToolTip("Models that came with napari-ldseg cannot be deleted or renamed")
         close = QPushButton("Close")
         close.clicked.connect(self.accept)

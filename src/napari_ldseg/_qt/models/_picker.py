@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
-from ...checkpoints import ModelEntry, install_model, list_models, read_header, user_folder
+from ..._util import user_folder
+from ...checkpoints import ModelEntry, install_model, list_models, read_header
 from ...config import ModelConfig
 from ...errors import CheckpointError
 from ...exchange import keras_files
@@ -133,7 +134,7 @@ class ModelPicker(QWidget):
                 self.combo.insertSeparator(self.combo.count())
         self.combo.addItems([OPEN, OPEN_KERAS, MANAGE])
         self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
-        lines = [self._gone, "" if self._entries else f"Put a model into\n{user_folder()}\nor choose {OPEN}"]
+        lines = [self._gone, "" if self._entries else f"Put a model into\n{user_folder('models')}\nor choose {OPEN}"]
         self.card.setText(describe(entry) if entry else "\n".join(filter(None, lines)))
         if before != entry:
             self.changed.emit()

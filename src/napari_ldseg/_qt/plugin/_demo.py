@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import napari
+import PIL.Image
 from qtpy.QtCore import QEventLoop, QTimer
 
+from ..._util import replacing
 from ...checkpoints import list_models
 from ...config import DemoSample, SegmentConfig
 from ...errors import EngineError, InputError
@@ -115,12 +117,11 @@ def press_segment(widget: SegmentWidget) -> Outcome:
 
 
 def save_picture(viewer: "Viewer", path: Path) -> None:
-    """Save a picture of the whole window, once all is drawn; beside the file first, then renamed."""
+    """Save a picture of the whole window, once all is drawn; PNG unless the name says otherwise."""
     settle()
-    beside = path.with_name(f".{path.stem}.part{path.suffix or '.png'}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    viewer.window.screenshot(str(beside), canvas_only=False, flash=False)
-    beside.replace(path)
+    picture = PIL.Image.fromarray(viewer.window.screenshot(canvas_only=False, flash=False)[..., :3])
+    with replacing(path) as partial:
+        picture.save(partial, PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG"))
 
 
 def settle(milliseconds: int = DRAWING) -> None:

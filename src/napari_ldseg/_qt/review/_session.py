@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from ..._util import Progress
 from ...config import MeasureConfig
 from ...datasets import UNLABELLED
 from ...errors import InputError
@@ -16,7 +17,7 @@ from ...reports import Found, Review, UnkeptError, find_review, fingerprint, mat
 from ..viewer._labels_source import Subject
 from ._edits import RIM, Edits
 
-Steps = Generator[tuple[int, int], None, Any]
+Steps = Generator[Progress, None, Any]
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Session:
 
     def version(self, row: int, sample: int) -> Steps:
         """Find a sample's version of an object; meant for a thread. Returns the indices and values to write."""
-        yield 0, 1
+        yield Progress(0, 1)
         region, masks = self.regions[row], self.subject.source.masks
         assert masks is not None
         frame = masks.array.ndim - masks.ndim - 1
@@ -200,7 +201,7 @@ class Session:
 
     def saving(self) -> Steps:
         """Save in steps, of which there is one; meant for a thread."""
-        yield 0, 1
+        yield Progress(0, 1)
         self.save()
 
     def _correct(self, atoms: list[Any], selected: int | None, *, only_to_do: bool = False) -> list[int]:

@@ -98,7 +98,7 @@ class ReviewWidget(QWidget):
         frames = self.page.rows.currentIndex() == 1
         config, salt = MeasureConfig(shapes=False), self._salt(layer)
         work = Steps(lambda: list_rows(subject, config, frames=frames, salt=salt))
-        work.progressed.connect(self.page.progress.bar.show_done)
+        work.progressed.connect(self.page.progress.bar.show_progress)
         self._turn = turn = self._turn + 1
         work.inform(self, lambda done: self._on_listed(turn, subject, done.value, done.error))
         self.destroyed.connect(work.stop)

@@ -26,11 +26,9 @@ from ._legend import Legend
 if TYPE_CHECKING:
     import napari
 
-    from ...inference import Progress
+    from ...inference import SegmentProgress
 
-FIELDS = ("samples", "steps", "seed", "device")
-MORE_FIELDS = ("sampler", "precision", "batch", "keep_mb")
-KEEP_MB = 256
+PART = ("axes", "frames", "region")  # which the reading form asks for
 WIDTH = 320
 DONE = object()
 STYLE = style("ldseg_segment", "segment")
@@ -66,8 +64,8 @@ class SegmentWidget(QWidget):
         self.model = ModelPicker()
         self.reading = ReadingForm(napari_viewer)
         self.frames = self.reading.frames
-        self.settings = ConfigForm(SegmentConfig(), FIELDS)
-        self.more_settings = ConfigForm(SegmentConfig(keep_mb=KEEP_MB), MORE_FIELDS)
+        self.settings = ConfigForm(SegmentConfig(), "main")
+        self.more_settings = ConfigForm(SegmentConfig(), "more", PART)
         self.mean = QCheckBox("Add the mean probability map")
         self.segment_button = QPushButton("Segment")
         self.cancel_button = QPushButton("Cancel")
@@ -143,10 +141,9 @@ class SegmentWidget(QWidget):
         show_error(text)
 
     def _config(self) -> SegmentConfig:
-        values = self.settings.value().model_dump(include=set(FIELDS))
-        return self.more_settings.value().replace(**values)
+        return self.more_settings.value().replace(**self.settings.values())
 
-    def _on_progressed(self, progress: "Progress | Loading") -> None:
+    def _on_progressed(self, progress: "SegmentProgress | Loading") -> None:
         self.progress.show_progress(progress)
         preview: Any = getattr(progress, "preview", None)
         if self._results is not None and (preview is not None or isinstance(self._results, LargeLayers)):

@@ -1,5 +1,6 @@
 """Work in a thread beside the event loop, whose outcome arrives in the thread of the widgets."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -8,7 +9,10 @@ from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
+from ..._util import Progress
+
 SIGN_OF_LIFE = 0.05
+BREATH = 0.1
 
 # A QObject must end in its own thread: were its working thread the last to hold it, Qt would deliver signals to an
 # object that is just being freed (a crash when the dock was closed during a run).
@@ -68,10 +72,11 @@ class Background(QObject):
 
 @dataclass(frozen=True)
 class Done:
-    """What a task returned, or raised."""
+    """What a task returned, or raised, or that it was stopped before."""
 
     value: Any = None
     error: Exception | None = None
+    stopped: bool = False
 
 
 class Task(Background):
@@ -90,29 +95,70 @@ class Task(Background):
 
 
 class Steps(Background):
-    """A generator in a thread that yields how far it is; ``finished`` carries a :class:`Done`, empty if stopped."""
+    """A generator in a thread that yields how far it is; ``finished`` carries a :class:`Done`.
 
-    progressed = Signal(int, int)
+    ``progressed`` carries every milestone (:attr:`Progress.is_milestone`) and, of all else, at most some 20 updates a
+    second, however fast the generator is; none arrives after :meth:`stop`. A subclass may choose others
+    (:meth:`due`), and keep what there is of a result that is never finished (:meth:`so_far`).
 
-    def __init__(self, make: Callable[[], Generator[tuple[int, int], None, Any]]) -> None:
+    Parameters
+    ----------
+    make : callable
+        Returns the generator; it is called in the thread.
+    """
+
+    progressed = Signal(object)
+    _stepped = Signal(object)
+
+    def __init__(self, make: Callable[[], Generator[Progress, None, Any]]) -> None:
         super().__init__()
         self._make = make
+        self._going = threading.Event()
+        self._going.set()
+        self._told = -math.inf
+        self._stepped.connect(self._on_stepped)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits."""
+        return not self._going.is_set()
+
+    def pause(self, paused: bool) -> None:
+        """Wait at the next step, or go on."""
+        if paused:
+            self._going.clear()
+        else:
+            self._going.set()
+
+    def due(self, progress: Progress) -> Progress | None:
+        """Return what is told of an update, in the thread; None to leave it out."""
+        now = time.monotonic()
+        if not progress.is_milestone and now - self._told < SIGN_OF_LIFE:
+            return None
+        self._told = now
+        return progress
+
+    def so_far(self) -> Any:
+        """Return what there is of the result where the generator fails or is stopped, in the thread."""
+        return None
 
     def work(self) -> Done:
-        """Run the generator to its end; tell now and then how far it is."""
-        told, steps = 0.0, None
+        """Run the generator to its end, or until it is stopped, and close it."""
+        steps = None
         try:
             steps = self._make()
             while not self._stop.is_set():
-                done, total = next(steps)
-                if time.monotonic() - told >= SIGN_OF_LIFE:
-                    told = time.monotonic()
-                    self.progressed.emit(done, total)
+                if self._going.wait(BREATH) and (told := self.due(next(steps))) is not None:
+                    self._stepped.emit(told)
         except StopIteration as end:
             return Done(end.value)
         except Exception as error:  # noqa: BLE001  the border: whatever it is, the user is told
-            return Done(error=error)
+            return Done(self.so_far(), error)
         finally:
             if steps is not None:
                 steps.close()
-        return Done()
+        return Done(self.so_far(), stopped=True)
+
+    def _on_stepped(self, progress: Progress) -> None:
+        if not self._stop.is_set():
+            self.progressed.emit(progress)

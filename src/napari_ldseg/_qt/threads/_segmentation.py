@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import Signal
 
+from ..._util import Progress
 from ...config import Device, SegmentConfig
 from ...data import Image
 from ._background import SIGN_OF_LIFE, Background
 from ._import_torch import import_torch
 
 if TYPE_CHECKING:
-    from ...inference import LargeSegmentation, Progress, Segmentation
+    from ...inference import LargeSegmentation, Segmentation, SegmentProgress
     from ...networks import LDSeg
 
 PREVIEW = 0.3
@@ -56,25 +57,22 @@ class Outcome:
     stopped: bool = False
 
 
-@dataclass(frozen=True)
-class Loading:
+class Loading(Progress):
     """A sign of life before the engine can give one."""
 
-    stage: str
+
+Engine = Callable[[Job], "Generator[SegmentProgress | Loading, None, Segmentation | LargeSegmentation]"]
 
 
-Engine = Callable[[Job], "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]"]
-
-
-def engine(job: Job) -> "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]":
+def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation | LargeSegmentation]":
     """Load torch, the model and the image, all of which take their time, and segment."""
-    yield Loading("Loading the model")
+    yield Loading(text="Loading the model")
     import_torch()
     from ...inference import segment, segment_large
 
-    yield Loading("Loading the model")
+    yield Loading(text="Loading the model")
     model = _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
-    yield Loading("Reading the image")
+    yield Loading(text="Reading the image")
     if job.large is not None:
         return (yield from segment_large(model, job.image, job.large, job.config, overwrite=True))
     image = job.image.replace(array=np.asarray(job.image.array))
@@ -91,7 +89,7 @@ def _load(path: Path, modified: int, device: Device) -> "LDSeg":
 
 
 class Run(Background):
-    """One run in its thread; ``progressed`` carries a Progress or Loading, ``finished`` an Outcome.
+    """One run in its thread; ``progressed`` carries a SegmentProgress or Loading, ``finished`` an Outcome.
 
     Both arrive in the thread that made the run. At most some 20 signs of life and 3 previews a second come through,
     however fast the engine is; of pictures of more than a million pixels, which take longer to draw, fewer previews.
@@ -109,12 +107,14 @@ class Run(Background):
         """Run the engine."""
         return _run(self._engine, self._job, self._stop, self._stepped.emit)
 
-    def _on_stepped(self, progress: "Progress | Loading") -> None:
+    def _on_stepped(self, progress: "SegmentProgress | Loading") -> None:
         if not self._stop.is_set():
             self.progressed.emit(progress)
 
 
-def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progress | Loading], object]") -> Outcome:
+def _run(
+    engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[SegmentProgress | Loading], object]"
+) -> Outcome:
     """Run the engine to its end; hand on what is due, and turn any error into an outcome."""
     steps = _steps(engine, job)
     latest: Segmentation | None = None
@@ -140,7 +140,7 @@ def _run(engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[Progr
     return Outcome(_own(latest), stopped=True)
 
 
-def _steps(engine: Engine, job: Job) -> "Generator[Progress | Loading, None, Segmentation | LargeSegmentation]":
+def _steps(engine: Engine, job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation | LargeSegmentation]":
     """Call the engine at the first step, so that its call is guarded, too."""
     return (yield from engine(job))
 

@@ -5,6 +5,7 @@ update of the main thread; it needs nothing but numpy, and is looked after (0.14
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -61,7 +62,7 @@ class Curves(QWidget):
         """Return steps and values of a curve: "autoencoder", "denoiser" or "validation"."""
         return list(self._points[name])
 
-    def add(self, rows: list[dict[str, Any]]) -> None:
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Add lines of the log; steps that a resumed run does once more take the place of those of before."""
         for row in rows:
             stage, step = str(row["stage"]), int(row["step"])

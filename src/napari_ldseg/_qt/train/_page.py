@@ -32,7 +32,7 @@ from ._preview import Preview
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-MORE_FIELDS = ("learning_rate", "batch", "validation", "scale", "device")
+BUDGET = ("minutes", "epochs")  # one row asks for either
 MINUTES = 20
 LEAST_WIDTH = 350
 MORE_STYLE = """
@@ -100,8 +100,8 @@ class TrainPage(QWidget):
         self.model = ModelPicker()
         self.add = AddForm(viewer, self.dataset, self._seen)
         self.name = NameLine()
-        self.learn = ConfigForm(TrainConfig.for_fine_tuning(), ("learn",))
-        self.more = ConfigForm(TrainConfig.for_fine_tuning(), MORE_FIELDS)
+        self.learn = ConfigForm(TrainConfig.for_fine_tuning(), "main", BUDGET)
+        self.more = ConfigForm(TrainConfig.for_fine_tuning(), "more")
         self.budget = QDoubleSpinBox()
         self.budget_unit = QComboBox()
         self.start = QPushButton("Start")
@@ -129,8 +129,8 @@ class TrainPage(QWidget):
         entry = self.model.value()
         minutes = self.budget_unit.currentIndex() == 0
         budget = {"minutes" if minutes else "epochs": self.budget.value()}
-        more = self.more.value().model_dump(exclude={"learn", "minutes", "epochs", "denoiser_steps"})
-        config = TrainConfig.for_fine_tuning(**more, **budget, learn=self.learn.value().learn)
+        more = self.more.value().model_dump(exclude={*self.learn.names, *BUDGET, "denoiser_steps"})
+        config = TrainConfig.for_fine_tuning(**more, **budget, **self.learn.values())
         values = {"model": str(entry.path) if entry else "", "dataset": str(self.dataset.value())}
         return TrainJob.parse(values | {"name": self.name.text().strip(), "config": config})
 

@@ -149,7 +149,7 @@ class TrainWidget(QWidget):
         page.progress.say("Starting: the model and the images are read")
         page.show_running(True)
         self._run = TrainRun(process)
-        self._run.reported.connect(self._on_reported)
+        self._run.progressed.connect(self._on_reported)
         self._run.finished.connect(self._on_finished)
         # Closing the dock or the viewer lets the process go: it saves its state and ends.
         self.destroyed.connect(self._run.stop)
@@ -161,6 +161,8 @@ class TrainWidget(QWidget):
             button.setEnabled(False)
 
     def _on_reported(self, report: Report) -> None:
+        if not report.rows:
+            return
         page = self.page
         notes = [row["note"] for row in report.rows if row.get("note")]
         if notes:
@@ -183,8 +185,11 @@ class TrainWidget(QWidget):
         stage = f"{STAGES[str(row['stage'])]}, step {row['step']} of {row['total']}"
         return " · ".join(part for part in (stage, left, best, memory) if part)
 
-    def _on_finished(self, ended: Ended) -> None:
+    def _on_finished(self, done: Done) -> None:
         assert self._run is not None
+        error = done.error
+        text = str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
+        ended: Ended = done.value or Ended("failed" if error else "saved", text if error else "")
         self.destroyed.disconnect(self._run.stop)
         process, self._run, self._paused = self._run.process, None, False
         page = self.page

@@ -1,19 +1,13 @@
 """Choosing the folder of a training set."""
 
-import os
 from pathlib import Path
 
-import platformdirs
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
+from ..._util import user_folder
+
 NAME = "training set"
-
-
-def sets_folder() -> Path:
-    """Return where training sets are offered first; the environment variable ``NAPARI_LDSEG_SETS`` overrides it."""
-    override = os.environ.get("NAPARI_LDSEG_SETS")
-    return Path(override) if override else Path(platformdirs.user_documents_dir()) / "napari-ldseg"
 
 
 class SetPicker(QWidget):
@@ -24,7 +18,7 @@ class SetPicker(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.line = QLineEdit(str(SetPicker._last or sets_folder() / NAME))
+        self.line = QLineEdit(str(SetPicker._last or user_folder("sets") / NAME))
         self.line.setObjectName("training_set")
         self.line.setToolTip("Folder of annotated images; it is made when the first one is added")
         self.line.setCursorPosition(0)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import platformdirs
 from napari.layers import Image, Layer
 
-from ..._util import partial_of
+from ..._util import partial_of, user_folder
 from ...config import ModelConfig
 from ...data import IDENTITY, LABELS, open_levels
 from ...data import Image as Picture
@@ -59,8 +58,7 @@ def result_folder(layer: Image, model: str) -> Path:
     has another one.
     """
     name = re.sub(r"[^\w.+-]+", "_", f"{layer.name}_{model}")[:LONGEST_NAME]
-    folder = Path(platformdirs.user_data_dir("napari-ldseg", appauthor=False)) / "results"
-    return folder / f"{name}_{_digest(layer, model)}.zarr"
+    return user_folder("results") / f"{name}_{_digest(layer, model)}.zarr"
 
 
 def _digest(layer: Image, model: str) -> str:

@@ -20,6 +20,7 @@ from typer.testing import Result
 import napari_ldseg
 
 from ... import SegmentConfig, save_model, segment_folder
+from ..._util import follow
 from ...batch import Fingerprint, Record, Update, plan_batch, run_batch
 from ...batch import _retry as _patience
 from ...batch._image import summarize_result
@@ -44,7 +45,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def states(folder: Path, out: Path, model: Path, config: SegmentConfig = QUICK, **changes: object) -> list[str]:
-    return [item.state for item in plan_batch([folder], model, out, config, **changes).items]  # type: ignore[arg-type]
+    return [item.state for item in follow(plan_batch([folder], model, out, config, **changes)).items]  # type: ignore[arg-type]
 
 
 def test_a_second_run_does_only_what_is_not_done(slides: Path, out: Path, saved: Path) -> None:
@@ -126,7 +127,7 @@ def test_the_report_names_failures_first_then_the_most_uncertain(slides: Path, o
 
 
 def test_a_closed_run_leaves_a_report_and_goes_on_later(slides: Path, out: Path, saved: Path) -> None:
-    run = run_batch(plan_batch([slides], saved, out, QUICK))
+    run = run_batch(follow(plan_batch([slides], saved, out, QUICK)))
     next(update for update in run if update.state == "done")
     run.close()
     assert json.loads((out / "report.json").read_text())["counts"]["waiting"] == 2

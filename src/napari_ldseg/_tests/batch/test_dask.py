@@ -16,6 +16,7 @@ import tifffile
 from distributed import Client, LocalCluster, WorkerPlugin
 
 from ... import SegmentConfig, save_model, segment_folder
+from ..._util import follow
 from ...batch import Update, _image, plan_batch, run_batch
 from ...batch._dask_cluster import ctrl_c_noted, local_cluster
 from ...data import LABELS, Image, read_image, write_image
@@ -95,9 +96,9 @@ def test_a_large_image_is_shared_by_the_workers_bit_for_bit(
     write_image(tmp_path / "a.zarr", picture.array, "yxc", spacing=(1.0, 1.0), unit="micrometer", metadata={})
     config = QUICK.replace(tile=32, overlap=8)
     segment_folder(tmp_path / "a.zarr", tmp_path / "alone", model, config)
-    run = run_batch(plan_batch([tmp_path / "a.zarr"], model, tmp_path / "out", config), scheduler=scheduler)
+    run = run_batch(follow(plan_batch([tmp_path / "a.zarr"], model, tmp_path / "out", config)), scheduler=scheduler)
     updates = list(run)
-    assert sum("Block" in update.stage for update in updates) == 6
+    assert sum("Block" in update.text for update in updates) == 6
     assert updates[-1].state != "failed", updates[-1]
     for folder in ("a_ldseg.zarr", f"a_ldseg.zarr/{LABELS}"):
         alone, shared = (np.asarray(read_image(tmp_path / out / folder).array) for out in ("alone", "out"))
@@ -121,7 +122,7 @@ def ends(run: Iterator[Update]) -> list[str]:
 
 
 def test_a_worker_that_is_killed_costs_no_image(slides: Path, tmp_path: Path, saved: Path, scheduler: str) -> None:
-    run = run_batch(plan_batch([slides], saved, tmp_path / "out", QUICK), scheduler=scheduler)
+    run = run_batch(follow(plan_batch([slides], saved, tmp_path / "out", QUICK)), scheduler=scheduler)
     next(update for update in run if update.state == "done")
     os.kill(workers(scheduler)[0], signal.SIGKILL)
     assert ends(run) == ["done"] * 5
@@ -150,8 +151,8 @@ def test_a_lost_scheduler_ends_the_run_in_words(slides: Path, tmp_path: Path, sa
     assert process.stdout is not None
     with process.stdout:
         address = process.stdout.readline().decode().strip()
-    run = run_batch(plan_batch([slides], saved, tmp_path / "out", QUICK), scheduler=address)
-    assert any(update.stage == "Waiting for workers" for update in run)
+    run = run_batch(follow(plan_batch([slides], saved, tmp_path / "out", QUICK)), scheduler=address)
+    assert any(update.text == "Waiting for workers" for update in run)
     process.kill()
     process.wait()
     with pytest.raises(EngineError, match="connection to the Dask scheduler is lost"):
@@ -166,8 +167,8 @@ def test_no_scheduler_is_said(slides: Path, tmp_path: Path, saved: Path, monkeyp
 
 
 def test_workers_of_its_own_start_and_end_with_the_batch(slides: Path, tmp_path: Path, saved: Path) -> None:
-    plan = plan_batch([slides], saved, tmp_path / "out", QUICK)
-    seen = {update.stage for update in run_batch(plan, workers=2)}
+    plan = follow(plan_batch([slides], saved, tmp_path / "out", QUICK))
+    seen = {update.text for update in run_batch(plan, workers=2)}
     assert "Starting the workers" in seen
     assert "2 workers" in seen
     assert len(list((tmp_path / "out").glob("*.tif"))) == 12

@@ -2,33 +2,23 @@
 
 import json
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from typer.testing import Result
 
+from ..._util import follow
 from ...cardiac import Cardiac, area_length, disk_summation, find_phases, measure_cardiac, measure_ventricle
 from ...config import CardiacConfig
-from ...data import write_tiff
+from ...data import write_image
 from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...phantoms import echo_cine
 from ..shared import SHARED, needs
-
-R = TypeVar("R")
-
-
-def outcome(run: Generator[Any, None, R]) -> R:
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            result: R = end.value
-            return result
 
 
 def half_ellipse(
@@ -90,7 +80,7 @@ def cine(widths: list[float], samples: list[float] | None = None) -> Measured:
 
 
 def test_ejection_fraction_of_a_beat() -> None:
-    found = outcome(measure_cardiac(cine([25, 22, 18, 15, 20, 24])))
+    found = follow(measure_cardiac(cine([25, 22, 18, 15, 20, 24])))
     assert (found.ed, found.es, found.calibrated, found.biplane) == (0, 3, True, False)
     assert found.ejection_fraction.value == pytest.approx(1 - (15 / 25) ** 2, abs=0.01)
     assert found.end_diastolic_volume.value == pytest.approx(2 / 3 * math.pi * 25**2 * 80 / 1000, rel=0.02)
@@ -105,7 +95,7 @@ def test_ejection_fraction_of_a_beat() -> None:
 
 
 def test_samples_are_paired_so_that_a_common_error_cancels() -> None:
-    found = outcome(measure_cardiac(cine([25, 15], [0.9, 1.0, 1.1])))
+    found = follow(measure_cardiac(cine([25, 15], [0.9, 1.0, 1.1])))
     volume, fraction = found.end_diastolic_volume, found.ejection_fraction
     assert volume.high / volume.low == pytest.approx((1.1 / 0.9) ** 2, rel=0.06)
     assert fraction.high - fraction.low < 0.02
@@ -117,7 +107,7 @@ def test_samples_are_paired_so_that_a_common_error_cancels() -> None:
 
 def test_without_a_pixel_size_the_fraction_holds() -> None:
     bare = Measured(cine([25, 15]).labels, 2)
-    found = outcome(measure_cardiac(bare))
+    found = follow(measure_cardiac(bare))
     assert not found.calibrated
     assert found.ejection_fraction.value == pytest.approx(0.64, abs=0.01)
 
@@ -131,32 +121,32 @@ def test_phases_are_not_led_astray_by_one_bad_frame() -> None:
 def test_phantoms_biplane(seed: int) -> None:
     pair = [echo_cine(seed, frames=2, view=view) for view in ("4ch", "2ch")]
     views = [Measured(one.labels, 2, one.image.spacing) for one in pair]
-    found = outcome(measure_cardiac(*views))
+    found = follow(measure_cardiac(*views))
     assert found.end_diastolic_volume.value == pytest.approx(pair[0].lv_volumes[0], rel=0.04)
     assert found.end_systolic_volume.value == pytest.approx(pair[0].lv_volumes[1], rel=0.04)
     assert found.ejection_fraction.value == pytest.approx(pair[0].ejection_fraction, abs=0.01)
 
 
 def test_views_of_different_length_are_aligned() -> None:
-    found = outcome(measure_cardiac(cine([25, 20, 15]), cine([25, 22, 20, 18, 15])))
-    same = outcome(measure_cardiac(cine([25, 20, 15])))
+    found = follow(measure_cardiac(cine([25, 20, 15]), cine([25, 22, 20, 18, 15])))
+    same = follow(measure_cardiac(cine([25, 20, 15])))
     np.testing.assert_allclose(found.volume.values, same.volume.values)
     assert found.biplane
 
 
 def test_what_is_no_cine_is_refused() -> None:
     with pytest.raises(InputError, match=r"class 1.*choose labels"):
-        outcome(measure_cardiac(Measured(np.zeros((2, 30, 30), np.uint8), 2)))
+        follow(measure_cardiac(Measured(np.zeros((2, 30, 30), np.uint8), 2)))
     with pytest.raises(InputError, match="no cine of one view"):
-        outcome(measure_cardiac(Measured(np.zeros((2, 2, 30, 30), np.uint8), 2)))
+        follow(measure_cardiac(Measured(np.zeros((2, 2, 30, 30), np.uint8), 2)))
 
 
 def write_cine(folder: Path) -> Path:
     source = cine([25, 15], [0.9, 1.0, 1.1])
     options: dict[str, Any] = {"spacing": (1.0, 1.0), "unit": "millimeter", "metadata": {"model": "fake"}}
-    write_tiff(folder / "a_labels.tif", source.labels, "tyx", **options)
+    write_image(folder / "a_labels.tif", source.labels, "tyx", **options)
     assert source.masks is not None
-    write_tiff(folder / "a_samples.tif", source.masks.array, "tpyx", **options)
+    write_image(folder / "a_samples.tif", source.masks.array, "tpyx", **options)
     return folder / "a_labels.tif"
 
 
@@ -212,7 +202,7 @@ def test_camus_volumes_by_biplane_disks(tmp_path: Path, camus: Path | None) -> N
             labels = np.concatenate([sitk.GetArrayFromImage(mask) for mask in masks])
             views.append(Measured(labels, 2, masks[0].GetSpacing()[1::-1]))
         info = dict(line.split(": ", 1) for line in (patient / "Info_4CH.cfg").read_text().splitlines())
-        found: Cardiac = outcome(measure_cardiac(*views, config=CardiacConfig()))
+        found: Cardiac = follow(measure_cardiac(*views, config=CardiacConfig()))
         assert found.end_diastolic_volume.value == pytest.approx(float(info["LVedv"]), abs=1.5)
         assert found.end_systolic_volume.value == pytest.approx(float(info["LVesv"]), abs=1.5)
         assert 100 * found.ejection_fraction.value == pytest.approx(float(info["LVef"]), abs=0.5)

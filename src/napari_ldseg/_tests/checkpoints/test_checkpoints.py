@@ -102,7 +102,7 @@ def test_failed_write_keeps_the_old_file(saved: Path, tiny_model_2d: LDSeg, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(CheckpointError, match=r"No space left on device.*another place"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*another folder"):
         save_model(tiny_model_2d, saved, "another card")
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
@@ -110,7 +110,7 @@ def test_failed_write_keeps_the_old_file(saved: Path, tiny_model_2d: LDSeg, monk
 
 def test_saving_into_a_file_as_if_it_were_a_folder(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     (tmp_path / "model.pt").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"cannot be written to .*model\.pt"):
+    with pytest.raises(CheckpointError, match=r"model\.pt.* cannot be written"):
         save_model(tiny_model_2d, tmp_path / "model.pt")
 
 

@@ -75,7 +75,7 @@ def test_handed_out_as_one_file(tmp_path: Path, user_models: Path) -> None:
     assert path.name == "mine.v2.safetensors"
     assert path.read_bytes() == (user_models / "tiny.safetensors").read_bytes()
     with pytest.raises(CheckpointError, match="cannot be written"):
-        export_model(own()["tiny"], tmp_path / "no" / "folder")
+        export_model(own()["tiny"], path / "no" / "folder")
 
 
 def drop(target: object, path: Path) -> None:

@@ -12,7 +12,7 @@ from typer.testing import Result
 from ... import inference, load_model, save_model
 from ..._version import __version__
 from ...cli import _app as cli
-from ...data import read_image, write_tiff
+from ...data import read_image, write_image
 from ...networks import LDSeg
 from ..builders import make_disk, make_ramp, save_picture
 
@@ -28,7 +28,7 @@ def model(tmp_path: Path, tiny_model_2d: LDSeg) -> Path:
 def slides(tmp_path: Path) -> Path:
     folder = tmp_path / "slides"
     save_picture(folder / "a.png", make_ramp((20, 30, 3)))
-    write_tiff(folder / "b.tif", make_ramp((24, 18)), "yx", spacing=(0.5, 0.25), unit="micrometer", metadata={})
+    write_image(folder / "b.tif", make_ramp((24, 18)), "yx", spacing=(0.5, 0.25), unit="micrometer", metadata={})
     return folder
 
 

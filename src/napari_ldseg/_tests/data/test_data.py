@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from ..._util import write_text
-from ...data import Image, find_images, read_image, read_labels, write_image, write_tiff
+from ...data import Image, find_images, read_image, read_labels, write_image
 from ...datasets import Pair, find_pairs
 from ...errors import InputError
 from ...phantoms import colon_gland, phantom
@@ -191,7 +191,7 @@ def test_truncated_file_is_never_read_in_part(tmp_path: Path, kind: str) -> None
     path = tmp_path / f"a.{kind}"
     stack = make_ramp((3, 40, 50))
     if kind == "ours.tif":
-        write_tiff(path, stack, "zyx", spacing=(1, 1, 1), unit="um", metadata={})
+        write_image(path, stack, "zyx", spacing=(1, 1, 1), unit="um", metadata={})
     elif kind.endswith("tif"):
         options: dict[str, Any] = {"imagej.tif": {"imagej": True}, "ome.tif": {"ome": True}}.get(kind, {})
         tifffile.imwrite(path, stack, photometric="minisblack", metadata={"axes": "ZYX"}, **options)
@@ -281,7 +281,7 @@ def test_written_is_read_back(
 ) -> None:
     array = make_ramp(shape, dtype)
     path = tmp_path / "new" / "x_labels.tif"
-    write_tiff(path, array, axes, spacing=spacing, unit="µm", metadata={"seed": 3})
+    write_image(path, array, axes, spacing=spacing, unit="µm", metadata={"seed": 3})
     image = read_image(path)
     assert (image.axes, image.array.dtype, image.name) == (axes, dtype, "x_labels")
     np.testing.assert_array_equal(image.array, array)
@@ -293,7 +293,7 @@ def test_written_is_read_back(
 def test_what_imagej_and_tifffile_find(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     array = make_ramp((2, 4, 60, 90))
-    write_tiff(
+    write_image(
         path, array, "tzyx", spacing=(2, 0.5, 0.25), unit="micrometer", metadata={"model": "glas", "µ": Path("x")}
     )
     assert path.stat().st_size < array.nbytes / 2
@@ -309,7 +309,7 @@ def test_what_imagej_and_tifffile_find(tmp_path: Path) -> None:
 
 def test_a_file_that_was_turned_in_fiji_keeps_its_new_shape(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    write_tiff(path, make_ramp((6, 9)), "yx", spacing=None, unit="pixel", metadata={})
+    write_image(path, make_ramp((6, 9)), "yx", spacing=None, unit="pixel", metadata={})
     with tifffile.TiffFile(path) as tiff:
         info = (tiff.imagej_metadata or {})["Info"]
     turned = make_ramp((6, 9)).T.copy()
@@ -318,10 +318,10 @@ def test_a_file_that_was_turned_in_fiji_keeps_its_new_shape(tmp_path: Path) -> N
 
 
 def test_a_mask_is_written_as_uint8_and_int64_is_refused(tmp_path: Path) -> None:
-    write_tiff(tmp_path / "a.tif", make_disk(2) > 0, "yx", spacing=None, unit="pixel", metadata={})
+    write_image(tmp_path / "a.tif", make_disk(2) > 0, "yx", spacing=None, unit="pixel", metadata={})
     np.testing.assert_array_equal(read_labels(tmp_path / "a.tif").array, make_disk(2))
     with pytest.raises(InputError, match="cannot hold int64 values; convert to uint8"):
-        write_tiff(tmp_path / "b.tif", np.zeros((4, 4), np.int64), "yx", spacing=None, unit="pixel", metadata={})
+        write_image(tmp_path / "b.tif", np.zeros((4, 4), np.int64), "yx", spacing=None, unit="pixel", metadata={})
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,7 +334,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(tifffile, "imwrite", fill)
     with pytest.raises(InputError, match=r"a\.tif cannot be written \(No space left on device\); .*make room"):
-        write_tiff(path, make_disk(2), "yx", spacing=None, unit="pixel", metadata={})
+        write_image(path, make_disk(2), "yx", spacing=None, unit="pixel", metadata={})
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
     assert path.read_bytes() == b"old"
 
@@ -347,7 +347,7 @@ def test_a_name_that_is_not_utf_8_is_written_with_a_backslash(tmp_path: Path) ->
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot be written .*choose another folder"):
-        write_tiff(tmp_path / "file" / "a.tif", make_disk(2), "yx", spacing=None, unit="pixel", metadata={})
+        write_image(tmp_path / "file" / "a.tif", make_disk(2), "yx", spacing=None, unit="pixel", metadata={})
 
 
 # --- finding files

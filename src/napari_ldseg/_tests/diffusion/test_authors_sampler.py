@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ... import SegmentConfig, segment
-from ...config import SamplerName
+from ...config import DiffusionConfig, SamplerName
 from ...data import Image
-from ...diffusion import SAMPLERS, alpha_bar, ddim, ddpm, release_ddpm, time_grid
+from ...diffusion import alpha_bar, ddim, ddpm, release_ddpm, run_sampler, time_grid
 from ...errors import InputError
 from ..builders import make_ramp, make_tiny_model
 from ..shared import SHARED, needs
@@ -62,7 +62,7 @@ def test_the_authors_renormalise_each_step_and_waste_the_last(
         start, noise, by_ddim, by_ddpm = (
             torch.from_numpy(stored[key].astype(np.float64)) for key in ("z_T", "noise", "ddim", "ddpm")
         )
-    times = torch.linspace(999, 0, 10, dtype=torch.float64)
+    abars = alpha_bar(torch.linspace(999, 0, 10, dtype=torch.float64), "cosine", 1000)
     # Its last call, at t = 0, changes nothing: ours goes to the clean latent instead.
     for steps in (by_ddim, by_ddpm):
         torch.testing.assert_close(steps[10], steps[9], rtol=0, atol=2e-5)
@@ -71,7 +71,7 @@ def test_the_authors_renormalise_each_step_and_waste_the_last(
     assert by_ddim.flatten(2).mean(2)[1:].abs().max() > 1e-3  # ... not for each image
 
     def first(sampler: Any, clean: Tensor) -> Tensor:
-        step: Tensor = next(sampler(lambda noisy, t: clean, start, times, "cosine", 1000, noise=noise.__getitem__))
+        step: Tensor = next(sampler(lambda noisy, step: clean, start, abars, noise=noise.__getitem__))
         return step
 
     # Both samplers start from one latent, so from one prediction. DDIM's first step, k * by_ddim[1] up to a constant
@@ -101,7 +101,7 @@ def test_a_single_step_would_remove_nothing_and_is_refused(name: SamplerName) ->
     with pytest.raises(InputError, match=f"last step of the sampler '{name}' removes no noise.*take 2 steps or more"):
         time_grid(name, 1, "cosine", 1000)
     assert time_grid(name, 2, "cosine", 1000).tolist() == [999, 0]
-    with pytest.raises(InputError, match=f"the last step of {name} removes no noise; take 2 steps or more"):
+    with pytest.raises(InputError, match=f"last step of the sampler '{name}' removes no noise.*take 2 steps or more"):
         SegmentConfig().replace(sampler=name, steps=1)
     assert SegmentConfig(sampler=name, steps=2).steps == 2
 
@@ -110,12 +110,12 @@ def test_a_single_step_would_remove_nothing_and_is_refused(name: SamplerName) ->
 def test_each_step_has_mean_0_and_sd_1_over_the_batch_and_not_for_each_sample(name: SamplerName) -> None:
     generator = torch.Generator().manual_seed(0)
     latent = torch.randn(3, 1, 4, 4, generator=generator)
-    steps = SAMPLERS[name](
+    steps = run_sampler(
+        name,
+        4,
         lambda noisy, t: noisy / 2 + torch.tensor([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1),
         latent,
-        time_grid(name, 4, "cosine", 1000),
-        "cosine",
-        1000,
+        DiffusionConfig(prediction="sample"),
         noise=lambda step: torch.randn(latent.shape, generator=generator),
     )
     for step in steps:
@@ -126,11 +126,9 @@ def test_each_step_has_mean_0_and_sd_1_over_the_batch_and_not_for_each_sample(na
 
 def test_last_step_adds_noise_where_the_schedule_has_some_left() -> None:
     def last(schedule: Any, noise: float) -> Tensor:
-        times = time_grid("ldseg-release-ddpm", 2, schedule, 1000)[1:]
+        abars = alpha_bar(time_grid("ldseg-release-ddpm", 2, schedule, 1000)[1:], schedule, 1000)
         latent = torch.arange(4.0).reshape(1, 1, 2, 2)
-        steps = release_ddpm(
-            lambda noisy, t: noisy, latent, times, schedule, 1000, noise=lambda step: noise * latent.square()
-        )
+        steps = release_ddpm(lambda noisy, step: noisy, latent, abars, noise=lambda step: noise * latent.square())
         return next(steps)
 
     assert torch.equal(last("cosine", 0), last("cosine", 1))

@@ -1,7 +1,7 @@
 """Schedules, parameterisations and samplers: closed forms and diffusers' schedulers."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ...config import Prediction, SamplerName, Schedule
+from ...config import SAMPLER_FACTS, DiffusionConfig, Prediction, SamplerName, Schedule
 from ...diffusion import (
     SAMPLERS,
     alpha_bar,
@@ -21,6 +21,7 @@ from ...diffusion import (
     dpm_solver_pp,
     log_snr,
     noisy,
+    run_sampler,
     time_grid,
     to_clean,
     to_noise,
@@ -113,9 +114,9 @@ def test_even_grid_starts_at_the_last_timestep_and_wastes_no_call() -> None:
 def test_log_snr_grid_is_even_in_log_snr() -> None:
     times = time_grid("dpm-solver++", 10, "cosine", T)
     assert times[0].item() == pytest.approx(0.985 * 999)
-    gaps = log_snr(times, "cosine", T).diff()
+    gaps = log_snr(alpha_bar(times, "cosine", T)).diff()
     torch.testing.assert_close(gaps, gaps.mean().expand(9), rtol=1e-6, atol=0)
-    assert log_snr(times, "cosine", T)[-1].item() == pytest.approx(9)
+    assert log_snr(alpha_bar(times, "cosine", T))[-1].item() == pytest.approx(9)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -209,13 +210,11 @@ def test_ddpm_follows_diffusers(prediction: Prediction, schedule: Schedule, late
     theirs.set_timesteps(timesteps=times.long().tolist())
     expected = trajectory(theirs, latent, generator=torch.Generator().manual_seed(2))
     drawn = torch.Generator().manual_seed(2)
-    denoise = denoiser_to_clean(toy, prediction, schedule, T)
+    abars = alpha_bar(times, schedule, T)
     steps = ddpm(
-        denoise,
+        denoiser_to_clean(toy, prediction, times, abars),
         latent,
-        times,
-        schedule,
-        T,
+        abars,
         noise=lambda step: torch.randn(latent.shape, generator=drawn, dtype=latent.dtype),
     )
     # In its last step diffusers adds noise of variance 1e-20.
@@ -234,10 +233,11 @@ def test_ddim_follows_diffusers(prediction: Prediction, eta: float, latent: Tens
             toy(current, float(t)), int(t), current, eta=eta, variance_noise=noise[step] if eta else None
         ).prev_sample
         expected.append(current)
-    denoise = denoiser_to_clean(toy, prediction, "cosine", T)
     injected = noise.__getitem__ if eta else no_noise
     times = theirs.timesteps.double()
-    assert_same(list(ddim(denoise, latent, times, "cosine", T, noise=injected, eta=eta)), expected)
+    abars = alpha_bar(times, "cosine", T)
+    denoise = denoiser_to_clean(toy, prediction, times, abars)
+    assert_same(list(ddim(denoise, latent, abars, noise=injected, eta=eta)), expected)
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
@@ -248,11 +248,18 @@ def test_dpm_solver_follows_diffusers(prediction: Prediction, schedule: Schedule
     times = time_grid("dpm-solver++", steps, schedule, T).round().clamp_min(1)
     theirs = scheduler(DPMSolverMultistepScheduler, prediction, schedule)
     theirs.set_timesteps(timesteps=times.long().tolist())
-    denoise = denoiser_to_clean(toy, prediction, schedule, T)
-    assert_same(list(dpm_solver_pp(denoise, latent, times, schedule, T, noise=no_noise)), trajectory(theirs, latent))
+    abars = alpha_bar(times, schedule, T)
+    denoise = denoiser_to_clean(toy, prediction, times, abars)
+    assert_same(list(dpm_solver_pp(denoise, latent, abars, noise=no_noise)), trajectory(theirs, latent))
 
 
 # --- all samplers
+
+
+def test_each_sampler_has_its_steps_and_its_facts() -> None:
+    assert set(SAMPLERS) == set(SAMPLER_FACTS) == set(get_args(SamplerName))
+    coupled = {name for name, facts in SAMPLER_FACTS.items() if facts.couples_batch}
+    assert coupled == {name for name, facts in SAMPLER_FACTS.items() if facts.fewest_steps == 2} == set(RELEASE)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -272,7 +279,7 @@ def test_k_calls_k_latents_and_the_last_is_the_last_estimate(name: SamplerName, 
         return torch.zeros_like(latent)
 
     start = latent.clone()
-    out = list(SAMPLERS[name](denoise, latent, time_grid(name, steps, "cosine", T), "cosine", T, noise=noise))
+    out = list(run_sampler(name, steps, denoise, latent, DiffusionConfig(prediction="sample"), noise=noise))
     assert len(out) == len(estimates) == steps
     assert all(step.shape == latent.shape and step.dtype == torch.float32 for step in out)
     last = estimates[-1]
@@ -287,12 +294,12 @@ def test_k_calls_k_latents_and_the_last_is_the_last_estimate(name: SamplerName, 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in RELEASE])
 def test_a_certain_denoiser_is_believed(name: SamplerName) -> None:
-    *_, last = SAMPLERS[name](
+    *_, last = run_sampler(
+        name,
+        10,
         lambda noisy, t: torch.full_like(noisy, 3.0),
         torch.zeros(1, 1, 2, 2),
-        time_grid(name, 10, "cosine", T),
-        "cosine",
-        T,
+        DiffusionConfig(prediction="sample"),
         noise=lambda step: torch.ones(1, 1, 2, 2),
     )
     assert torch.equal(last, torch.full((1, 1, 2, 2), 3.0))

@@ -1,6 +1,5 @@
 """Exported models: what a program without napari-ldseg computes from them, and their description."""
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from ... import SegmentConfig, segment
 from ...config import SamplerName
@@ -89,9 +89,11 @@ def test_folder_that_cannot_be_written(tmp_path: Path, tiny_model_2d: LDSeg) -> 
         export_model(tiny_model_2d, tmp_path / "out", samples=0)
 
 
-def test_yaml_scalars_are_json(tmp_path: Path) -> None:
-    from ...exchange._bioimage import _yaml
-
-    lines = _yaml({"name": "a: b # c", "list": [{"x": 1.5, "y": None}], "none": []})
-    assert lines == ['name: "a: b # c"', "list:", "  -", "    x: 1.5", "    y: null", "none: []"]
-    assert json.loads(lines[0].split(": ", 1)[1]) == "a: b # c"
+def test_the_description_reads_as_it_was_meant(tmp_path: Path) -> None:
+    model = make_tiny_model(2)
+    model.config = model.config.replace(title="a: b # c, and 'd'")
+    export_model(model, tmp_path, samples=1, authors=("A: B",))
+    found = yaml.safe_load((tmp_path / "rdf.yaml").read_text(encoding="utf-8"))
+    assert found["description"] == "a: b # c, and 'd'"
+    assert found["authors"] == [{"name": "A: B"}]
+    assert found["inputs"][0]["axes"][0] == {"type": "batch", "size": 1}

@@ -9,6 +9,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor
 from torch.nn.functional import relu6
 
+from ..._util import follow
 from ...checkpoints import load_model, save_model
 from ...config import SegmentConfig, TrainConfig
 from ...errors import CheckpointError
@@ -17,7 +18,7 @@ from ...networks import LDSeg
 from ...plan import plan_grid
 from ...plan._tiles import plan_tiles, tile_sides
 from ...training import train
-from ..builders import make_tiny_model, to_end
+from ..builders import make_tiny_model
 from ..training.test_training import QUICK, config_2d, write_pairs
 
 LITE = {
@@ -142,7 +143,7 @@ def test_training_starts_from_the_pretrained_weights_and_changes_them_less(tmp_p
 
     def moved(share: float) -> float:
         folder = tmp_path / f"run{share}"
-        trained = to_end(train(pairs, config, short.replace(backbone_rate=share), folder, pretrained=path))
+        trained = follow(train(pairs, config, short.replace(backbone_rate=share), folder, pretrained=path))
         before = start.image_encoder.state_dict()["backbone.stem.0.conv.weight"]
         return float((trained.image_encoder.state_dict()["backbone.stem.0.conv.weight"] - before).abs().mean())
 

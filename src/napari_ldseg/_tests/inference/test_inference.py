@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ..._util import follow
 from ...config import InputConfig, ModelConfig, SegmentConfig
 from ...data import Image, convert_spacing
 from ...errors import EngineError, InputError
-from ...inference import Progress, Segmentation, segment
+from ...inference import Segmentation, SegmentProgress, segment
 from ...inference import _sampling as sampling
 from ...inference._memory import Maps
 from ...inference._noise import mirror, sample_generator
@@ -24,15 +25,15 @@ from ...networks import LDSeg
 from ...plan._frames import frames
 from ...plan._grid import plan_grid
 from ...plan._intensity import match_channels, normalize
-from ..builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+from ..builders import make_ramp, make_tiny_config, make_tiny_model
 
 FAST = SegmentConfig(samples=3, steps=2, batch=2)
 
 
-def run(model: LDSeg, image: Image, config: SegmentConfig = FAST) -> tuple[list[Progress], Segmentation]:
+def run(model: LDSeg, image: Image, config: SegmentConfig = FAST) -> tuple[list[SegmentProgress], Segmentation]:
     """Consume segment(): all progress, and the result."""
-    seen: list[Progress] = []
-    generator: Generator[Progress, None, Segmentation] = segment(model, image, config)
+    seen: list[SegmentProgress] = []
+    generator: Generator[SegmentProgress, None, Segmentation] = segment(model, image, config)
     while True:
         try:
             seen.append(next(generator))
@@ -395,7 +396,7 @@ def test_all_frames_of_a_sequence_are_brought_to_one_range(dtype: Any) -> None:
     frames[0, 0, 0], frames[1, 0, 0] = 1023, 1024
     seen: list[Tensor] = []
     model.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    to_end(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
+    follow(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
     assert len(seen) == 2
     torch.testing.assert_close(seen[0][..., 8:, 8:], seen[1][..., 8:, 8:])
     assert float(seen[0][..., 8:, 8:].mean()) == pytest.approx(500 / 4095, rel=1e-3)
@@ -407,5 +408,5 @@ def test_missing_pixels_of_a_later_frame_still_count_as_its_median() -> None:
     frames[1, :4] = np.nan
     seen: list[Tensor] = []
     model.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    to_end(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
+    follow(segment(model, Image(frames, "tyx"), SegmentConfig(samples=1, steps=1)))
     torch.testing.assert_close(seen[0], seen[1])

@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from ... import segment_folder
-from ..._util import partial_of
+from ..._util import follow, partial_of
 from ...batch._image import summarize_large, summarize_result
 from ...checkpoints import save_model
 from ...config import SegmentConfig
@@ -24,7 +24,7 @@ from ...errors import InputError
 from ...inference import LargeRun, segment, segment_large
 from ...inference import _disk as large
 from ...plan import is_large, nearest_level
-from ..builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+from ..builders import make_ramp, make_tiny_config, make_tiny_model
 from ..plan.test_tiles import make_spacing_model, noise_picture
 
 KINDS = ("labels", "samples")
@@ -192,8 +192,8 @@ def test_blocks_make_what_segment_makes(tmp_path: Path, ndim: int, spacing: floa
     config = FAST if ndim == 2 else FAST.replace(tile=16)
     run = LargeRun(model, image, tmp_path / "a.zarr", config)
     assert run.blocks > 1
-    result = to_end(segment_large(model, image, tmp_path / "a.zarr", config))
-    whole = to_end(segment(model, image, config.replace(tiles="always")))
+    result = follow(segment_large(model, image, tmp_path / "a.zarr", config))
+    whole = follow(segment(model, image, config.replace(tiles="always")))
     assert np.abs(result.sd[0][:] - whole.sd).max() < 1e-5
     assert np.mean(result.labels[0][:] != whole.labels) < 1e-3
     assert result.sizes.sum(axis=1) == pytest.approx([np.prod(image.shape)] * 2)
@@ -209,11 +209,11 @@ def test_blocks_make_what_segment_makes(tmp_path: Path, ndim: int, spacing: floa
 def test_frames_of_a_sequence_are_blocks_of_their_own(tmp_path: Path) -> None:
     model, one = make_spacing_model(), noise_picture(70, 40)
     stack = one.replace(array=np.stack([one.array, one.array[::-1]]), axes="tyxc")
-    result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
+    result = follow(segment_large(model, stack, tmp_path / "a.zarr", FAST))
     assert result.axes == "tyx"
     assert result.sizes.shape == (2, 2, 2)
     for frame in range(2):
-        alone = to_end(segment(model, one.replace(array=stack.array[frame]), FAST.replace(tiles="always")))
+        alone = follow(segment(model, one.replace(array=stack.array[frame]), FAST.replace(tiles="always")))
         assert np.allclose(result.sd[0][frame], alone.sd, atol=1e-5)
         assert result.sizes[frame] == pytest.approx(alone.sizes, rel=0.05)
 
@@ -222,9 +222,9 @@ def test_numbers_of_a_large_result_are_those_of_one_frame(tmp_path: Path) -> Non
     """They were the sums over all frames."""
     model, one = make_spacing_model(), noise_picture(70, 40)
     stack = one.replace(array=np.stack([one.array, one.array[::-1], one.array // 2]), axes="tyxc", spacing=None)
-    result = to_end(segment_large(model, stack, tmp_path / "a.zarr", FAST))
+    result = follow(segment_large(model, stack, tmp_path / "a.zarr", FAST))
     found = summarize_large(result, 1.0)
-    whole = summarize_result(to_end(segment(model, stack, FAST.replace(tiles="always"))), 1.0)
+    whole = summarize_result(follow(segment(model, stack, FAST.replace(tiles="always"))), 1.0)
     assert (found.frames, found.unit) == (whole.frames, whole.unit) == (3, "pixel")
     assert found.sizes == pytest.approx(whole.sizes, rel=0.05)
     # By hand: in the first frame the samples found 10 and 14 pixels, in the second 20 and 20.
@@ -236,7 +236,7 @@ def test_numbers_of_a_large_result_are_those_of_one_frame(tmp_path: Path) -> Non
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, image, path = make_spacing_model(), noise_picture(150, 110), tmp_path / "a.zarr"
     steps = segment_large(model, image, path, FAST)
-    while "Block 3" not in next(steps).stage:
+    while "Block 3" not in next(steps).text:
         pass
     steps.close()
     assert not path.exists()
@@ -245,13 +245,13 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
     assert (again.blocks, again.todo()) == (6, [2, 3, 4, 5])
     seen: list[int] = []
     monkeypatch.setattr(LargeRun, "segment_block", counted(LargeRun.segment_block, seen))
-    result = to_end(segment_large(model, image, path, FAST))
+    result = follow(segment_large(model, image, path, FAST))
     assert seen == [2, 3, 4, 5]
-    whole = to_end(segment(model, image, FAST.replace(tiles="always")))
+    whole = follow(segment(model, image, FAST.replace(tiles="always")))
     assert np.abs(result.sd[0][:] - whole.sd).max() < 1e-5
     assert [file.name for file in tmp_path.iterdir()] == ["a.zarr"]
     # Once it is whole, nothing is computed again.
-    to_end(segment_large(model, image, path, FAST))
+    follow(segment_large(model, image, path, FAST))
     assert seen == [2, 3, 4, 5]
     assert not (path / "done").exists()
     assert json.loads((path / IDENTITY).read_text())["provenance"]["samples"] == 2
@@ -280,14 +280,14 @@ def test_another_run_is_not_mixed_in(tmp_path: Path, change: str) -> None:
     model, image, config = other[change]
     with pytest.raises(InputError, match="half-written result of other settings, another model or another image"):
         LargeRun(model, image, path, config)
-    to_end(segment_large(model, image, path, config, overwrite=True))
+    follow(segment_large(model, image, path, config, overwrite=True))
     with pytest.raises(InputError, match="holds another result"):
         LargeRun(make_spacing_model(), noise_picture(70, 44), path, FAST)
 
 
 def test_another_content_is_another_image(tmp_path: Path) -> None:
     model, image, path = make_spacing_model(), noise_picture(70, 40), tmp_path / "a.zarr"
-    to_end(segment_large(model, image, path, FAST, content="one"))
+    follow(segment_large(model, image, path, FAST, content="one"))
     assert LargeRun(model, image, path, FAST, overwrite=True, content="one").todo() == []
     with pytest.raises(InputError, match="holds another result"):
         LargeRun(model, image, path, FAST, content="two")
@@ -319,8 +319,8 @@ def test_intensities_are_those_of_the_whole(tmp_path: Path) -> None:
     picture = noise_picture(64, 128)
     dark = np.concatenate([picture.array[:, :64] // 4, picture.array[:, 64:]], axis=1)
     image = picture.replace(array=da.from_array(dark, chunks=32))
-    result = to_end(segment_large(model, image, tmp_path / "a.zarr", FAST))
-    whole = to_end(segment(model, image.replace(array=dark), FAST.replace(tiles="always")))
+    result = follow(segment_large(model, image, tmp_path / "a.zarr", FAST))
+    whole = follow(segment(model, image.replace(array=dark), FAST.replace(tiles="always")))
     assert np.allclose(result.sd[0][:], whole.sd, atol=1e-5)
 
 
@@ -348,7 +348,7 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_models_of_whole_images_have_nothing_to_gain(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sees the whole image at once"):
-        to_end(segment_large(make_tiny_model(2), noise_picture(70, 40), tmp_path / "a.zarr"))
+        follow(segment_large(make_tiny_model(2), noise_picture(70, 40), tmp_path / "a.zarr"))
 
 
 def test_command_line_takes_the_large_path_by_itself(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ..._util import follow
 from ...config import MeasureConfig
 from ...errors import InputError
 from ...measure import Measured, SampleMasks, boundary, find_regions, match, measure_frames
 from ...measure._components import grown
 from ...measure._shape import form, intensity, size
-from ..builders import make_disk, make_row, make_two_boxes, measured_to_end, to_end
+from ..builders import make_disk, make_row, make_two_boxes, measured_to_end
 
 PLAIN = MeasureConfig(smallest=1)
 
@@ -243,8 +244,8 @@ def test_scores_of_the_maps() -> None:
 def test_frames_and_slices_are_measured_whole() -> None:
     stack = np.stack([make_row(), np.zeros_like(make_row())])
     masks = np.stack([stack, np.zeros_like(stack)])
-    frames = to_end(measure_frames(Measured(stack, 2, masks=SampleMasks(np.moveaxis(masks, 0, 1), (12, 20)))))
-    slices = to_end(measure_frames(Measured(stack, 3, (3.0, 1.0, 1.0), SampleMasks(masks, (2, 12, 20)))))
+    frames = follow(measure_frames(Measured(stack, 2, masks=SampleMasks(np.moveaxis(masks, 0, 1), (12, 20)))))
+    slices = follow(measure_frames(Measured(stack, 3, (3.0, 1.0, 1.0), SampleMasks(masks, (2, 12, 20)))))
     for found in (frames, slices):
         assert [one.region.frame for one in found] == [(0,), (1,)]
         assert [one.values["area"].value for one in found] == [41, 0]

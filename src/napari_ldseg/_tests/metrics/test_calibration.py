@@ -89,8 +89,7 @@ def test_no_score_beats_the_oracle(cases: list[tuple[int, float]]) -> None:
 def test_soft_dice_confidence_of_sure_and_unsure_masks() -> None:
     assert soft_dice_confidence([0, 1, 1], [0, 1, 1]) == 1
     assert soft_dice_confidence([0.5, 0.5], [1, 0]) == pytest.approx(2 * 0.5 / (1 + 1))
-    with pytest.warns(UserWarning, match="soft Dice confidence is not defined"):
-        assert np.isnan(soft_dice_confidence([0.0], [0]))
+    assert soft_dice_confidence([0.5, 0.5], [0, 0]) == soft_dice_confidence([0.0], [0]) == 0
 
 
 def test_samples_that_agree_and_that_do_not() -> None:

@@ -11,7 +11,7 @@ from typer.testing import Result
 
 from ...checkpoints import save_model
 from ...config import InputConfig, ModelConfig
-from ...data import Image, read_image, write_tiff
+from ...data import Image, read_image, write_image
 from ...errors import InputError
 from ...inference._preprocess import prepare, restore
 from ...plan import read_part
@@ -144,7 +144,7 @@ def test_anisotropic_pixels_are_resampled_and_come_back_in_place(ndim: int) -> N
 
 def test_command_line_takes_axes_frames_and_region(run: Callable[..., Result], saved: Path, tmp_path: Path) -> None:
     path = tmp_path / "cine.tif"
-    write_tiff(path, make_ramp((6, 20, 30)), "pyx", spacing=None, unit="pixel", metadata={})
+    write_image(path, make_ramp((6, 20, 30)), "pyx", spacing=None, unit="pixel", metadata={})
     parts = ("--axes", "tyx", "--frames", "2:5", "--region", "4:16,:")
     result = run("segment", path, "-m", saved, "-n", 1, "--steps", 1, "-o", tmp_path / "out", *parts)
     assert result.exit_code == 0, result.output

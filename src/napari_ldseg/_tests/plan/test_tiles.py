@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from ..._util import follow
 from ...config import InputConfig, NetworkConfig, SegmentConfig
 from ...data import Image
 from ...errors import InputError
@@ -25,7 +26,7 @@ from ...plan._frames import frames
 from ...plan._grid import plan_grid
 from ...plan._intensity import intensities
 from ...plan._tiles import decoder_reach, tile_sides, tiles_in
-from ..builders import make_ramp, make_tiny_config, make_tiny_model, to_end
+from ..builders import make_ramp, make_tiny_config, make_tiny_model
 
 CELL = 4
 
@@ -183,13 +184,13 @@ def test_regions_are_parts_of_the_prepared_whole(ndim: int, spacing: float) -> N
 def test_what_fits_into_one_pass_is_not_tiled(monkeypatch: pytest.MonkeyPatch) -> None:
     model, image = make_spacing_model(), noise_picture(40, 48)
     config = SegmentConfig(samples=2, steps=1, device="cpu")
-    plain = to_end(segment(model, image, config))
-    assert np.array_equal(plain.mean, to_end(segment(model, image, config.replace(tiles="never"))).mean)
+    plain = follow(segment(model, image, config))
+    assert np.array_equal(plain.mean, follow(segment(model, image, config.replace(tiles="never"))).mean)
     monkeypatch.setattr("napari_ldseg.plan._grid.MAX_GRID", 40 * 48 - 1)
-    tiled = to_end(segment(model, image, config))
-    assert np.array_equal(tiled.mean, to_end(segment(model, image, config.replace(tiles="always"))).mean)
+    tiled = follow(segment(model, image, config))
+    assert np.array_equal(tiled.mean, follow(segment(model, image, config.replace(tiles="always"))).mean)
     with pytest.raises(InputError, match="that fit in one pass; allow tiles"):
-        to_end(segment(model, image, config.replace(tiles="never")))
+        follow(segment(model, image, config.replace(tiles="never")))
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "dpm-solver++"])
@@ -202,7 +203,7 @@ def test_tiles_differ_from_one_piece_no_more_at_their_borders(ndim: int, sampler
     whole = seen[-1].preview
     assert whole is not None
     assert seen[-1].done == seen[-1].total
-    tiled = to_end(segment(model, image, config.replace(tile=32 if ndim == 2 else 16, overlap=8)))
+    tiled = follow(segment(model, image, config.replace(tile=32 if ndim == 2 else 16, overlap=8)))
     assert np.allclose(tiled.mean.sum(axis=0), 1, atol=1e-4)
     difference = np.abs(tiled.mean[1] - whole.mean[1])
     edges = {side for tile in plan_tiles(image.shape, ((32, 16)[ndim - 2],) * ndim, (8,) * ndim, CELL)
@@ -213,7 +214,7 @@ def test_tiles_differ_from_one_piece_no_more_at_their_borders(ndim: int, sampler
     # What differs is the norms' view of a tile, all over; the bound is that of blending, which weights borders least.
     assert difference[..., near].mean() < 1.4 * difference[..., ~near].mean()
     # The same noise: other noise would differ far more.
-    other = to_end(segment(model, image, config.replace(seed=1)))
+    other = follow(segment(model, image, config.replace(seed=1)))
     assert difference.mean() < 0.8 * np.abs(other.mean[1] - whole.mean[1]).mean()
 
 
@@ -227,19 +228,19 @@ def test_tiles_of_a_network_without_a_view_of_the_whole_change_nothing() -> None
     image = noise_picture(16, 320)
     config = SegmentConfig(samples=2, steps=1, views=2, device="cpu", precision="float32")
     config = config.replace(tiles="always", tile=512)
-    whole = to_end(segment(model, image, config))
-    tiled = to_end(segment(model, image, config.replace(tile=192, overlap=128)))
+    whole = follow(segment(model, image, config))
+    tiled = follow(segment(model, image, config.replace(tile=192, overlap=128)))
     # The outermost pixels of a tile do know only one side, but have next to no weight.
     assert np.abs(whole.mean - tiled.mean).max() < 5e-3
     assert np.abs(whole.sd - tiled.sd).max() < 5e-3
-    rough = to_end(segment(model, image, config.replace(tile=192, overlap=0)))
+    rough = follow(segment(model, image, config.replace(tile=192, overlap=0)))
     assert np.abs(whole.mean - rough.mean).max() > 0.1
 
 
 def test_a_model_of_whole_images_is_tiled_only_when_told_to() -> None:
     model, image = make_tiny_model(2), noise_picture(40, 70)
     config = SegmentConfig(samples=2, steps=1, device="cpu", keep_mb=1)
-    plain, tiled = (to_end(segment(model, image, config.replace(tiles=t))) for t in ("auto", "always"))
+    plain, tiled = (follow(segment(model, image, config.replace(tiles=t))) for t in ("auto", "always"))
     assert plain.masks is not None
     assert tiled.masks is not None
     assert plain.masks.grid == (32, 32)
@@ -253,13 +254,13 @@ def test_a_model_of_whole_images_is_tiled_only_when_told_to() -> None:
 def test_what_cannot_be_tiled_is_refused(change: dict[str, Any], words: str) -> None:
     config = SegmentConfig(samples=2, steps=2, device="cpu", tiles="always").replace(**change)
     with pytest.raises(InputError, match=words):
-        to_end(segment(make_spacing_model(), noise_picture(40, 70), config))
+        follow(segment(make_spacing_model(), noise_picture(40, 70), config))
 
 
 def test_what_does_not_fit_into_memory_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "MAX_PLANE", 1000)
     with pytest.raises(InputError, match="segment_large"):
-        to_end(segment(make_spacing_model(), noise_picture(40, 70), SegmentConfig(device="cpu")))
+        follow(segment(make_spacing_model(), noise_picture(40, 70), SegmentConfig(device="cpu")))
 
 
 # --- frames -------------------------------------------------------------------------------------------------------
@@ -274,10 +275,10 @@ def dice(one: Any, other: Any) -> float:
 def test_a_still_sequence_does_not_flicker(samples: int) -> None:
     still = Image(np.repeat(make_ramp((1, 20, 24)), 5, axis=0), "tyx")
     model = make_tiny_model(2)
-    result = to_end(segment(model, still, SegmentConfig(samples=samples, steps=2, device="cpu")))
+    result = follow(segment(model, still, SegmentConfig(samples=samples, steps=2, device="cpu")))
     assert 0 < result.labels[0].mean() < 1
     assert [dice(a == 1, b == 1) for a, b in pairwise(result.labels)] == [1.0] * 4
-    alone = to_end(segment(model, Image(still.array[0], "yx"), SegmentConfig(samples=samples, steps=2, device="cpu")))
+    alone = follow(segment(model, Image(still.array[0], "yx"), SegmentConfig(samples=samples, steps=2, device="cpu")))
     # In bfloat16 a single image is rounded otherwise than the frames of a sequence.
     assert np.allclose(alone.mean, result.mean[3], atol=0.01)
 
@@ -298,7 +299,7 @@ def test_frames_are_computed_together_as_far_as_the_batch_goes(monkeypatch: pyte
     assert batches == [3, 2]
     assert seen[-1].done == seen[-1].total == 5 * (1 + 2)
     batches.clear()
-    to_end(segment(model, sequence, config.replace(samples=3, batch=4)))
+    follow(segment(model, sequence, config.replace(samples=3, batch=4)))
     assert batches == [2, 4, 2, 4, 1, 2]
 
 
@@ -314,14 +315,14 @@ def test_smoothing_calms_a_noisy_sequence_and_leaves_a_still_one() -> None:
     model, rng = make_tiny_model(2), np.random.default_rng(0)
     config = SegmentConfig(samples=2, steps=2, device="cpu")
     still = Image(np.repeat(make_ramp((1, 20, 24)), 6, axis=0), "tyx")
-    plain, smooth = (to_end(segment(model, still, config.replace(smoothing=s))) for s in (0, 2.0))
+    plain, smooth = (follow(segment(model, still, config.replace(smoothing=s))) for s in (0, 2.0))
     assert np.allclose(plain.mean, smooth.mean, atol=1e-5)
     noisy = still.replace(array=(still.array * 0.5 + rng.integers(0, 120, still.array.shape)).astype(np.uint8))
-    rough, calm = (to_end(segment(model, noisy, config.replace(smoothing=s))).mean for s in (0, 2.0))
+    rough, calm = (follow(segment(model, noisy, config.replace(smoothing=s))).mean for s in (0, 2.0))
     assert np.abs(np.diff(calm, axis=0)).mean() < 0.5 * np.abs(np.diff(rough, axis=0)).mean()
     # positions are no time
     other = noisy.replace(axes="pyx")
-    assert np.array_equal(to_end(segment(model, other, config.replace(smoothing=2.0))).mean, rough)
+    assert np.array_equal(follow(segment(model, other, config.replace(smoothing=2.0))).mean, rough)
 
 
 def test_the_tiny_config_is_what_the_counts_rely_on() -> None:

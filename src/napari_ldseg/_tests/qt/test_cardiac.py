@@ -84,7 +84,7 @@ def test_volumes_and_fraction_with_intervals_over_the_samples(qtbot: QtBot) -> N
     assert widget.progress.line.text() == "Single plane; 95% interval over 3 samples."
     names = [label.text for _, label in widget.plot.legend.items]
     assert names == ["LV area", "LA area"]
-    widget.kind.setValue("Volume")
+    widget.kind.setCurrentText("Volume")
     assert [label.text for _, label in widget.plot.legend.items] == ["LV volume"]
 
 

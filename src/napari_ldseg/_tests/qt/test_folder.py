@@ -14,7 +14,7 @@ from ..._qt.viewer._file_layers import Opened, show_row
 from ..._qt.viewer._from_layers import GEOMETRY, read_layer
 from ..._qt.viewer._result_layers import ResultLayers, is_result
 from ...checkpoints import save_model
-from ...config import SegmentConfig
+from ...config import BatchConfig, SegmentConfig
 from ...data import Geometry, Image, write_image
 from ...errors import InputError
 from ..builders import make_ramp, make_tiny_config, save_picture
@@ -200,13 +200,13 @@ def test_what_exists_is_not_replaced_unless_wanted(qtbot: QtBot, widget: FolderW
     run_to_end(qtbot, widget)
     assert "it was made with steps = 1 (now 2)" in widget.message.text()
     assert shown(widget, STATE) == ["exists"] * 4
-    widget.overwrite.setChecked(True)
+    widget.more_outputs.setValue(BatchConfig(overwrite=True))
     run_to_end(qtbot, widget)
     assert shown(widget, STATE) == ["done"] * 4
 
 
 def test_outputs_are_written_in_the_chosen_format(qtbot: QtBot, widget: FolderWidget, slides: Path) -> None:
-    widget.written.setCurrentIndex(widget.written.findData("mha"))
+    widget.outputs.setValue(BatchConfig(written="mha"))
     run_to_end(qtbot, widget)
     assert shown(widget, STATE) == ["done"] * 4
     made = sorted(path.name for path in Path(widget.out_line.text()).glob("*.mha"))

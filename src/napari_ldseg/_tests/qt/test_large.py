@@ -26,7 +26,7 @@ def small_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large, "LARGE", 5000)
     monkeypatch.setattr(large, "REFRESH", 0.0)
     monkeypatch.setattr("napari_ldseg.inference._disk.BLOCK_SIDE", {2: 64})
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    monkeypatch.setenv("NAPARI_LDSEG_RESULTS", str(tmp_path / "data" / "results"))
 
 
 def test_result_folders_have_names_that_every_system_takes(tmp_path: Path) -> None:

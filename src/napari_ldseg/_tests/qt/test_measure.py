@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog
 
 from ..._qt import MeasureWidget
+from ...config import MeasureConfig
 from ...measure import find_regions
 from ...reports._review_store import Review, fingerprint, save_review
 from ..qt_fixtures import add_result, make_three_boxes
@@ -70,7 +71,7 @@ def test_without_shapes_it_measures_sizes_alone(qtbot: QtBot) -> None:
     viewer = ViewerModel()
     add_result(viewer)
     widget = open_measure(qtbot, viewer)
-    widget.shapes.setChecked(False)
+    widget.settings.setValue(MeasureConfig(shapes=False))
     found = press_measure(qtbot, widget)
     assert "Perimeter (µm)" not in found
     assert found["Area SD"][0] == "0"

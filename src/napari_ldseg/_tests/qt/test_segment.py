@@ -20,14 +20,14 @@ from ..._qt.viewer._layer_picker import NO_IMAGE
 from ...config import SegmentConfig
 from ...data import Image as Picture
 from ...errors import EngineError
-from ...inference import Progress, Segmentation
+from ...inference import Segmentation, SegmentProgress
 from ..builders import make_ramp
 from ..qt_fixtures import dock_widget, fake_engine, open_widget, run_to_end, save_tiny
 
 MakeViewer = Callable[..., Viewer]
 
 
-def slow_engine(job: Job) -> Generator[Progress, None, Segmentation]:
+def slow_engine(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
     return (yield from fake_engine(job, pause=0.01))
 
 
@@ -152,7 +152,7 @@ def test_deleting_a_layer_during_a_run_is_safe(qtbot: QtBot, tmp_path: Path, ind
 def test_closing_the_dock_during_a_run_stops_it(qtbot: QtBot, make_napari_viewer: MakeViewer, tmp_path: Path) -> None:
     closed: list[bool] = []
 
-    def watched(job: Job) -> Generator[Progress, None, Segmentation]:
+    def watched(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
         try:
             return (yield from slow_engine(job))
         finally:
@@ -267,7 +267,7 @@ class Heartbeat:
         return 1000 * np.array([b - a for a, b in pairwise(self._beats)])
 
 
-def busy_engine(job: Job) -> Generator[Progress, None, Segmentation]:
+def busy_engine(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
     """Keep the processor busy between the steps, in torch (without Python's lock) and in Python (with it)."""
     import torch
 

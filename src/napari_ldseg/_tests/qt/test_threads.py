@@ -1,6 +1,7 @@
 """The thread: whatever happens in it reaches the user, and a stop keeps what there is."""
 
 import gc
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,13 +14,14 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QLabel
 
-from ..._qt.threads._background import _GOING, Done, Task
+from ..._qt.threads._background import _GOING, Done, Steps, Task
 from ..._qt.threads._segmentation import Engine, Job, Outcome, Run, engine
+from ..._util import Progress
 from ...checkpoints import save_model
 from ...config import SegmentConfig
 from ...data import Image
 from ...errors import CheckpointError, EngineError
-from ...inference import Progress, Segmentation
+from ...inference import Segmentation, SegmentProgress
 from ..builders import make_ramp, make_tiny_model
 from ..qt_fixtures import fake_engine
 
@@ -47,7 +49,7 @@ def test_every_error_arrives_with_what_was_computed(qtbot: QtBot, error: Excepti
 
 
 def test_error_before_the_first_step_arrives(qtbot: QtBot) -> None:
-    def broken(job: Job) -> Generator[Progress, None, Segmentation]:
+    def broken(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
         raise RuntimeError("at once")
 
     assert str(finish(qtbot, Run(broken, make_job())).error) == "at once"
@@ -98,7 +100,7 @@ def test_result_arrives_once_and_is_the_viewers_own(qtbot: QtBot) -> None:
 def test_stop_keeps_what_was_computed_and_closes_the_engine(qtbot: QtBot) -> None:
     closed: list[bool] = []
 
-    def endless(job: Job) -> Generator[Progress, None, Segmentation]:
+    def endless(job: Job) -> Generator[SegmentProgress, None, Segmentation]:
         try:
             return (yield from fake_engine(job, pause=0.005))
         finally:
@@ -117,7 +119,7 @@ def test_stop_keeps_what_was_computed_and_closes_the_engine(qtbot: QtBot) -> Non
 
 
 def test_a_fast_engine_does_not_flood_the_viewer(qtbot: QtBot) -> None:
-    seen: list[Progress] = []
+    seen: list[SegmentProgress] = []
     run = Run(lambda job: fake_engine(job, pause=0.0005), make_job(300))
     run.progressed.connect(seen.append)
     start = time.monotonic()
@@ -137,7 +139,7 @@ def tiny_file(tmp_path: Path) -> Path:
 def test_the_real_engine_loads_and_segments(qtbot: QtBot, tiny_file: Path) -> None:
     stages: list[str] = []
     run = Run(engine, make_job(2, tiny_file))
-    run.progressed.connect(lambda progress: stages.append(progress.stage))
+    run.progressed.connect(lambda progress: stages.append(progress.text))
     outcome = finish(qtbot, run)
     assert outcome.error is None
     assert outcome.result is not None
@@ -169,3 +171,62 @@ def test_torch_is_imported_with_the_garbage_collector_back_on() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == ["True", "True"]
+
+
+def test_steps_can_be_paused_thinned_and_stopped(qtbot: QtBot) -> None:
+    closed: list[bool] = []
+
+    class News(Progress):
+        @property
+        def is_milestone(self) -> bool:
+            return True
+
+    def endless() -> Generator[Progress, None, None]:
+        try:
+            for done in itertools.count():
+                time.sleep(0.0005)
+                yield (News if done % 100 == 0 else Progress)(done)
+        finally:
+            closed.append(True)
+
+    steps, seen = Steps(endless), list[Progress]()
+    steps.progressed.connect(seen.append)
+    start = time.monotonic()
+    steps.start()
+    qtbot.waitUntil(lambda: sum(isinstance(one, News) for one in seen) >= 5)
+    steps.pause(True)
+    seconds = time.monotonic() - start
+    qtbot.wait(50)
+    assert [one.done for one in seen if isinstance(one, News)][:5] == [0, 100, 200, 300, 400]
+    assert len([one for one in seen if not isinstance(one, News)]) <= seconds / 0.05 + 2
+    last = len(seen)
+    qtbot.wait(250)
+    assert (steps.paused, len(seen)) == (True, last)
+    steps.pause(False)
+    qtbot.waitUntil(lambda: len(seen) > last)
+    with qtbot.waitSignal(steps.finished) as finished:
+        steps.stop()
+        last = len(seen)
+    assert finished.args[0] == Done(stopped=True)
+    assert (len(seen), closed) == (last, [True])
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_steps_return_what_the_generator_does_or_its_error(qtbot: QtBot, early: bool) -> None:
+    def two() -> Generator[Progress, None, str]:
+        yield Progress(1, 2)
+        return "both"
+
+    def broken() -> Generator[Progress, None, str]:
+        if early:
+            raise RuntimeError("at once")
+        yield Progress()
+        raise RuntimeError("later")
+
+    for make, value, error in ((two, "both", None), (broken, None, "at once" if early else "later")):
+        steps = Steps(make)
+        with qtbot.waitSignal(steps.finished) as finished:
+            steps.start()
+        done = finished.args[0]
+        assert done.value == value
+        assert (done.error and str(done.error)) == error

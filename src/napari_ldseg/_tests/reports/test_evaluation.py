@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
+from ..._util import follow
 from ...cli import _app as cli
-from ...data import read_labels, write_image, write_tiff
+from ...data import read_labels, write_image
 from ...datasets import match_masks
 from ...errors import InputError
 from ...metrics import score_case, summarize
@@ -28,9 +29,9 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     predictions, references = tmp_path / "predictions", tmp_path / "references"
     prediction, reference = (mask.astype(np.uint8) for mask in make_two_boxes(2))
     for name, mask in (("a", prediction), ("b", reference)):
-        write_tiff(predictions / f"{name}_labels.tif", mask, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
+        write_image(predictions / f"{name}_labels.tif", mask, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
         sd = (mask != reference).astype(np.float32)
-        write_tiff(predictions / f"{name}_sd.tif", sd, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
+        write_image(predictions / f"{name}_sd.tif", sd, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
         save_picture(references / f"{name}.png", np.zeros((10, 10, 3), np.uint8))
         save_picture(references / f"{name}_anno.png", reference)
     return predictions, references
@@ -96,7 +97,7 @@ def test_interval_covers_the_mean_about_as_often_as_it_says() -> None:
 
 
 def test_evaluate_reads_pixel_size_and_uncertainty(folders: tuple[Path, Path]) -> None:
-    found = evaluate(match_masks(*folders))
+    found = follow(evaluate(match_masks(*folders)))
     assert found.rows["a_labels"]["hd95"] == 4
     assert found.rows["a_labels"]["error_auroc"] == 1
     assert np.isnan(found.rows["b_labels"]["error_auroc"])
@@ -124,7 +125,7 @@ def test_a_plot_shows_every_case_and_needs_a_folder(folders: tuple[Path, Path], 
     result = run(*folders, "--out", tmp_path / "out", "--plot", "--objects")
     assert result.exit_code == 0, result.output
     picture = (tmp_path / "out" / "scores.svg").read_text()
-    assert picture.count("PathCollection") == len(evaluate(match_masks(*folders), objects=True).summary)
+    assert picture.count("PathCollection") == len(follow(evaluate(match_masks(*folders), objects=True)).summary)
     for name in ("cases.csv", "summary.json"):
         (tmp_path / "out" / name).unlink()
     assert "scores.svg exists already" in run(*folders, "--out", tmp_path / "out", "--plot").output
@@ -141,7 +142,7 @@ def test_a_plot_without_matplotlib_says_what_to_install(
 
 def test_instances_are_no_classes_unless_they_are_all_foreground(tmp_path: Path) -> None:
     mask: NDArray[np.uint16] = np.arange(400, dtype=np.uint16).reshape(20, 20)
-    write_tiff(tmp_path / "p.tif", mask, "yx", spacing=None, unit="pixel", metadata={})
+    write_image(tmp_path / "p.tif", mask, "yx", spacing=None, unit="pixel", metadata={})
     refused = run(tmp_path / "p.tif", tmp_path / "p.tif")
     assert refused.exit_code == 2
     assert "use --foreground" in refused.output
@@ -163,7 +164,7 @@ def test_unlabelled_pixels_of_a_reference_do_not_count(tmp_path: Path) -> None:
     reference[:, 8:] = 255
     save_picture(tmp_path / "p" / "a.png", mask)
     save_picture(tmp_path / "r" / "a.png", reference)
-    row = evaluate(match_masks(tmp_path / "p", tmp_path / "r")).rows["a"]
+    row = follow(evaluate(match_masks(tmp_path / "p", tmp_path / "r"))).rows["a"]
     assert row["dsc"] == row["iou"] == 1
     assert not any(key.endswith("255") for key in row)
 
@@ -190,5 +191,5 @@ def test_masks_in_ome_zarr_are_compared_with_their_uncertainty(folders: tuple[Pa
         write_image(tmp_path / f"{name}.ome.zarr", mask, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
     sd = (masks[0] != masks[1]).astype(np.float32)
     write_image(tmp_path / "a_sd.ome.zarr", sd, "yx", spacing=(2.0, 2.0), unit="micrometer", metadata={})
-    (row,) = evaluate(match_masks(tmp_path / "a_labels.ome.zarr", tmp_path / "true.ome.zarr")).rows.values()
+    (row,) = follow(evaluate(match_masks(tmp_path / "a_labels.ome.zarr", tmp_path / "true.ome.zarr"))).rows.values()
     assert (row["dsc"], row["hd95"], row["error_auroc"]) == (0.5, 4, 1)

@@ -10,17 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 from ... import Image, MeasureConfig, SegmentConfig, save_model, segment
-from ..._util import write_text
+from ..._util import follow, write_text
 from ...batch._outputs import Task, write_outputs
 from ...cardiac import read_cardiac
 from ...cli import _app as cli
-from ...data import read_image, write_image, write_tiff
+from ...data import read_image, write_image
 from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...networks import LDSeg
 from ...reports import Report, csv_text, geojson, page, read_report, table, unit_symbol, write_report
 from ...reports._geojson import rings
-from ..builders import make_ramp, make_row, measured_to_end, save_picture, to_end
+from ..builders import make_ramp, make_row, measured_to_end, save_picture
 
 CONFIG = MeasureConfig(smallest=1)
 
@@ -143,7 +143,7 @@ def test_a_disk_that_refuses_is_reported(tmp_path: Path) -> None:
 @pytest.fixture
 def results(tmp_path: Path, tiny_model_2d: LDSeg) -> Path:
     """What `segment --keep-mb` writes of a picture."""
-    write_tiff(tmp_path / "a.tif", make_ramp((20, 30)), "yx", spacing=(0.5, 0.25), unit="micrometer", metadata={})
+    write_image(tmp_path / "a.tif", make_ramp((20, 30)), "yx", spacing=(0.5, 0.25), unit="micrometer", metadata={})
     model = save_model(tiny_model_2d, tmp_path / "model.safetensors")
     done = run(
         "segment", tmp_path / "a.tif", "-m", model, "-n", 4, "--steps", 2, "--keep-mb", 1, "-o", tmp_path / "out"
@@ -172,7 +172,7 @@ def test_segment_writes_samples_and_measure_finds_them(results: Path, tmp_path: 
 def test_slices_that_a_flat_model_saw_are_frames(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     """They were refused when the stack had a pixel size: two numbers for three axes."""
     stack = make_ramp((3, 20, 30))
-    write_tiff(tmp_path / "a.tif", stack, "zyx", spacing=(2, 1, 1), unit="micrometer", metadata={})
+    write_image(tmp_path / "a.tif", stack, "zyx", spacing=(2, 1, 1), unit="micrometer", metadata={})
     model = save_model(tiny_model_2d, tmp_path / "model.safetensors")
     command = ("-m", model, "-n", 2, "--steps", 1, "--keep-mb", 1, "--mean", "-o", tmp_path)
     done = run("segment", tmp_path / "a.tif", *command)
@@ -252,6 +252,6 @@ def test_samples_of_another_image_are_refused(results: Path, tmp_path: Path) -> 
 
 def test_a_memory_too_small_for_one_sample_is_said(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     picture = Image(make_ramp((8, 8)), "yx")
-    result = to_end(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1)))
+    result = follow(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1)))
     with pytest.raises(InputError, match=r"not one sample of this image fits.*raise it"):
         write_outputs(result, Task(tmp_path / "a.tif", {"samples": tmp_path / "a_samples.tif"}))

@@ -21,7 +21,7 @@ from ...data import Image, write_ome
 from ...datasets import UNLABELLED, Pair, TrainingSet
 from ...errors import InputError
 from ...networks import LDSeg
-from ...training import Epoch, fine_tune, stop_training, train
+from ...training import TrainProgress, fine_tune, stop_training, train
 from ...training import _trainer as _loop
 from ...training._adapt import match_classes, with_classes
 from ...training._augment import draw_batch
@@ -62,8 +62,8 @@ def some_pairs(folder: Path, count: int = 3, high: int = 1) -> list[Pair]:
     return [write_case(folder, f"i{n}", make_disk(2, 32, 6 + n) * np.uint8(high)) for n in range(count)]
 
 
-def finish(run: Any) -> tuple[list[Epoch], LDSeg]:
-    seen: list[Epoch] = []
+def finish(run: Any) -> tuple[list[TrainProgress], LDSeg]:
+    seen: list[TrainProgress] = []
     while True:
         try:
             seen.append(next(run))
@@ -179,18 +179,18 @@ def test_more_classes_train_the_autoencoder_too(tmp_path: Path) -> None:
     seen, tuned = finish(fine_tune(a_model(), pairs, QUICK.replace(learn="auto"), tmp_path / "run", class_names=names))
     assert [epoch.stage for epoch in seen if epoch.validation is not None][1] == "autoencoder"
     assert tuned.config.class_names == names
-    assert any("The mask autoencoder learns, too (the classes are new)" in epoch.note for epoch in seen)
+    assert any("The mask autoencoder learns, too (the classes are new)" in epoch.text for epoch in seen)
 
 
 def test_shapes_that_the_autoencoder_cannot_draw_train_it_too(tmp_path: Path) -> None:
     seen, _ = finish(fine_tune(a_model(), some_pairs(tmp_path), QUICK.replace(learn="auto"), tmp_path / "run"))
-    assert any("rebuilds these masks with DSC" in epoch.note and "learns, too" in epoch.note for epoch in seen)
+    assert any("rebuilds these masks with DSC" in epoch.text and "learns, too" in epoch.text for epoch in seen)
 
 
 def test_from_scratch_nothing_of_the_parent_is_left(tmp_path: Path) -> None:
     parent = a_model()
     seen, tuned = finish(fine_tune(parent, some_pairs(tmp_path), QUICK.replace(learn="scratch"), tmp_path / "run"))
-    assert {epoch.stage for epoch in seen if epoch.step} == {"autoencoder", "denoiser"}
+    assert {epoch.stage for epoch in seen if epoch.done} == {"autoencoder", "denoiser"}
     assert "Trained from scratch with the networks of `tiny-2d`" in tuned.card
     moved = [
         float((a - b).abs().mean())
@@ -230,7 +230,7 @@ def test_two_groups_are_enough_to_validate_and_one_says_what_happens(tmp_path: P
     seen, tuned = finish(fine_tune(a_model(), pairs, QUICK, tmp_path / "two"))
     assert "on 1 validation image" in tuned.config.score
     seen, tuned = finish(fine_tune(a_model(), pairs[:1], QUICK, tmp_path / "one"))
-    assert any("there is only one source image" in epoch.note for epoch in seen)
+    assert any("there is only one source image" in epoch.text for epoch in seen)
     assert all(epoch.validation is None for epoch in seen)
     assert tuned.config.score == ""
     assert "no image was held out" in tuned.card
@@ -243,7 +243,7 @@ def test_two_groups_are_enough_to_validate_and_one_says_what_happens(tmp_path: P
 def test_reports_card_and_preview_say_what_happened(tmp_path: Path) -> None:
     pairs = some_pairs(tmp_path)
     seen, tuned = finish(fine_tune(a_model(), pairs, QUICK.replace(denoiser_steps=1, epochs=4), tmp_path / "run"))
-    assert seen[-1].total == seen[-1].step == 4  # two training images, four times, two in a batch
+    assert seen[-1].total == seen[-1].done == 4  # two training images, four times, two in a batch
     assert seen[-1].memory_mb > 50
     assert seen[-1].seconds_left == 0
     preview = np.load(seen[-1].preview)  # type: ignore[arg-type]
@@ -267,17 +267,17 @@ def test_time_is_a_budget_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "napari_ldseg.training._trainer.Trainer.clock", staticmethod(lambda: next(ticks))
     )  # each step takes 10 s
     seen, _ = finish(fine_tune(a_model(), some_pairs(tmp_path), config, tmp_path / "run"))
-    assert (seen[-1].step, seen[-1].total) == (6, 6)
+    assert (seen[-1].done, seen[-1].total) == (6, 6)
 
 
 def test_stop_keeps_the_best_so_far(tmp_path: Path) -> None:
     run = fine_tune(a_model(), some_pairs(tmp_path), QUICK.replace(denoiser_steps=1000), tmp_path / "run")
     for epoch in run:
-        if epoch.step == 2:
+        if epoch.done == 2:
             break
     stop_training(tmp_path / "run")
     seen, tuned = finish(run)
-    assert seen[-1].step == 3
+    assert seen[-1].done == 3
     assert seen[-1].validation is not None
     assert "validation image" in tuned.config.score
     assert not (tmp_path / "run" / "stop").exists()
@@ -319,7 +319,7 @@ def test_ids_of_objects_are_merged_when_asked(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_leaves_the_last_model_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = fine_tune(a_model(), some_pairs(tmp_path), QUICK.replace(denoiser_steps=50), tmp_path / "run")
     for epoch in run:
-        if epoch.step == 2:
+        if epoch.done == 2:
             break
     whole = {name: (tmp_path / "run" / name).read_bytes() for name in ("model.safetensors", "state.safetensors")}
 
@@ -372,7 +372,7 @@ folder = Path(sys.argv[1])
 config = TrainConfig.model_validate_json((folder / "config.json").read_text())
 pairs = [Pair(folder / f"i{n}.ome.tif", folder / f"i{n}_labels.ome.tif", f"i{n}") for n in range(4)]
 for epoch in fine_tune(load_model(folder / "parent.safetensors"), pairs, config, Path(sys.argv[2])):
-    print(epoch.step, flush=True)
+    print(epoch.done, flush=True)
 """
 
 
@@ -399,8 +399,8 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     pairs = [Pair(tmp_path / f"i{n}.ome.tif", tmp_path / f"i{n}_labels.ome.tif", f"i{n}") for n in range(4)]
     config = QUICK.replace(denoiser_steps=8, validate_every=1)
     seen, tuned = finish(fine_tune(load_model(tmp_path / "parent.safetensors"), pairs, config, tmp_path / "run"))
-    assert seen[0].step >= 3
-    assert seen[-1].step >= 8
+    assert seen[0].done >= 3
+    assert seen[-1].done >= 8
     assert " before, " in tuned.card
 
 
@@ -475,7 +475,7 @@ def test_the_mask_decoder_can_learn_alone(tmp_path: Path) -> None:
     config = QUICK.replace(learn="decoder", autoencoder_steps=30, autoencoder_learning_rate=0.01)
     seen, child = finish(fine_tune(parent, pairs, config, tmp_path / "run"))
     assert {epoch.stage for epoch in seen} == {"decoder"}
-    assert "The mask decoder alone learns; it rebuilds these masks with DSC" in " ".join(epoch.note for epoch in seen)
+    assert "The mask decoder alone learns; it rebuilds these masks with DSC" in " ".join(epoch.text for epoch in seen)
     assert max(epoch.validation for epoch in seen if epoch.validation is not None) == pytest.approx(
         float(child.config.score.split()[1]), abs=5e-4
     )

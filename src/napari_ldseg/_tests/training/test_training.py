@@ -12,13 +12,13 @@ import torch
 
 from ...checkpoints import save_model
 from ...config import DiffusionConfig, InputConfig, ModelConfig, TrainConfig
-from ...data import Image, write_tiff
+from ...data import Image, write_image
 from ...datasets import Pair, find_pairs
 from ...errors import EngineError, InputError
 from ...exchange import import_keras
 from ...networks import LDSeg
 from ...phantoms import phantom
-from ...training import Epoch, fine_tune, train
+from ...training import TrainProgress, fine_tune, train
 from ...training import _stage as stage
 from ...training import _trainer as loop
 from ...training._augment import draw_batch, random_affine, recolor
@@ -50,15 +50,15 @@ def write_pairs(folder: Path, count: int, side: int = 64) -> list[Pair]:
     rows = ["name,group"]
     for seed in range(count):
         image, labels = phantom((side, side), seed=seed)
-        write_tiff(folder / f"p{seed}.tif", image.array, image.axes, spacing=(1, 1), unit="micrometer", metadata={})
-        write_tiff(folder / f"p{seed}_labels.tif", labels, "yx", spacing=(1, 1), unit="micrometer", metadata={})
+        write_image(folder / f"p{seed}.tif", image.array, image.axes, spacing=(1, 1), unit="micrometer", metadata={})
+        write_image(folder / f"p{seed}_labels.tif", labels, "yx", spacing=(1, 1), unit="micrometer", metadata={})
         rows.append(f"p{seed},g{seed // 2}")
     (folder / "groups.csv").write_text("\n".join(rows))
     return find_pairs(folder, folder, groups=folder / "groups.csv")
 
 
-def finish(run: Generator[Epoch, None, LDSeg]) -> tuple[list[Epoch], LDSeg]:
-    seen: list[Epoch] = []
+def finish(run: Generator[TrainProgress, None, LDSeg]) -> tuple[list[TrainProgress], LDSeg]:
+    seen: list[TrainProgress] = []
     while True:
         try:
             seen.append(next(run))
@@ -100,8 +100,8 @@ def test_labels_that_do_not_fit_are_named(tmp_path: Path) -> None:
     model = config_2d()
 
     def pair(labels: Any) -> list[Pair]:
-        write_tiff(tmp_path / "a.tif", np.zeros((32, 32), np.uint8), "yx", spacing=None, unit="pixel", metadata={})
-        write_tiff(tmp_path / "a_labels.tif", labels, "yx", spacing=None, unit="pixel", metadata={})
+        write_image(tmp_path / "a.tif", np.zeros((32, 32), np.uint8), "yx", spacing=None, unit="pixel", metadata={})
+        write_image(tmp_path / "a_labels.tif", labels, "yx", spacing=None, unit="pixel", metadata={})
         return find_pairs(tmp_path, tmp_path)
 
     with pytest.raises(InputError, match=r"a_labels.tif has shape \(16, 32\).* its image a.tif has \(32, 32\)"):
@@ -238,11 +238,11 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path
     _, whole = finish(train(pairs, config_2d(), config, tmp_path / "whole"))
     run = train(pairs, config_2d(), config, tmp_path / "killed")
     for epoch in run:
-        if epoch.stage == "denoiser" and epoch.step == 2:
+        if epoch.stage == "denoiser" and epoch.done == 2:
             break
     run.close()
     seen, resumed = finish(train(pairs, config_2d(), config, tmp_path / "killed"))
-    assert seen[0].step > 2
+    assert seen[0].done > 2
     for name, value in whole.state_dict().items():
         assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
 
@@ -326,7 +326,7 @@ def test_fine_tuning_starts_from_the_parent_and_leaves_it_alone(tmp_path: Path) 
         validation=0.3,
     )
     seen, tuned = finish(fine_tune(parent, pairs, config, tmp_path / "tuned"))
-    assert [(e.stage, e.step) for e in seen if e.validation is not None] == [("denoiser", step) for step in (0, 2, 4)]
+    assert [(e.stage, e.done) for e in seen if e.validation is not None] == [("denoiser", step) for step in (0, 2, 4)]
     assert all(torch.equal(before[name], value) for name, value in parent.state_dict().items())
     for name in ("mask_encoder", "mask_decoder"):
         weights = tuned.get_submodule(name).state_dict()

@@ -34,61 +34,20 @@ _OME_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "centi
 _OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 
-def write_tiff(
-    path: Path | str,
-    array: NDArray[Any],
-    axes: str,
-    *,
-    spacing: tuple[float, ...] | None,
-    unit: str,
-    metadata: Mapping[str, Any],
-) -> None:
-    """Write an ImageJ TIFF with pixel size, unit and provenance, compressed with zlib.
-
-    ImageJ's own flavour is chosen because Fiji opens it calibrated under any file name and without Bio-Formats.
-    The file is written beside its place and renamed, so that a failure leaves no half file. A missing folder is made.
-
-    Parameters
-    ----------
-    path : Path
-    array : uint8, uint16, float32 or bool array
-        A mask is written as uint8.
-    axes : str
-        One letter for each axis, out of t, p, s, z, c, y, x; several frame axes become ImageJ's time axis, and
-        :func:`read_image` unfolds them again.
-    spacing : tuple of float or None
-        Pixel size ((Z), Y, X) in ``unit``.
-    unit : str
-    metadata : mapping
-        Provenance, everything JSON; it is found in Fiji under Image > Show Info.
-
-    Raises
-    ------
-    InputError
-        Where array and axes do not fit, or the disk refuses.
-    """
-    path = Path(path)
-    image = as_image(array, axes, spacing=spacing, unit=unit, name=path.name)
-    check_imagej(image)
-    with replacing(path) as partial:
-        save_imagej(partial, image, metadata)
-
-
 def as_image(array: Any, axes: str, *, name: str, **place: Any) -> Image:
     """Check that array and axes fit; a mask becomes uint8."""
     array = np.asarray(array)
     return Image(array.astype(np.uint8) if array.dtype == bool else array, axes, name=name, **place)
 
 
-def check_imagej(image: Image) -> None:
-    """Refuse what ImageJ knows no type of pixel for."""
+def save_imagej(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
+    """Write an ImageJ TIFF with pixel size, unit and provenance, compressed with zlib.
+
+    ImageJ's own flavour is chosen because Fiji opens it calibrated under any file name and without Bio-Formats.
+    The provenance is found there under Image > Show Info; several frame axes become ImageJ's time axis.
+    """
     if image.array.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"{image.name} cannot hold {image.array.dtype} values; convert to uint8, uint16 or float32.")
-
-
-def save_imagej(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
-    """Write an ImageJ TIFF; see :func:`write_tiff`."""
-    check_imagej(image)
     stack, axes, note = fold(image, "zcyx")
     options: dict[str, Any] = {"axes": axes.upper(), "Info": note_text(metadata, note, indent=1)}
     spacing, unit = image.spacing, unit_name(image.unit)
@@ -134,7 +93,7 @@ def tiff_notes(path: Path) -> dict[str, Any]:
 
 
 def written_axes(tiff: tifffile.TiffFile, stored: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape as :func:`write_tiff` noted them; see :func:`unfold`."""
+    """Axes and shape as :func:`write_image` noted them; see :func:`unfold`."""
     return unfold(_notes(tiff), stored)
 
 

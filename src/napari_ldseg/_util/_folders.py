@@ -1,0 +1,25 @@
+"""The folders of the user: models, training runs, reviews, results and training sets."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+Kind = Literal["models", "runs", "reviews", "results", "sets"]
+NAME = "napari-ldseg"
+
+
+def user_folder(kind: Kind) -> Path:
+    """Return a folder of the user, which may be missing.
+
+    Training sets go among the documents, all else into the folder of the operating system for the data of programs.
+    The environment variable ``NAPARI_LDSEG_`` and the kind in capitals, for example ``NAPARI_LDSEG_MODELS``, overrides
+    it.
+    """
+    override = os.environ.get(f"NAPARI_LDSEG_{kind.upper()}")
+    if override:
+        return Path(override)
+    if kind == "sets":
+        return Path(platformdirs.user_documents_dir()) / NAME
+    return Path(platformdirs.user_data_dir(NAME, appauthor=False)) / kind
