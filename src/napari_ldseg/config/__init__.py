@@ -26,7 +26,7 @@ from ._base import (
 from ._colors import PALETTE, class_color
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
-from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
+from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
 from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, SegmentConfig
 from ._setting import Setting, Show, setting, settings_of
@@ -38,6 +38,7 @@ __all__ = [
     "SAMPLER_FACTS",
     "TIMESTEPS",
     "AnyNetworkConfig",
+    "AuthorsConfig",
     "BatchConfig",
     "CardiacConfig",
     "Config",
@@ -53,7 +54,6 @@ __all__ = [
     "Precision",
     "Prediction",
     "Ranking",
-    "ReleaseConfig",
     "SamplerFacts",
     "SamplerName",
     "Schedule",

@@ -1,4 +1,4 @@
-"""The shape of the networks: ours, and those of the authors' release."""
+"""The shape of the networks: ours, and those of the authors' implementation."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -110,14 +110,14 @@ class NetworkConfig(FamilyConfig):
         return self
 
 
-class ReleaseConfig(FamilyConfig):
-    """The networks of the authors' TensorFlow release, whose 2D and 3D versions differ in more than the dimension.
+class AuthorsConfig(FamilyConfig):
+    """The networks of the authors' TensorFlow implementation. Its 2D and 3D versions differ in more than the dimension.
 
     One latent size, and so one image size, is part of the weights: the layer-norm at the end of the mask encoder has
     a scale for each cell.
     """
 
-    family: Literal["release"] = "release"
+    family: Literal["release"] = "release"  # as stored in model files
     cells: tuple[int, ...] = Field((16, 16), description="Shape ((Z), Y, X) of the latent.")
 
     mask_widths: tuple[int, ...] = Field(
@@ -159,7 +159,7 @@ class ReleaseConfig(FamilyConfig):
 
     @property
     def guess(self) -> bool:
-        """The release predicts no first-guess mask."""
+        """The authors' networks have no auxiliary head."""
         return False
 
     @model_validator(mode="after")
@@ -193,5 +193,5 @@ def _family(network: Any) -> str:
 
 
 AnyNetworkConfig = Annotated[
-    Annotated[NetworkConfig, Tag("ldseg")] | Annotated[ReleaseConfig, Tag("release")], Discriminator(_family)
+    Annotated[NetworkConfig, Tag("ldseg")] | Annotated[AuthorsConfig, Tag("release")], Discriminator(_family)
 ]

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelConfig, ReleaseConfig
-from ._authors import ReleaseDenoiser, ReleaseImageEncoder, ReleaseMaskDecoder, ReleaseMaskEncoder
+from ..config import AuthorsConfig, ModelConfig
+from ._authors import AuthorsDenoiser, AuthorsImageEncoder, AuthorsMaskDecoder, AuthorsMaskEncoder
 from ._denoiser import Denoiser
 from ._image_encoder import ImageEncoder
 from ._mask_autoencoder import MaskDecoder, MaskEncoder
@@ -31,18 +31,18 @@ class LDSeg(nn.Module):
 
     card: str = ""
     sha256: str = ""
-    mask_encoder: MaskEncoder | ReleaseMaskEncoder
-    mask_decoder: MaskDecoder | ReleaseMaskDecoder
-    image_encoder: ImageEncoder | ReleaseImageEncoder
-    denoiser: Denoiser | ReleaseDenoiser
+    mask_encoder: MaskEncoder | AuthorsMaskEncoder
+    mask_decoder: MaskDecoder | AuthorsMaskDecoder
+    image_encoder: ImageEncoder | AuthorsImageEncoder
+    denoiser: Denoiser | AuthorsDenoiser
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         network = config.network
-        if isinstance(network, ReleaseConfig):
-            self.mask_encoder, self.mask_decoder = ReleaseMaskEncoder(network), ReleaseMaskDecoder(network)
-            self.image_encoder, self.denoiser = ReleaseImageEncoder(network), ReleaseDenoiser(network)
+        if isinstance(network, AuthorsConfig):
+            self.mask_encoder, self.mask_decoder = AuthorsMaskEncoder(network), AuthorsMaskDecoder(network)
+            self.image_encoder, self.denoiser = AuthorsImageEncoder(network), AuthorsDenoiser(network)
         else:
             self.mask_encoder, self.mask_decoder = MaskEncoder(network), MaskDecoder(network)
             self.image_encoder, self.denoiser = ImageEncoder(network), Denoiser(network)

@@ -6,7 +6,7 @@ import torch
 
 from ...config import ModelConfig, NetworkConfig
 from ...errors import InputError
-from ...networks import LDSeg, fold, unfold
+from ...networks import LDSeg, pixel_shuffle, pixel_unshuffle
 from ..builders import make_tiny_config, make_tiny_model
 
 RICH = {"latent_channels": 4, "latent_norm": "channel", "embedding_channels": 6, "guess": True, "image_refine": 1}
@@ -19,16 +19,16 @@ def seeded() -> None:
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_fold_moves_blocks_into_channels_and_unfold_brings_them_back(ndim: int) -> None:
+def test_pixel_unshuffle_moves_blocks_into_channels_and_pixel_shuffle_brings_them_back(ndim: int) -> None:
     image = torch.arange(2 * 3 * 4**ndim, dtype=torch.float32).reshape(2, 3, *[4] * ndim)
-    folded = fold(image, 2)
-    assert folded.shape == (2, 3 * 2**ndim, *[2] * ndim)
+    channels = pixel_unshuffle(image, 2)
+    assert channels.shape == (2, 3 * 2**ndim, *[2] * ndim)
     # the first cell of the first channel holds the first block of pixels, in reading order
     block = image[0, 0]
     for axis in range(ndim):
         block = block.narrow(axis, 0, 2)
-    assert torch.equal(folded[0, : 2**ndim].flatten(1)[:, 0], block.flatten())
-    assert torch.equal(unfold(folded, 2), image)
+    assert torch.equal(channels[0, : 2**ndim].flatten(1)[:, 0], block.flatten())
+    assert torch.equal(pixel_shuffle(channels, 2), image)
 
 
 @pytest.mark.parametrize("changes", [{}, RICH], ids=["paper", "rich"])
