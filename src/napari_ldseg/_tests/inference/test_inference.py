@@ -21,6 +21,7 @@ from ...inference._memory import MemoryCanvas
 from ...inference._noise import mirror, sample_generator
 from ...inference._statistics import RunningStatistics
 from ...networks import LDSeg
+from ...plan import plan_image
 from ..builders import make_ramp, make_tiny_config, make_tiny_model, mean_of
 
 FAST = SegmentConfig(samples=3, steps=2, batch=2)
