@@ -1,12 +1,14 @@
 """`napari-ldseg segment`: files, folders, cohorts."""
 
+from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import MofNCompleteColumn
 
-from .._util import follow
+from .._util import Progress, follow
 from ..config import BatchConfig, SegmentConfig
 from ._common import border, progress_bar, say
 from ._options import Given, options
@@ -36,11 +38,23 @@ def segment(
     from ..batch import plan_batch
 
     comparing = plan_batch(images, model, out, config, run.kinds, written=run.written, overwrite=run.overwrite)
-    with progress_bar(MofNCompleteColumn()) as progress:
-        bar = progress.add_task("Comparing with what is done", visible=False)
-        plan = follow(comparing, lambda now: progress.update(bar, completed=now.done, total=now.total, visible=True))
+    plan = _compare(comparing)
     plan.refuse_blocked()
     _conclude(_run(plan, run), out)
+
+
+def _compare(comparing: "Generator[Progress, None, Batch]") -> "Batch":
+    """Compare images with what is done, behind a bar that appears with the first image."""
+    progress = progress_bar(MofNCompleteColumn())
+    bar = progress.add_task("Comparing with what is done")
+    with ExitStack() as shown:
+
+        def report(now: "Progress") -> None:
+            if now.done == 1:
+                shown.enter_context(progress)
+            progress.update(bar, completed=now.done, total=now.total)
+
+        return follow(comparing, report)
 
 
 def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":

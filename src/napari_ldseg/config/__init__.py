@@ -23,6 +23,7 @@ from ._base import (
     VolumeMethod,
     WrittenFormat,
 )
+from ._colors import PALETTE, class_color
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
@@ -33,6 +34,7 @@ from ._train import Learn, TrainConfig, TrainJob
 
 __all__ = [
     "FORMAT_VERSION",
+    "PALETTE",
     "SAMPLER_FACTS",
     "TIMESTEPS",
     "AnyNetworkConfig",
@@ -63,6 +65,7 @@ __all__ = [
     "TrainJob",
     "VolumeMethod",
     "WrittenFormat",
+    "class_color",
     "setting",
     "settings_of",
     "too_few_steps",

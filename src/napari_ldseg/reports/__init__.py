@@ -1,7 +1,7 @@
 """Measurements and scores into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
 
 from ._display import to_display
-from ._evaluation import evaluate, evaluation_files, write_evaluation
+from ._evaluation import ERRORS, Comparison, compare, evaluate, evaluation_files, write_evaluation
 from ._geojson import geojson
 from ._page import page
 from ._plot import plot_scores
@@ -22,14 +22,17 @@ from ._table import Cell, Table, csv_text, table, unit_symbol
 from ._write import write_report
 
 __all__ = [
+    "ERRORS",
     "STATES",
     "Cell",
+    "Comparison",
     "Found",
     "Report",
     "Review",
     "State",
     "Table",
     "UnkeptError",
+    "compare",
     "csv_text",
     "evaluate",
     "evaluation_files",

@@ -1,16 +1,17 @@
-"""Scores of files against reference files, as a table and with where they came from."""
+"""Scores of masks against references: of two arrays, and of files, as a table and with where they came from."""
 
 import csv
 import io
 import json
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._util import Progress, write_text
 from ..data import Image, beside, read_image, read_labels, stem
@@ -28,6 +29,79 @@ class Evaluation:
     summary: dict[str, Summary]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What came of comparing one mask with its reference.
+
+    Attributes
+    ----------
+    scores : dict of float
+        As :func:`napari_ldseg.metrics.score_case` gives them.
+    errors : uint8 array
+        What is wrong in each pixel, as an index into ``ERRORS``.
+    """
+
+    scores: dict[str, float]
+    errors: NDArray[np.uint8]
+
+
+ERRORS = ("none", "missed", "too much", "other class")
+MOST_CLASSES = 255
+
+
+def compare(
+    prediction: NDArray[Any],
+    reference: NDArray[Any],
+    names: tuple[str, str],
+    *,
+    spacing: Sequence[float] | None = None,
+    foreground: bool = False,
+    objects: bool = False,
+    sd: NDArray[Any] | None = None,
+) -> Comparison:
+    """Compare a mask with its reference.
+
+    Parameters
+    ----------
+    prediction, reference : integer arrays of one shape
+        Pixels of the reference with the label 255 are left out.
+    names : (str, str)
+        Of both, for messages.
+    spacing : sequence of float, optional
+        Pixel size along each axis.
+    foreground : bool
+        Take every value above 0 as class 1, in both masks, 255 too.
+    objects : bool
+        Also the object scores of the GlaS challenge.
+    sd : float array of the same shape, optional
+        Uncertainty of the prediction.
+
+    Raises
+    ------
+    InputError
+        The shapes differ, or the values are no classes.
+    """
+    if prediction.shape != reference.shape:
+        raise InputError(
+            f"{names[0]} has the shape {prediction.shape}, but {names[1]} has {reference.shape}; "
+            "compare masks on the same grid."
+        )
+    arrays = (prediction, reference)
+    if max(int(array.max(initial=0)) for array in arrays) > MOST_CLASSES and not foreground:
+        raise InputError(
+            f"{names[0]} or {names[1]} holds more than {MOST_CLASSES} classes. If these are numbers of objects, use "
+            "--foreground (in the viewer: 'All labels above 0 are one class')."
+        )
+    predicted, true = (judged_classes(*each, foreground=foreground) for each in zip(arrays, names, strict=True))
+    unlabelled = None if foreground else UNLABELLED
+    scores = score_case(predicted, true, spacing=spacing, objects=objects, sd=sd, unlabelled=unlabelled)
+    wrong = predicted != true
+    if unlabelled is not None:
+        wrong &= true != unlabelled
+    errors = wrong * np.where(predicted == 0, 1, np.where(true == 0, 2, 3))
+    return Comparison(scores, errors.astype(np.uint8))
+
+
 def evaluate(
     pairs: list[tuple[Path, Path]],
     *,
@@ -39,12 +113,9 @@ def evaluate(
     Parameters
     ----------
     pairs : list of (prediction, reference)
-        From :func:`napari_ldseg.data.match_masks`. Pixels of a reference with the label 255 are left out. A map
-        ``<stem>_sd`` beside a prediction ``<stem>_labels`` is used.
-    foreground : bool
-        Take every value above 0 as class 1, in both masks.
-    objects : bool
-        Also the object scores of the GlaS challenge.
+        From :func:`napari_ldseg.datasets.match_masks`. A map ``<stem>_sd`` beside ``<stem>_labels`` is used.
+    foreground, objects : bool
+        See :func:`compare`.
 
     Yields
     ------
@@ -60,27 +131,16 @@ def evaluate(
     for index, (prediction, reference) in enumerate(pairs):
         yield Progress(index, len(pairs), prediction.name)
         found, true = read_labels(prediction), read_labels(reference)
-        if found.array.shape != true.array.shape:
-            raise InputError(
-                f"{prediction.name} has the shape {found.array.shape}, but {reference.name} has {true.array.shape}; "
-                "compare masks on the same grid."
-            )
-        arrays = [np.asarray(mask.array) for mask in (found, true)]
-        if max(int(array.max()) for array in arrays) > 255 and not foreground:
-            raise InputError(
-                f"{prediction.name} or {reference.name} holds more than 255 classes. If these are numbers of objects, "
-                "use --foreground (all of them are class 1)."
-            )
-        names = (prediction.name, reference.name)
-        masks = [judged_classes(*each, foreground=foreground) for each in zip(arrays, names, strict=True)]
         sd = _uncertainty(prediction)
-        rows[stem(prediction)] = score_case(
-            *masks,
+        rows[stem(prediction)] = compare(
+            np.asarray(found.array),
+            np.asarray(true.array),
+            (prediction.name, reference.name),
             spacing=_spacing(found) or _spacing(true),
+            foreground=foreground,
             objects=objects,
             sd=None if sd is None else np.asarray(sd.array),
-            unlabelled=None if foreground else UNLABELLED,
-        )
+        ).scores
     return Evaluation(rows, summarize(list(rows.values())))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..config import MeasureConfig
+from ..config import MeasureConfig, class_color
 from ..measure import Measured, Measurement
 
 
@@ -27,6 +27,8 @@ class Report:
         Of the segmentation, everything JSON; empty where nothing is known.
     states : dict
         What the review says of objects, by their number.
+    shown_colors : dict
+        Of labels that are no classes of a model: their colours (#rrggbb) in the viewer.
     """
 
     source: Measured
@@ -38,6 +40,7 @@ class Report:
     class_colors: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
+    shown_colors: dict[int, str] = field(default_factory=dict)
 
     def class_name(self, label: int) -> str:
         """Return the name of a class; "class 7" where it has none."""
@@ -45,11 +48,5 @@ class Report:
 
     def class_color(self, label: int) -> tuple[int, int, int]:
         """Return the colour of a class as red, green, blue of 0 to 255."""
-        if label < len(self.class_colors):
-            code = self.class_colors[label].lstrip("#")
-            return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)
-        return PALETTE[label % len(PALETTE)]
-
-
-# Colour-blind safe (Okabe & Ito 2008).
-PALETTE = ((204, 121, 167), (0, 158, 115), (86, 180, 233), (230, 159, 0), (240, 228, 66), (0, 114, 178), (213, 94, 0))
+        code = (self.shown_colors.get(label) or class_color(label, self.class_colors)).lstrip("#")
+        return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)

@@ -9,25 +9,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...cardiac import Cardiac, Curve
+from ..controls._plot import BACK, FRONT, still_plot
 
 HEIGHT = 230
 LV, ATRIUM, NOW = "#e8636b", "#5a9bd4", "#d8d8d8"
-BACK, FRONT = "#262930", "#c8ccd4"
-
-
-def still_plot() -> Any:
-    """Return an empty dark pyqtgraph plot that does not follow the mouse."""
-    import pyqtgraph
-
-    plot = pyqtgraph.PlotWidget(background=BACK)
-    item = plot.getPlotItem()
-    item.setMenuEnabled(False)
-    item.setMouseEnabled(x=False, y=False)
-    item.hideButtons()
-    for side in ("left", "bottom"):
-        item.getAxis(side).setTextPen(FRONT)
-        item.getAxis(side).setPen("#5a606c")
-    return plot
 
 
 class CurvePlot(QWidget):

@@ -1,13 +1,12 @@
 """The Cardiac widget: curves of an echocardiogram beside the viewer's time slider, volumes and ejection fraction."""
 
-import logging
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QSize, Signal
+from napari.layers import Labels
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -26,31 +25,22 @@ from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
 from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
 from ...measure import Measured
+from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, narrow, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView
 from ..controls._section import Section
-from ..controls._style import style
-from ..threads._background import Done, Steps
 from ..viewer._labels_source import Subject, read_subject
-from ..viewer._layer_picker import LabelsPicker
+from ..viewer._layer_picker import LayerPicker
 from ..viewer._units import on_layer, to_view
 from ._plot import CurvePlot
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Labels
 
-WIDTH = 430
 FILTER = "Table (*.csv);;Summary (*.json)"
-MORE_STYLE = """
-QLabel#ef { font-size: 20px; font-weight: bold; }
-"""
-STYLE = style("ldseg_cardiac", "measure", MORE_STYLE)
-logger = logging.getLogger(__name__)
+PHASES = {"ED frame": "end-diastole", "ES frame": "end-systole"}
 
 
-class CardiacWidget(QWidget):
+class CardiacWidget(ToolWidget):
     """Measure the left ventricle of a cine, or of two views of one heart.
 
     Parameters
@@ -58,26 +48,24 @@ class CardiacWidget(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    NAME, DOING, SIZE = "cardiac", "measuring", (430, 700)
+    STYLE = "QLabel#ef { font-size: 20px; font-weight: bold; }"
     measured = Signal()
     saved = Signal()
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
-        super().__init__()
-        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._viewer = napari_viewer
-        self._work: Steps | None = None
-        self._turn = 0
+        super().__init__(napari_viewer)
         self._subject: Subject | None = None
         self._provenance: dict[str, Any] = {}
         self.result: Cardiac | None = None
-        self.labels = LabelsPicker(napari_viewer)
+        self.labels = LayerPicker(self._viewer, Labels, "The labels of the cine: ventricle, myocardium and atrium")
         self.biplane = QCheckBox("Two views of one heart (biplane)")
-        self.second = LabelsPicker(napari_viewer)
+        self.second = LayerPicker(
+            self._viewer, Labels, "The apical two-chamber view; both views are measured at the same share of the cine"
+        )
         self.settings = ConfigForm(CardiacConfig(), "main")
         self.more_settings = ConfigForm(CardiacConfig(), "more")
         self.measure_button = QPushButton("Measure")
-        self.progress = ProgressView()
-        self.message = Message()
         self.kind = QComboBox()
         self.plot = CurvePlot()
         self.fraction = QLabel()
@@ -94,12 +82,10 @@ class CardiacWidget(QWidget):
         for box in (self.ed, self.es):
             box.valueChanged.connect(self._on_phase_box)
         self.save_button.clicked.connect(self._on_save)
-        napari_viewer.dims.events.current_step.connect(self._on_slider)
-        self.destroyed.connect(lambda: napari_viewer.dims.events.current_step.disconnect(self._on_slider))
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 700)
+        self.forget_on(self.labels.changed, self.second.changed)
+        slider = self._viewer.dims.events.current_step
+        slider.connect(self._on_slider)
+        self.destroyed.connect(lambda: slider.disconnect(self._on_slider))
 
     def measure(self) -> None:
         """Measure the chosen labels, in a thread."""
@@ -118,8 +104,6 @@ class CardiacWidget(QWidget):
         except LDSegError as error:
             self.show_error(error)
             return
-        if self._work is not None:
-            self._work.stop()
         # The labels may be painted meanwhile.
         sources = [_copy(one.source) if one is not None else None for one in (subject, second)]
         provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
@@ -130,14 +114,7 @@ class CardiacWidget(QWidget):
             assert first is not None
             return (yield from measure_cardiac(first, other, unit=unit, config=config))
 
-        self._work = work = Steps(measuring)
-        self._turn = turn = self._turn + 1
-        work.progressed.connect(self.progress.show_progress)
-        work.inform(self, lambda done: self._on_measured(turn, subject, provenance, done))
-        self.destroyed.connect(work.stop)
-        self.progress.start()
-        self.progress.say("Measuring")
-        work.start()
+        self.compute(measuring, lambda result: self._on_measured(subject, provenance, result), "Measuring")
 
     def set_phases(self, ed: int, es: int) -> None:
         """Take other frames as end-diastole and end-systole."""
@@ -171,32 +148,14 @@ class CardiacWidget(QWidget):
         self.progress.say(f"Saved {path}.")
         self.saved.emit()
 
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        expected = isinstance(error, LDSegError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
-            logger.error("unexpected error while measuring", exc_info=error)
-        self.message.show_error(text)
-        show_error(text)
-
     def _read(self, layer: "Labels | None") -> Subject:
         if layer is None:
             raise InputError("There is no labels layer; press Segment first, or open a label mask.")
         return read_subject(self._viewer, layer, volume=False)
 
-    def _on_measured(self, turn: int, subject: Subject, provenance: dict[str, Any], done: Done) -> None:
-        if turn != self._turn:
-            return  # another measurement was asked for meanwhile
-        self._work = None
-        self.progress.finish("")
-        if done.error is not None:
-            self.show_error(done.error)
-            return
-        if done.value is None:
-            return
-        self.result, self._subject, self._provenance = done.value, subject, provenance
-        self.progress.say(_summary(done.value))
+    def _on_measured(self, subject: Subject, provenance: dict[str, Any], result: Cardiac) -> None:
+        self.result, self._subject, self._provenance = result, subject, provenance
+        self.progress.say(_summary(result))
         self.found.show()
         self._draw()
         self._show_numbers()
@@ -244,26 +203,19 @@ class CardiacWidget(QWidget):
             self.save(Path(path) if Path(path).suffix else Path(path + suffix))
 
     def _lay_out(self) -> None:
-        self.setObjectName("ldseg_cardiac")
-        self.setStyleSheet(STYLE)
-        self.measure_button.setObjectName("measure")
         self.fraction.setObjectName("ef")
-        self.second.setToolTip("The apical two-chamber view; both views are measured at the same share of the cine")
+        self.biplane.setToolTip("Measure the volume from the four-chamber and the two-chamber view of the same heart")
+        self.measure_button.setToolTip("Measure areas, volumes and ejection fraction of these labels")
         self.form = form_layout(top := QWidget())
         self.form.addRow(row_label("Labels"), self.labels)
         self.form.addRow(self.biplane)
         self.form.addRow(row_label("Labels 2CH"), self.second)
         self.form.setRowVisible(self.second, False)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(8)
-        more = Section("More settings", self.more_settings)
-        for part in (top, self.settings, more, self.measure_button, self.progress, self.message):
-            column.addWidget(part)
-        column.addWidget(self.found, 1)
-        column.addStretch(0)
         self._lay_out_found()
         self.found.hide()
+        more = Section("More settings", self.more_settings)
+        parts = (top, self.settings, more, self.measure_button, self.progress, self.message, self.found)
+        self.lay_out(*parts, main=self.measure_button, grow=self.found)
 
     def _lay_out_found(self) -> None:
         inside = QVBoxLayout(self.found)
@@ -281,9 +233,10 @@ class CardiacWidget(QWidget):
         inside.addWidget(self.kind)
         inside.addWidget(self.plot, 1)
         row = QHBoxLayout()
-        for name, box in (("ED frame", self.ed), ("ES frame", self.es)):
+        for name, box in zip(PHASES, (self.ed, self.es), strict=True):
             form = QFormLayout()
             form.addRow(QLabel(name), box)
+            box.setToolTip(f"The frame that is taken as {PHASES[name]}")
             row.addLayout(form, 1)
         self.save_button.setToolTip("The curves as a table (.csv), or volumes and EF with all settings (.json)")
         row.addWidget(self.save_button)

@@ -1,13 +1,49 @@
 """Words for the user inside a widget: a small area that appears when there is something to say."""
 
+import logging
+
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from ...errors import LDSegError
 
 STYLE = """
 QFrame#message {{ background: {back}; border: none; border-left: 3px solid {edge}; border-radius: 2px; }}
 QFrame#message QLabel {{ background: transparent; }}
 QFrame#message QToolButton {{ background: transparent; border: none; padding: 0px; }}
 """
+logger = logging.getLogger("napari_ldseg")
+
+
+def error_text(error: Exception, doing: str) -> str:
+    """Return what a user reads of an error; one that nobody expected goes to the log, with its traceback."""
+    if isinstance(error, LDSegError):
+        return str(error)
+    logger.error("unexpected error while %s", doing, exc_info=error)
+    return f"{type(error).__name__}: {error}"
+
+
+class WrappedLabel(QLabel):
+    """A label that wraps its words and is as high as they need; in nested layouts Qt alone cuts off the last lines."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setWordWrap(True)
+
+    def setText(self, text: str) -> None:
+        """Show this."""
+        super().setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the height anew."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setMinimumHeight(0)  # else the height would only ever grow
+        self.setMinimumHeight(max(self.heightForWidth(self.width()), 0) if self.text() else 0)
 
 
 class Message(QFrame):
@@ -17,8 +53,7 @@ class Message(QFrame):
         super().__init__(parent)
         self.setObjectName("message")
         self.setStyleSheet(STYLE.format(back="rgba(217, 83, 79, 45)", edge="#d9534f"))
-        self._label = QLabel()
-        self._label.setWordWrap(True)
+        self._label = WrappedLabel()
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
         close = QToolButton()

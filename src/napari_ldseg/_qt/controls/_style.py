@@ -1,27 +1,49 @@
 """What all widgets look like: the button that starts the work, and a page that scrolls."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 
-def style(widget: str, button: str, more: str = "") -> str:
-    """Return the style sheet of a widget of this object name, whose main button is called ``button``."""
+def style(widget: str, more: str = "") -> str:
+    """Return the style sheet of a widget of this object name, whose main button is called ``main``."""
     return f"""
 QWidget#{widget} QLabel {{ padding: 0px; margin: 0px; }}
-QPushButton#{button} {{ background: #4560c4; color: white; font-weight: bold; }}
-QPushButton#{button}:hover {{ background: #5672d8; }}
-QPushButton#{button}:disabled {{ background: rgba(69, 96, 196, 90); color: rgba(255, 255, 255, 120); }}
+QPushButton#main {{ background: #4560c4; color: white; font-weight: bold; }}
+QPushButton#main:hover {{ background: #5672d8; }}
+QPushButton#main:disabled {{ background: rgba(69, 96, 196, 90); color: rgba(255, 255, 255, 120); }}
 {more}"""
 
 
-def let_scroll(page: QWidget, parent: QWidget, least: int) -> None:
-    """Fill a widget with a page that scrolls up and down, at least so many pixels wide."""
-    scroll = QScrollArea()
-    scroll.setWidgetResizable(True)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    scroll.setWidget(page)
-    scroll.setMinimumWidth(least)
-    outer = QVBoxLayout(parent)
-    outer.setContentsMargins(0, 0, 0, 0)
-    outer.addWidget(scroll)
+class _Column(QWidget):
+    def heightForWidth(self, width: int) -> int:
+        """Return the least height: plots and tables become lower before the page scrolls."""
+        return int(self.layout().minimumHeightForWidth(width))
+
+
+class Page(QScrollArea):
+    """A column of widgets that scrolls up and down, and is never narrower than they are."""
+
+    MARGIN, SPACING = 10, 8
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        page = _Column()
+        self.column = QVBoxLayout(page)
+        self.column.setContentsMargins(*[self.MARGIN] * 4)
+        self.column.setSpacing(self.SPACING)
+        self.setWidget(page)
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave room for the widest widget and the scroll bar."""
+        hint = QSize(super().minimumSizeHint())
+        bar = self.verticalScrollBar().sizeHint().width()
+        return hint.expandedTo(QSize(self.widget().minimumSizeHint().width() + bar, 0))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Tell the dock when the widgets need more room, or less."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from ..cardiac._plot import FRONT, still_plot
+from ..controls._plot import FRONT, still_plot
 
 HEIGHT = 210
 FOUND, ORACLE, RANDOM = "#2fc48d", "#c8ccd4", "#7b828f"

@@ -1,25 +1,23 @@
 """The Segment folder widget: many files, one after another, with a table of what needs a look first."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QModelIndex, QSize, Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QModelIndex, Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from ..._util import Progress
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
 from ...config import BatchConfig, SegmentConfig
-from ...data import shortlist, stem
+from ...data import find_images, shortlist, stem
 from ...errors import InputError, LDSegError
+from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView
+from ..controls._message import WrappedLabel
 from ..controls._section import Section
-from ..controls._style import let_scroll, style
+from ..models._library_dialog import serve
 from ..models._picker import ModelPicker
 from ..threads._background import Done, Steps, Task
 from ..viewer._file_layers import read_row, show_row
@@ -29,14 +27,11 @@ from ._table import FolderTable
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 420
-LEAST_WIDTH = 356
+LISTED = 40
 TABLE_HEIGHT = 160
-STYLE = style("ldseg_folder", "start")
-logger = logging.getLogger(__name__)
 
 
-class FolderWidget(QWidget):
+class FolderWidget(ToolWidget):
     """Segment the images of a folder into files.
 
     Parameters
@@ -44,20 +39,20 @@ class FolderWidget(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    NAME, DOING, SIZE = "folder", "segmenting a folder", (420, 700)
     run_finished = Signal(object)
     opened = Signal(object)
+    _run: Steps | None
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._run: Steps | None = None
+        super().__init__(napari_viewer)
         self._batch: Batch | None = None
         self._entry: ModelEntry | None = None
         self._reasons: dict[int, str] = {}
         self._opening: Task | None = None
         self._proposed = ""
         self.inputs: tuple[Path, ...] = ()
-        self.input_line = QLineEdit()
+        self.input_line, self.found = QLineEdit(), WrappedLabel()
         self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
         self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
         self.model = ModelPicker()
@@ -67,19 +62,10 @@ class FolderWidget(QWidget):
         self.more_outputs = ConfigForm(BatchConfig(), "more")
         self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
         self.cancel_button = QPushButton("Cancel")
-        self.progress, self.message, self.table = ProgressView(), Message(), FolderTable()
+        self.table = FolderTable()
         self._lay_out()
         self._connect()
         self._set_running(False)
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 700)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run is going on."""
-        return self._run is not None
 
     def set_inputs(self, paths: Sequence[Path]) -> None:
         """Choose a folder, or files; an output folder beside them is proposed unless another was chosen."""
@@ -90,6 +76,11 @@ class FolderWidget(QWidget):
             beside = first if first.is_dir() else first.parent
             self._proposed = str(beside.with_name(f"{stem(first)}_segmented"))
             self.out_line.setText(self._proposed)
+        self.found.setText("Looking for images…")
+        inputs = self.inputs
+        task = Task(lambda: find_images(inputs))
+        task.inform(self, lambda done: self._on_found(inputs, done))
+        task.start()
 
     def start(self) -> None:
         """Compare with what is done, and segment the rest; say in words why that cannot be."""
@@ -105,11 +96,9 @@ class FolderWidget(QWidget):
         self._set_running(True)
         self.progress.start()
         self.progress.say("Comparing with what is done")
-        self._run = Steps(lambda: segment_order(order))
-        self._run.progressed.connect(self._on_progressed)
-        self._run.finished.connect(self._on_finished)
-        self.destroyed.connect(self._run.stop)
-        self._run.start()
+        run = Steps(lambda: segment_order(order))
+        run.progressed.connect(self._on_progressed)
+        self.follow(run, self._on_finished)
 
     def pause(self) -> None:
         """Wait at the next step; pressed again, go on."""
@@ -139,17 +128,8 @@ class FolderWidget(QWidget):
             self.progress.say(f"{task.image.name} is not segmented yet.")
             return
         self._opening = Task(lambda: read_row(task.image, outputs))
-        self._opening.finished.connect(self._on_opened)
+        self._opening.inform(self, self._on_opened)
         self._opening.start()
-
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        expected = isinstance(error, LDSegError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
-            logger.error("unexpected error while segmenting a folder", exc_info=error)
-        self.message.show_error(text)
-        show_error(text)
 
     def _order(self) -> Order:
         entry = self.model.value()
@@ -172,6 +152,18 @@ class FolderWidget(QWidget):
         else:
             self.progress.show_progress(progress)
 
+    def _on_found(self, inputs: tuple[Path, ...], done: Done) -> None:
+        """Say which images Start will segment."""
+        if inputs != self.inputs:
+            return
+        if done.error is not None:
+            self.found.setText("")
+            self.show_error(done.error)
+            return
+        names = [path.name for path in done.value]
+        self.found.setText(f"{len(names)} image{'s' * (len(names) != 1)}: {shortlist(names, 3)}")
+        self.found.setToolTip(shortlist(names, LISTED).replace(", ", "\n"))
+
     def _on_planned(self, batch: Batch) -> None:
         self._batch = batch
         if self._entry is not None:
@@ -193,8 +185,6 @@ class FolderWidget(QWidget):
         self.progress.show_progress(Progress(done, len(batch.items), name))
 
     def _on_finished(self, done: Done) -> None:
-        if self._run is not None:
-            self.destroyed.disconnect(self._run.stop)
         self._run = None
         self._set_running(False)
         self.table.back_to_waiting()
@@ -254,29 +244,34 @@ class FolderWidget(QWidget):
         self.pause_button.clicked.connect(self.pause)
         self.cancel_button.clicked.connect(self.cancel)
         self.table.doubleClicked.connect(self._on_double_clicked)
-        self.model.failed.connect(self.show_error)
+        serve(self.model, self)
+        self.forget_on(self.model.changed, self.input_line.textChanged)
 
     def _lay_out(self) -> None:
-        self.setObjectName("ldseg_folder")
-        self.setStyleSheet(STYLE)
-        self.start_button.setObjectName("start")
         self.input_line.setReadOnly(True)
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
+        for widget, tip in (
+            (self.input_line, "The images that are segmented"),
+            (self.folder_button, "Segment all images of a folder"),
+            (self.files_button, "Segment single files"),
+            (self.out_line, "The folder into which the results are written; the images are never changed"),
+            (self.out_button, "Choose the folder for the results"),
+            (self.start_button, "Segment what is not done yet; what was done before is kept"),
+            (self.pause_button, "Wait at the next step, and go on from there"),
+            (self.cancel_button, "Stop at the next step; what is finished is kept"),
+        ):
+            widget.setToolTip(tip)
         form = form_layout(top := QWidget())
         form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
+        form.addRow(row_label(""), self.found)
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
-        column = QVBoxLayout(page := QWidget())
-        column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(8)
         buttons = _row(self.start_button, self.pause_button, self.cancel_button)
         more = Section("More settings", self.more_settings, self.more_outputs)
-        for part in (top, self.outputs, self.settings, more, buttons, self.progress, self.message):
-            column.addWidget(part)
-        column.addWidget(self.table, 1)
         self.table.setMinimumHeight(TABLE_HEIGHT)
-        let_scroll(page, self, LEAST_WIDTH)
+        parts = (top, self.outputs, self.settings, more, buttons, self.progress, self.message, self.table)
+        self.lay_out(*parts, main=self.start_button, grow=self.table)
 
 
 def _row(*widgets: QWidget) -> QWidget:

@@ -1,11 +1,6 @@
 """The one list of models that all pickers follow."""
 
-from typing import TYPE_CHECKING
-
 from qtpy.QtCore import QObject, Signal
-
-if TYPE_CHECKING:
-    pass
 
 KERAS = (".hdf5", ".h5")
 FILTER = "LDSeg models (*.safetensors);;Keras files of the LDSeg release (*.hdf5 *.h5);;All files (*)"

@@ -29,6 +29,7 @@ from ...checkpoints import (
     rename_model,
 )
 from ...errors import CheckpointError
+from .._tool import ToolWidget
 from ..controls._message import Message
 from ._events import FILTER, MODELS
 from ._picker import ModelDrops, ModelPicker
@@ -82,6 +83,20 @@ class Card(QTextBrowser):
     def _on_clicked(self, address: QUrl) -> None:
         if address.scheme() in ("http", "https"):
             QDesktopServices.openUrl(address)
+
+
+def serve(picker: ModelPicker, tool: ToolWidget) -> None:
+    """Let a tool say why a file is no model, open the window of all models, and take in models dropped on it."""
+    picker.failed.connect(tool.show_error)
+    picker.manage_requested.connect(lambda: manage_models(picker))
+    ModelDrops(picker, tool)
+
+
+def manage_models(picker: ModelPicker) -> None:
+    """Open the window of all models over a picker, and wait until it is closed."""
+    dialog = ManageDialog(picker)
+    dialog.exec()
+    dialog.deleteLater()
 
 
 class ManageDialog(QDialog):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..._util import user_folder
 from ...checkpoints import ModelEntry, install_model, list_models, read_header
@@ -13,6 +13,7 @@ from ...config import ModelConfig
 from ...errors import CheckpointError
 from ...exchange import keras_files
 from ..controls._forms import narrow
+from ..controls._message import WrappedLabel
 from ..threads._background import Done, Task
 from ..viewer._from_layers import looks_made_for
 from ._events import FILTER, KERAS, MODELS
@@ -30,10 +31,14 @@ CHOOSE = "Choose a model…"
 
 
 class ModelPicker(QWidget):
-    """A combo box of models over the card of the chosen one; ``failed`` carries why a file is no model."""
+    """A combo box of models over the card of the chosen one.
+
+    ``failed`` carries why a file is no model; ``manage_requested`` asks for the window of all models.
+    """
 
     changed = Signal()
     failed = Signal(object)
+    manage_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,8 +51,7 @@ class ModelPicker(QWidget):
         self.combo.setObjectName("model")
         self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
         narrow(self.combo)
-        self.card = QLabel()
-        self.card.setWordWrap(True)
+        self.card = WrappedLabel()
         self.card.setObjectName("card")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -157,11 +161,7 @@ class ModelPicker(QWidget):
             path = QFileDialog.getExistingDirectory(self, "Open a folder of Keras files", str(Path.home()))
         self._choose(self._chosen, self._gone)
         if self.combo.itemText(index) == MANAGE:
-            from ._library_dialog import ManageDialog  # which has a picker's list in it, too
-
-            dialog = ManageDialog(self)
-            dialog.exec()
-            dialog.deleteLater()
+            self.manage_requested.emit()
         if path:
             self.open_path(Path(path))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import napari
 import PIL.Image
+from napari.layers import Layer
 from qtpy.QtCore import QEventLoop, QTimer
 
 from ..._util import replacing
@@ -78,8 +79,7 @@ def open_demo(
     model = model or released_model(sample)
     viewer = napari.Viewer(title="napari-ldseg demo", show=show)
     viewer.window.resize(*WINDOW)
-    data, options, _ = SAMPLES[sample][0]()[0]
-    viewer.add_image(data, **options)
+    viewer.add_layer(Layer.create(*SAMPLES[sample][0]()[0]))
     widget = SegmentWidget(viewer)
     viewer.window.add_dock_widget(widget, name=TITLE, area="right")
     widget.model.setValue(model)

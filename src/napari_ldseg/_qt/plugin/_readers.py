@@ -9,6 +9,7 @@ from napari.utils.transforms import Affine
 
 from ...data import Geometry, Image, format_of, is_label_name, read_image, read_labels, write_image
 from ...errors import InputError
+from ..viewer._file_layers import layer_data
 from ..viewer._from_layers import GEOMETRY
 from ..viewer._result_layers import KEY
 
@@ -64,24 +65,7 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 def _layer(path: Path) -> "LayerData":
     image = read_image(path)
-    masks = _holds_classes(image, path)
-    if masks:
-        image = read_labels(path)
-    axes = image.axes.replace("c", "")
-    colour = "c" in image.axes
-    rgb = colour and image.channels in (3, 4) and image.array.dtype == np.uint8
-    if colour and not rgb:  # other channels stand before the picture, where napari has a slider for them
-        axes = axes.replace("y", "cy") if "z" not in axes else axes.replace("z", "cz")
-        image = image.replace(array=np.moveaxis(image.array, -1, axes.index("c")), axes=axes)
-    sizes = dict(zip(image.spatial, image.spacing or (), strict=False))
-    attributes: dict[str, Any] = {
-        "name": image.name,
-        "axis_labels": tuple(axes),
-        "scale": tuple(sizes.get(axis, 1.0) for axis in axes),
-        "units": tuple(image.unit if axis in sizes else "pixel" for axis in axes),
-        "metadata": {} if image.geometry is None else {GEOMETRY: image.geometry},
-    }
-    return (image.array, attributes, "labels") if masks else (image.array, {**attributes, "rgb": rgb}, "image")
+    return layer_data(read_labels(path), "labels") if _holds_classes(image, path) else layer_data(image)
 
 
 def _holds_classes(image: Image, path: Path) -> bool:

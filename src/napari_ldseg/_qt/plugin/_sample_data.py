@@ -1,21 +1,21 @@
 """Sample data for the File menu."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ... import phantoms
 from ...data import Image
+from ..viewer._file_layers import layer_data
 
 if TYPE_CHECKING:
+    import numpy as np
     from napari.types import LayerData
 
 
 def colon_gland() -> "list[LayerData]":
     """Colon glands in haematoxylin and DAB, real tissue; the picture ships with scikit-image."""
-    image = phantoms.colon_gland()
-    return [(image.array, {"name": image.name, "rgb": True, **_place(image)}, "image")]
+    return [layer_data(phantoms.colon_gland())]
 
 
 def echo_cine() -> "list[LayerData]":
@@ -29,21 +29,6 @@ def knee_volume() -> "list[LayerData]":
     return _with_truth(*phantoms.volume_phantom(0))
 
 
-def _with_truth(image: Image, labels: NDArray[np.uint8]) -> "list[LayerData]":
-    place = _place(image)
-    return [
-        (image.array, {"name": image.name, "colormap": "gray", **place}, "image"),
-        (labels, {"name": f"{image.name} truth", "opacity": 0.5, "visible": False, **place}, "labels"),
-    ]
-
-
-def _place(image: Image) -> dict[str, Any]:
-    if image.spacing is None:
-        return {}
-    axes = image.axes.replace("c", "")
-    size = dict(zip(image.spatial, image.spacing, strict=True))
-    return {
-        "scale": tuple(size.get(axis, 1.0) for axis in axes),
-        "units": tuple(image.unit if axis in size else "pixel" for axis in axes),
-        "axis_labels": tuple(axes),
-    }
+def _with_truth(image: Image, labels: "NDArray[np.uint8]") -> "list[LayerData]":
+    truth = image.replace(array=labels, name=f"{image.name} truth")
+    return [layer_data(image), layer_data(truth, "labels", opacity=0.5, visible=False)]

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
+from napari.layers import Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSlider, QSpinBox, QWidget
 
 from ..controls._forms import form_layout, ignore_wheel, narrow, row_label
+from ..viewer._extra_layers import contour_layer, mean_layer, sample_layer
 from ..viewer._from_layers import place_on
 from ..viewer._labels_source import Subject, sd_layer
 from ..viewer._navigate import add_unselected, move_to
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 STEPS = 100
-CONTOUR_COLORS = {0: "transparent", 1: "#56b4e9", 2: "white", 3: "#f0e442", None: "transparent"}
-SAMPLE_COLOR = "#ff4fa3"
 MAPS = ("SD map", "Mean map", "No map")
 KINDS = ("mean", "sd", "contours", "sample")
 
@@ -102,7 +100,7 @@ class Overlays(QWidget):
             sd.colormap = sd_colormap(above)
         mean = self._fresh("mean")
         if chosen == 1 and mean is None:
-            mean = self._put("mean", _foreground(subject), _own_place(subject), _mean_layer)
+            mean = self._put("mean", _foreground(subject), _own_place(subject), mean_layer)
         if mean is not None:
             mean.visible = chosen == 1
             mean.opacity = self.opacity.value() / STEPS
@@ -124,7 +122,7 @@ class Overlays(QWidget):
             return
         high = self.confidence.value() / 100
         bands = np.digitize(_foreground(subject), [1 - high, 0.5, high]).astype(np.uint8)
-        self._put("contours", bands, _own_place(subject), _contour_layer)
+        self._put("contours", bands, _own_place(subject), contour_layer)
 
     def _on_sample(self, number: int) -> None:
         """Show one sample as a line, on the grid on which it was drawn: no pixel is computed for it."""
@@ -141,7 +139,7 @@ class Overlays(QWidget):
         for axis, factor in zip(subject.axes[frames:], masks.factors, strict=True):
             stretch[axis] = factor
         where = place_on(subject.layer, stretch)
-        self._put("sample", shown.reshape(shape), where, _sample_layer).name = f"Sample {number}"
+        self._put("sample", shown.reshape(shape), where, sample_layer).name = f"Sample {number}"
 
     def _put(self, kind: str, data: NDArray[Any], where: dict[str, Any], make: Callable[..., Layer]) -> Layer:
         """Show data in the helper of a kind, whatever that showed before and wherever it lay."""
@@ -180,6 +178,7 @@ class Overlays(QWidget):
         self.confidence.setRange(51, 99)
         self.confidence.setValue(90)
         self.confidence.setSuffix(" %")
+        self.contours.setToolTip("Draw lines of equal confidence from the mean probability")
         self.confidence.setToolTip("Lines where the mean probability is this, one half, and 1 minus this")
         self.sample.setSpecialValueText("none")
         self.sample.setWrapping(True)
@@ -205,25 +204,6 @@ class Overlays(QWidget):
 def _own_place(subject: Subject) -> dict[str, Any]:
     """Return the place of a helper that lies on the labels' own grid."""
     return place_on(subject.layer)
-
-
-def _mean_layer(data: NDArray[np.float32], **options: Any) -> Image:
-    style = {"colormap": "viridis", "contrast_limits": (0, 1), "blending": "translucent"}
-    return Image(data, name="Mean probability", rgb=False, **style, **options)
-
-
-def _contour_layer(data: NDArray[np.uint8], **options: Any) -> Labels:
-    colors = DirectLabelColormap(color_dict=CONTOUR_COLORS)
-    layer = Labels(data, name="Confidence contours", opacity=0.9, colormap=colors, **options)
-    layer.contour = 1
-    return layer
-
-
-def _sample_layer(data: NDArray[Any], **options: Any) -> Labels:
-    colors = DirectLabelColormap(color_dict={0: "transparent", None: SAMPLE_COLOR})
-    layer = Labels(data, name="Sample", opacity=1, colormap=colors, **options)
-    layer.contour = 1
-    return layer
 
 
 def _foreground(subject: Subject) -> NDArray[np.float32]:

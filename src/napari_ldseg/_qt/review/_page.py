@@ -22,16 +22,14 @@ from qtpy.QtWidgets import (
 from ...config import MeasureConfig, Ranking
 from ...measure import Measurement, usable_ranking
 from ...reports import STATES, Review
+from .._tool import ToolWidget
 from ..controls._forms import form_layout, narrow, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView
 from ..controls._section import Section
-from ..controls._style import style
 from ..controls._table import RowModel, RowView
 from ..training_set._add_form import AddForm
 from ..training_set._picker import SetPicker
 from ..viewer._labels_source import Subject
-from ..viewer._layer_picker import LabelsPicker
+from ..viewer._layer_picker import LayerPicker
 from ..viewer._result_layers import result_of
 from ._overlays import Overlays
 
@@ -49,7 +47,12 @@ KEYS = {
     "sample_before": ",",
     "sample_after": ".",
 }
-STYLE = style("ldseg_review", "list")
+TIPS = {
+    "previous": "Go to the line above",
+    "next": "Go to the line below",
+    "accept": "It is right; go on to the next one that is to do",
+    "reject": "It is wrong and stays so; go on to the next one that is to do",
+}
 
 
 class ReviewPage(QWidget):
@@ -61,16 +64,15 @@ class ReviewPage(QWidget):
     state_requested = Signal(str)
     teach_requested = Signal()
 
-    def __init__(self, viewer: "ViewerModel", parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: "ViewerModel", tool: ToolWidget) -> None:
+        super().__init__(tool)
+        self.progress, self.message = tool.progress, tool.message
         self.subject: Subject | None = None
-        self.labels = LabelsPicker(viewer)
+        self.labels = LayerPicker(viewer, Labels, "The labels whose objects are listed")
         self.rows = QComboBox()
         self.ranking = QComboBox()
         self.volume = QCheckBox("The last three axes are a volume")
         self.list_button = QPushButton("List")
-        self.progress = ProgressView()
-        self.message = Message()
         self.counts = QLabel()
         self.model = RowModel(self)
         self.table = RowView(self.model)
@@ -78,7 +80,7 @@ class ReviewPage(QWidget):
         self.dataset = SetPicker()
         self.add = AddForm(viewer, self.dataset, self._seen)
         self.teach_button = QPushButton("Add accepted and corrected to training set")
-        self._lay_out(parent)
+        self._lay_out(tool)
         self._connect()
         self._on_labels()
 
@@ -177,12 +179,11 @@ class ReviewPage(QWidget):
         section.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         return section
 
-    def _lay_out(self, parent: QWidget) -> None:
-        parent.setObjectName("ldseg_review")
-        parent.setStyleSheet(STYLE)
-        self.list_button.setObjectName("list")
+    def _lay_out(self, tool: ToolWidget) -> None:
         self.list_button.setToolTip("Find the objects of these labels, the most uncertain first")
         self.rows.addItems(["Objects", "Frames or slices"])
+        self.rows.setToolTip("Review one object after the other, or whole frames or slices")
+        self.volume.setToolTip("List objects in 3D; otherwise those of each slice or frame")
         self.ranking.addItems([MeasureConfig().ranking])
         self.ranking.setToolTip(MeasureConfig.model_fields["ranking"].description or "")
         for box in (self.rows, self.ranking):
@@ -198,13 +199,13 @@ class ReviewPage(QWidget):
         row.setSpacing(6)
         for name, button in self.buttons.items():
             button.setObjectName(name)
-            button.setToolTip(f"Key {KEYS[name]}")
+            button.setToolTip(f"{TIPS[name]} (key {KEYS[name]})")
             row.addWidget(button)
         overlays = Section("Overlays and samples", self.overlays)
         overlays.button.setChecked(True)
         overlays.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         column = QVBoxLayout(self)
-        column.setContentsMargins(10, 10, 10, 10)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         for part in (top, self.list_button, self.progress, self.message, self.counts):
             column.addWidget(part)
@@ -212,11 +213,7 @@ class ReviewPage(QWidget):
         column.addLayout(row)
         column.addWidget(overlays)
         column.addWidget(self._training_set())
-        # Otherwise napari puts a stretch below it, which takes the room that the list could have.
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
+        tool.lay_out(self, main=self.list_button, grow=self)
 
 
 def _delete(shortcuts: Iterable[QShortcut]) -> None:

@@ -147,9 +147,8 @@ class Session:
                     self.review.before.setdefault(region.number, "to do")
         return len(changed[0])
 
-    def version(self, row: int, sample: int) -> Steps:
-        """Find a sample's version of an object; meant for a thread. Returns the indices and values to write."""
-        yield Progress(0, 1)
+    def version(self, row: int, sample: int) -> tuple[tuple[NDArray[np.intp], ...], NDArray[Any]]:
+        """Return the indices and values to write for a sample's version of an object; meant for a thread."""
         region, masks = self.regions[row], self.subject.source.masks
         assert masks is not None
         frame = masks.array.ndim - masks.ndim - 1
@@ -198,11 +197,6 @@ class Session:
         except Exception:
             self.dirty = True
             raise
-
-    def saving(self) -> Steps:
-        """Save in steps, of which there is one; meant for a thread."""
-        yield Progress(0, 1)
-        self.save()
 
     def _correct(self, atoms: list[Any], selected: int | None, *, only_to_do: bool = False) -> list[int]:
         """Return the rows that changed pixels turn to "corrected"."""

@@ -1,11 +1,9 @@
 """The Review widget: a list of objects, the most uncertain first, that leads the viewer from one to the next."""
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QModelIndex, Qt, QTimer, Signal
 from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QWidget
 
@@ -13,10 +11,12 @@ from ...config import MeasureConfig, Ranking
 from ...errors import InputError, LDSegError
 from ...measure import usable_ranking
 from ...reports import State
-from ..threads._background import Done, Steps
+from .._tool import ToolWidget
+from ..controls._message import error_text
+from ..threads._background import Done, Task
 from ..training_set._annotations import read_annotations
 from ..viewer._labels_source import Subject, image_layer, image_name, is_of, read_subject
-from ..viewer._navigate import go_to, outline
+from ..viewer._navigate import outline, show_region
 from ..viewer._units import on_layer
 from ._columns import SCORE, STATE, columns
 from ._page import ReviewPage
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Labels
 
-WIDTH = 410
 AUTOSAVE = 800
 RETRY = 5_000
-logger = logging.getLogger(__name__)
 
 
-class ReviewWidget(QWidget):
+class ReviewWidget(ToolWidget):
     """Review the objects, frames or slices of a labels layer, ranked by uncertainty.
 
     Parameters
@@ -40,20 +38,17 @@ class ReviewWidget(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    NAME, DOING, SIZE = "review", "reviewing", (410, 700)
     listed = Signal()
     saved = Signal()
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
-        super().__init__()
-        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self.session: Session | None = None
-        self._work: Steps | None = None
-        self._turn = 0
-        self._saving: Steps | None = None
+        self._saving: Task | None = None
         self._atoms: list[Any] = []
         self._refused = ""
-        self.page = ReviewPage(napari_viewer, self)
+        self.page = ReviewPage(self._viewer, self)
         page = self.page
         self._autosave = _timer(self, AUTOSAVE, self._on_autosave)
         self._retry = _timer(self, RETRY, self._on_autosave)
@@ -67,13 +62,10 @@ class ReviewWidget(QWidget):
         page.state_requested.connect(self.mark)
         page.overlays.paste_requested.connect(self.paste)
         page.teach_requested.connect(self.teach)
-        removed = napari_viewer.layers.events.removed
+        page.labels.changed.connect(self.message.clear)
+        removed = self._viewer.layers.events.removed
         removed.connect(self._on_removed)
         self.destroyed.connect(lambda: removed.disconnect(self._on_removed))
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 700)
 
     @property
     def row(self) -> int | None:
@@ -97,17 +89,11 @@ class ReviewWidget(QWidget):
         self._leave()
         frames = self.page.rows.currentIndex() == 1
         config, salt = MeasureConfig(shapes=False), self._salt(layer)
-        work = Steps(lambda: list_rows(subject, config, frames=frames, salt=salt))
-        work.progressed.connect(self.page.progress.bar.show_progress)
-        self._turn = turn = self._turn + 1
-        work.inform(self, lambda done: self._on_listed(turn, subject, done.value, done.error))
-        self.destroyed.connect(work.stop)
-        if self._work is not None:
-            self._work.stop()
-        self._work = work
-        self.page.progress.start()
-        self.page.progress.say("Listing")
-        work.start()
+        self.compute(
+            lambda: list_rows(subject, config, frames=frames, salt=salt),
+            lambda listed: self._on_listed(subject, listed),
+            "Listing",
+        )
 
     def step(self, by: int) -> None:
         """Go to the next or the previous line."""
@@ -136,10 +122,9 @@ class ReviewWidget(QWidget):
             self.page.message.show_error("Select an object in the list and a sample to take it from.")
             return
         self.page.message.clear()
-        work = Steps(lambda: session.version(row, sample))
-        work.inform(self, lambda done: self._on_version(session, done.value, done.error))
-        self.destroyed.connect(work.stop)
-        work.start()
+        task = Task(lambda: session.version(row, sample))
+        task.inform(self, lambda done: self._on_version(session, done))
+        task.start()
 
     def teach(self) -> None:
         """Add what was accepted or corrected to the training set; the rest of the image counts as unlabelled."""
@@ -183,28 +168,12 @@ class ReviewWidget(QWidget):
         self.flush()
         super().hideEvent(event)
 
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        text = _words(error)
-        if not isinstance(error, LDSegError):
-            logger.error("unexpected error while reviewing", exc_info=error)
-        self.page.message.show_error(text)
-        show_error(text)
-
     def _salt(self, layer: "Labels") -> str:
         """Return what tells labels that are still empty from those of other images."""
         image = image_layer(self._viewer, layer) or self.page.add.image.value()
         return repr([(one.name, one.source.path) for one in (layer, image) if one is not None])
 
-    def _on_listed(self, turn: int, subject: Subject, listed: Listed | None, error: Exception | None) -> None:
-        if turn != self._turn:
-            return  # another list was asked for meanwhile
-        self._work = None
-        self.page.progress.finish("")
-        if error is not None or listed is None:
-            if error is not None:
-                self.show_error(error)
-            return
+    def _on_listed(self, subject: Subject, listed: Listed) -> None:
         if self._is_gone(subject):
             self.listed.emit()
             return
@@ -247,9 +216,7 @@ class ReviewWidget(QWidget):
         if self.session is None or not current.isValid():
             return
         region = self.session.regions[self.page.model.row_at(current.row())]
-        if self.session.subject.layer in self._viewer.layers:
-            go_to(self._viewer, self.session.subject, region)
-            outline(self._viewer, self.session.subject, region)
+        show_region(self._viewer, self.session.subject, region)
 
     def _on_paint(self, event: Any) -> None:
         self._atoms += list(event.value)
@@ -290,10 +257,10 @@ class ReviewWidget(QWidget):
             self._show_states(rows)
             self._autosave.start()
 
-    def _on_version(self, session: Session, version: Any, error: Exception | None) -> None:
-        if error is not None:
-            self.show_error(error)
-        elif session is self.session and version is not None and not session.paste(version):
+    def _on_version(self, session: Session, done: Done) -> None:
+        if done.error is not None:
+            self.show_error(done.error)
+        elif session is self.session and not session.paste(done.value):
             self.page.progress.say("This sample's version of the object is what the labels hold already.")
 
     def _show_states(self, rows: list[int]) -> None:
@@ -312,7 +279,7 @@ class ReviewWidget(QWidget):
         if self._saving is not None:
             self._autosave.start()
             return
-        self._saving = Steps(session.saving)
+        self._saving = Task(session.save)
         self._saving.finished.connect(self._on_saved)
         self._saving.start()
 
@@ -332,9 +299,10 @@ class ReviewWidget(QWidget):
 
     def _on_refused(self, error: Exception) -> None:
         """Say once that the review cannot be saved, and try again later."""
-        if _words(error) != self._refused:
+        text = error_text(error, "saving a review")
+        if text != self._refused:
             self.show_error(error)
-        self._refused = _words(error)
+        self._refused = text
         if self.session is not None and self.session.dirty:
             self._retry.start()
 
@@ -349,10 +317,6 @@ class ReviewWidget(QWidget):
         self.page.model.set_columns([])
         self.page.counts.clear()
         self.page.show_subject(None)
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
 
 
 def _timer(parent: QWidget, milliseconds: int, call: Any) -> QTimer:

@@ -1,24 +1,23 @@
 """The Segment widget: choose an image and a model, press Segment, get labels and their uncertainty."""
 
-import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QSize, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from napari.layers import Image
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QPushButton, QWidget
 
 from ...config import SegmentConfig
 from ...errors import InputError, LDSegError
+from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView, summary
+from ..controls._progress import summary
 from ..controls._section import Section
-from ..controls._style import let_scroll, style
-from ..models._picker import ModelDrops, ModelPicker
+from ..models._library_dialog import serve
+from ..models._picker import ModelPicker
 from ..threads._segmentation import Engine, Job, Loading, Outcome, Run, engine
 from ..viewer._disk_layers import LargeLayers, large_image, result_folder
-from ..viewer._layer_picker import ImagePicker
+from ..viewer._layer_picker import LayerPicker
 from ..viewer._result_layers import ResultLayers
 from ._input_form import ReadingForm
 from ._legend import Legend
@@ -29,14 +28,10 @@ if TYPE_CHECKING:
     from ...inference import SegmentProgress
 
 PART = ("axes", "frames", "region")  # which the reading form asks for
-WIDTH = 320
 DONE = object()
-STYLE = style("ldseg_segment", "segment")
-
-logger = logging.getLogger(__name__)
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(ToolWidget):
     """Segment an image layer with a model, in a thread, with a live preview.
 
     Parameters
@@ -46,50 +41,38 @@ class SegmentWidget(QWidget):
         Another engine in place of the real one, for tests.
     """
 
+    NAME, DOING = "segment", "segmenting"
     run_finished = Signal(object)
 
     def __init__(self, napari_viewer: "napari.Viewer", run_engine: Engine = engine) -> None:
-        super().__init__()
-        # napari hands plugins a proxy that wraps each layer anew at each access; here their identity counts.
-        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._engine = run_engine
-        self._run: Run | None = None
         self._results: ResultLayers | LargeLayers | None = None
         self._outcome: Outcome | None = None
         self._writing: Iterator[None] = iter(())
         self._writer = QTimer(self)
         self._writer.timeout.connect(self._on_write)
-        self.image = ImagePicker(napari_viewer)
+        self.image = LayerPicker(
+            self._viewer, Image, "The image layer to segment; follows the layer selected in the viewer"
+        )
         self.model = ModelPicker()
-        self.reading = ReadingForm(napari_viewer)
+        self.reading = ReadingForm(self._viewer)
         self.frames = self.reading.frames
         self.settings = ConfigForm(SegmentConfig(), "main")
         self.more_settings = ConfigForm(SegmentConfig(), "more", PART)
         self.mean = QCheckBox("Add the mean probability map")
         self.segment_button = QPushButton("Segment")
         self.cancel_button = QPushButton("Cancel")
-        self.progress = ProgressView()
-        self.message = Message()
         self.legend = Legend()
         self._lay_out()
         self.image.changed.connect(self._on_image_changed)
         self.model.changed.connect(self._on_input_changed)
-        self.model.failed.connect(self.show_error)
-        self._drops = ModelDrops(self.model, self)
+        serve(self.model, self)
+        self.forget_on(self.image.changed, self.model.changed)
         self.segment_button.clicked.connect(self.segment)
         self.cancel_button.clicked.connect(self.cancel)
         self._on_image_changed()
         self._set_running(False)
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 640)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run is going on."""
-        return self._run is not None
 
     def segment(self) -> None:
         """Start a run with what the form says; say in words why that cannot be."""
@@ -117,12 +100,9 @@ class SegmentWidget(QWidget):
             return
         self._set_running(True)
         self.progress.start()
-        self._run = Run(self._engine, job)
-        self._run.progressed.connect(self._on_progressed)
-        self._run.finished.connect(self._on_finished)
-        # Closing the dock or the viewer stops the thread; signals to a deleted widget are dropped by Qt.
-        self.destroyed.connect(self._run.stop)
-        self._run.start()
+        run = Run(self._engine, job)
+        run.progressed.connect(self._on_progressed)
+        self.follow(run, self._on_finished)
 
     def cancel(self) -> None:
         """Stop the run at its next step and keep what it has computed."""
@@ -130,15 +110,6 @@ class SegmentWidget(QWidget):
             self._run.stop()
             self.cancel_button.setEnabled(False)
             self.progress.say("Stopping…")
-
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        expected = isinstance(error, LDSegError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
-            logger.error("unexpected error while segmenting", exc_info=error)
-        self.message.show_error(text)
-        show_error(text)
 
     def _config(self) -> SegmentConfig:
         return self.more_settings.value().replace(**self.settings.values())
@@ -167,8 +138,6 @@ class SegmentWidget(QWidget):
             self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
-        if self._run is not None:
-            self.destroyed.disconnect(self._run.stop)
         self._run = None
         self._set_running(False)
         if outcome.error is not None:
@@ -198,10 +167,9 @@ class SegmentWidget(QWidget):
         self.cancel_button.setEnabled(running)
 
     def _lay_out(self) -> None:
-        self.setObjectName("ldseg_segment")
-        self.setStyleSheet(STYLE)
-        self.segment_button.setObjectName("segment")
-        self.cancel_button.setObjectName("cancel")
+        self.segment_button.setToolTip("Segment the image; a first preview appears after the first sample")
+        self.cancel_button.setToolTip("Stop at the next step and keep what is computed by then")
+        self.mean.setToolTip("A hidden layer with the mean probability of all that is not background")
         inputs = QWidget()
         form = form_layout(inputs)
         for text, widget in (("Image", self.image), ("Model", self.model)):
@@ -211,17 +179,9 @@ class SegmentWidget(QWidget):
         buttons.addWidget(self.segment_button, 2)
         buttons.addWidget(self.cancel_button, 1)
         more = Section("More settings", self.more_settings, self.mean)
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(10)
-        for part in (inputs, self.reading, _line(), self.settings, more):
-            column.addWidget(part)
-        column.addLayout(buttons)
-        for part in (self.progress, self.message, _line(), self.legend):
-            column.addWidget(part)
-        column.addStretch(1)
-        let_scroll(page, self, 300)
+        inputs_and_settings = (inputs, self.reading, _line(), self.settings, more, buttons)
+        outputs = (self.progress, self.message, _line(), self.legend)
+        self.lay_out(*inputs_and_settings, *outputs, main=self.segment_button)
 
 
 def _line() -> QFrame:

@@ -33,7 +33,7 @@ class Background(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._stop = threading.Event()
-        self._forgotten = False
+        self._gone = threading.Event()
         self._thread = threading.Thread(target=self._run, name="napari-ldseg")
         self._ended.connect(self._on_ended)
         if (app := QCoreApplication.instance()) is not None:
@@ -45,9 +45,10 @@ class Background(QObject):
         self._thread.start()
 
     def inform(self, owner: QObject, slot: Callable[[Any], object]) -> None:
-        """Call a function that uses a widget when the work has finished, unless the widget is gone by then."""
+        """Call a function that uses a widget when the work has finished; if the widget goes first, stop the work."""
         owner.destroyed.connect(self._forget)
-        self.finished.connect(slot)
+        gone = self._gone  # a slot that held this object would keep it forever
+        self.finished.connect(lambda outcome: None if gone.is_set() else slot(outcome))
 
     def stop(self) -> None:
         """Ask the work to end at its next step; ``finished`` follows."""
@@ -61,12 +62,12 @@ class Background(QObject):
         self._ended.emit(self.work())
 
     def _forget(self) -> None:
-        self._forgotten = True
+        self._gone.set()
+        self.stop()
 
     def _on_ended(self, outcome: object) -> None:
         self._thread.join()  # it has only to return; whatever it still holds is let go here and not there
-        if not self._forgotten:
-            self.finished.emit(outcome)
+        self.finished.emit(outcome)
         _GOING.discard(self)
 
 

@@ -18,11 +18,10 @@ from qtpy.QtWidgets import (
 from ...checkpoints import check_name
 from ...config import TrainConfig, TrainJob
 from ...errors import CheckpointError
+from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, ignore_wheel, narrow, row_label
-from ..controls._message import Message
-from ..controls._progress import ProgressView
+from ..controls._message import WrappedLabel
 from ..controls._section import Section
-from ..controls._style import let_scroll, style
 from ..models._picker import ModelPicker
 from ..training_set._add_form import AddForm
 from ..training_set._picker import SetPicker
@@ -34,12 +33,10 @@ if TYPE_CHECKING:
 
 BUDGET = ("minutes", "epochs")  # one row asks for either
 MINUTES = 20
-LEAST_WIDTH = 350
-MORE_STYLE = """
+OFFER_STYLE = """
 QFrame#offer { background: rgba(86, 114, 216, 45); border-left: 3px solid #5672d8; border-radius: 2px; }
 QFrame#offer QLabel { background: transparent; }
 """
-STYLE = style("ldseg_train", "start", MORE_STYLE)
 
 
 class Offer(QFrame):
@@ -51,8 +48,7 @@ class Offer(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("offer")
-        self._label = QLabel()
-        self._label.setWordWrap(True)
+        self._label = WrappedLabel()
         self.resume = QPushButton("Resume")
         self.discard = QPushButton("Discard")
         self.resume.clicked.connect(self.resume_requested)
@@ -91,11 +87,11 @@ class NameLine(QLineEdit):
         self.setText(text)
 
 
-class TrainPage(QWidget):
-    """Looks only; what the buttons do is the widget's business."""
+class TrainPage:
+    """The controls and their layout; what the buttons do is the widget's business."""
 
-    def __init__(self, viewer: "ViewerModel", parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: "ViewerModel", tool: ToolWidget) -> None:
+        self.progress, self.message = tool.progress, tool.message
         self.dataset = SetPicker()
         self.model = ModelPicker()
         self.add = AddForm(viewer, self.dataset, self._seen)
@@ -109,13 +105,11 @@ class TrainPage(QWidget):
         self.stop = QPushButton("Stop")
         self.cancel = QPushButton("Cancel")
         self.offer = Offer()
-        self.progress = ProgressView()
-        self.notes = QLabel()
-        self.message = Message()
+        self.notes = WrappedLabel()
         self.curves = Curves()
         self.curves.hide()
         self.preview = Preview()
-        self._lay_out(parent)
+        self._lay_out(tool)
         self.show_running(False)
 
     def job(self) -> TrainJob:
@@ -169,13 +163,14 @@ class TrainPage(QWidget):
             form.addRow(row_label(text), widget)
         return fields
 
-    def _lay_out(self, parent: QWidget) -> None:
-        parent.setObjectName("ldseg_train")
-        parent.setStyleSheet(STYLE)
-        self.start.setObjectName("start")
+    def _lay_out(self, tool: ToolWidget) -> None:
+        self.start.setToolTip("Train a new model on the training set, in a process of its own")
+        self.pause.setToolTip("Pause, and go on from there")
+        self.offer.resume.setToolTip("Go on with this training from its last saved state")
+        self.offer.discard.setToolTip("Delete this training and all that it has saved")
+        self.budget_unit.setToolTip("Whether the budget is a time, or how often all images are seen")
         self.stop.setToolTip("End now and keep the best model so far")
         self.cancel.setToolTip("End now and keep nothing")
-        self.notes.setWordWrap(True)
         self.notes.hide()
         form = form_layout(top := QWidget())
         form.addRow(row_label("Folder"), self.dataset)
@@ -187,19 +182,12 @@ class TrainPage(QWidget):
         buttons.setSpacing(6)
         for button in (self.start, self.pause, self.stop, self.cancel):
             buttons.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 10, 10, 10)
-        column.setSpacing(8)
         more = Section("More settings", self.more)
         self.settings_section = Section("What to train", self._form(), self.learn, more)
         self.settings_section.button.setChecked(True)
-        for part in (_title("Training set"), top, self.add_section, _title("Train"), self.settings_section):
-            column.addWidget(part)
-        column.addLayout(buttons)
-        for part in (self.offer, self.message, self.progress, self.curves, self.preview, self.notes_section):
-            column.addWidget(part)
-        column.addStretch(1)
-        let_scroll(self, parent, LEAST_WIDTH)
+        what = (_title("Training set"), top, self.add_section, _title("Train"), self.settings_section)
+        how = (self.offer, self.message, self.progress, self.curves, self.preview, self.notes_section)
+        tool.lay_out(*what, buttons, *how, main=self.start)
 
 
 def _title(text: str) -> QLabel:

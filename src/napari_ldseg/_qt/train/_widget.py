@@ -3,24 +3,25 @@
 import logging
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QSize, Signal
-from qtpy.QtWidgets import QWidget
+from napari.utils.notifications import show_info
+from qtpy.QtCore import Signal
 
+from ..._util import Progress
 from ...checkpoints import check_name
 from ...errors import InputError, LDSegError
 from ...training import TrainProcess, unfinished_runs
+from .._tool import ToolWidget
+from ..controls._message import error_text
 from ..controls._progress import duration
 from ..models._events import MODELS
-from ..models._picker import ModelDrops
+from ..models._library_dialog import serve
 from ..threads._background import Done, Task
-from ._page import TrainPage
+from ._page import OFFER_STYLE, TrainPage
 from ._run import Ended, Report, TrainRun
 
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 350
 STAGES = {
     "autoencoder": "Mask autoencoder",
     "denoiser": "Image encoder and denoiser",
@@ -29,7 +30,7 @@ STAGES = {
 logger = logging.getLogger(__name__)
 
 
-class TrainWidget(QWidget):
+class TrainWidget(ToolWidget):
     """Fine-tune a model in a process of its own.
 
     Parameters
@@ -37,17 +38,17 @@ class TrainWidget(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    NAME, DOING, SIZE, STYLE = "train", "training", (350, 760), OFFER_STYLE
     train_finished = Signal(object)
     looked = Signal()
+    _run: TrainRun | None
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
-        super().__init__()
-        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._run: TrainRun | None = None
+        super().__init__(napari_viewer)
         self._paused = False
         self._left: TrainProcess | None = None
         self._best: float | None = None
-        self.page = page = TrainPage(viewer, self)
+        self.page = page = TrainPage(self._viewer, self)
         page.start.clicked.connect(self.start)
         page.pause.clicked.connect(self.pause)
         page.stop.clicked.connect(self.stop)
@@ -55,21 +56,12 @@ class TrainWidget(QWidget):
         page.offer.resume_requested.connect(self.resume)
         page.offer.discard_requested.connect(self.discard)
         page.model.changed.connect(self._on_model)
-        page.model.failed.connect(self.show_error)
+        serve(page.model, self)
+        self.forget_on(page.model.changed)
         page.add.image.changed.connect(self._on_image)
-        self._drops = ModelDrops(page.model, self)
         self._on_image()
         self._on_model()
         self._look()
-
-    def sizeHint(self) -> QSize:
-        """Return a width that leaves room for the picture; napari makes the dock this wide."""
-        return QSize(WIDTH, 760)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a training is going on."""
-        return self._run is not None
 
     @property
     def process(self) -> TrainProcess | None:
@@ -128,12 +120,6 @@ class TrainWidget(QWidget):
             self.page.offer.hide()
             task.start()
 
-    def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari."""
-        text = str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
-        self.page.message.show_error(text)
-        show_error(text)
-
     def _follow(self, process: TrainProcess) -> None:
         self._left, self._paused, self._best = None, False, None
         page = self.page
@@ -148,12 +134,9 @@ class TrainWidget(QWidget):
         page.progress.start()
         page.progress.say("Starting: the model and the images are read")
         page.show_running(True)
-        self._run = TrainRun(process)
-        self._run.progressed.connect(self._on_reported)
-        self._run.finished.connect(self._on_finished)
-        # Closing the dock or the viewer lets the process go: it saves its state and ends.
-        self.destroyed.connect(self._run.stop)
-        self._run.start()
+        run = TrainRun(process)
+        run.progressed.connect(self._on_reported)
+        self.follow(run, self._on_finished)  # once stopped, it lets the process go, which saves its state and ends
 
     def _ending(self, text: str) -> None:
         self.page.progress.say(text)
@@ -175,7 +158,7 @@ class TrainWidget(QWidget):
                 self._best = max(self._best or 0.0, row["validation"])
         row = report.rows[-1]
         if not self._paused and page.pause.isEnabled() and not row.get("note"):
-            page.progress.bar.show_done(row["step"], row["total"])
+            page.progress.bar.show_progress(Progress(row["step"], row["total"]))
             page.progress.say(self._line(row))
 
     def _line(self, row: dict[str, float]) -> str:
@@ -187,10 +170,8 @@ class TrainWidget(QWidget):
 
     def _on_finished(self, done: Done) -> None:
         assert self._run is not None
-        error = done.error
-        text = str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"
-        ended: Ended = done.value or Ended("failed" if error else "saved", text if error else "")
-        self.destroyed.disconnect(self._run.stop)
+        text = error_text(done.error, self.DOING) if done.error is not None else ""
+        ended: Ended = done.value or Ended("failed" if text else "saved", text)
         process, self._run, self._paused = self._run.process, None, False
         page = self.page
         page.show_running(False)

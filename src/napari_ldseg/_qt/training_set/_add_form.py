@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ...datasets import DuplicateError, TrainingSet
 from ...errors import InputError, LDSegError
 from ..controls._forms import form_layout, narrow, row_label
-from ..controls._message import Message
+from ..controls._message import Message, WrappedLabel, error_text
 from ..threads._background import Done, Task
 from ..viewer._from_layers import frame_axes
-from ..viewer._layer_picker import ImagePicker, LabelsPicker
+from ..viewer._layer_picker import LayerPicker
 from ..viewer._units import on_layer
 from ._annotations import Annotation, Chosen, keep, parse_frames, read_annotations
 from ._picker import SetPicker
@@ -43,15 +44,16 @@ class AddForm(QWidget):
         super().__init__(parent)
         self._viewer, self._dataset, self._model = viewer, dataset, model
         self._task: Task | None = None
-        self.image = ImagePicker(viewer)
-        self.labels = LabelsPicker(viewer)
+        tip = "The image that the labels belong to; follows the layer selected in the viewer"
+        self.image = LayerPicker(viewer, Image, tip)
+        self.labels = LayerPicker(viewer, Labels, "The labels, corrected; 255 marks pixels that nobody annotated")
         self.frames = QComboBox()
         self.chosen = QLineEdit()
         self.group = QLineEdit()
         self.foreground = QCheckBox("All labels above 0 are one class")
         self.replace = QCheckBox("Replace labels that are there already")
         self.button = QPushButton("Add to training set")
-        self.count = QLabel()
+        self.count = WrappedLabel()
         self.message = Message()
         self._lay_out()
         self.button.clicked.connect(self.add)
@@ -115,8 +117,7 @@ class AddForm(QWidget):
         self._task = None
         self.button.setEnabled(True)
         if done.error is not None:
-            expected = isinstance(done.error, LDSegError)
-            self.message.show_error(str(done.error) if expected else repr(done.error))
+            self.message.show_error(error_text(done.error, "adding to a training set"))
             self.tell()
         else:
             number, refused, size = done.value
@@ -146,13 +147,14 @@ class AddForm(QWidget):
         self.frames.addItems(FRAMES)
         narrow(self.frames)
         self.button.setObjectName("add")
-        self.image.setToolTip("The image that the labels belong to; follows the layer selected in the viewer")
-        self.labels.setToolTip("The labels, corrected; 255 marks pixels that nobody annotated")
+        self.frames.setToolTip("Which frames of the image are added, each with its labels")
+        self.button.setToolTip("Copy the image and its labels into the folder of the training set")
         self.chosen.setPlaceholderText("0-3, 7")
+        self.chosen.setToolTip("Numbers and ranges of frames, counted from 0 as on the viewer's slider")
         self.group.setPlaceholderText("the image")
         self.group.setToolTip("Patient or source: a group is never split between training and validation")
+        self.foreground.setToolTip("For numbers of objects: all that is not background becomes class 1")
         self.replace.setToolTip("An image that the set holds with other labels is otherwise refused")
-        self.count.setWordWrap(True)
         fields = QWidget()
         form = form_layout(fields)
         self._labels_label, self._frames_label, self._chosen_label = map(row_label, ("Labels", "Frames", "Which"))

@@ -1,4 +1,4 @@
-"""Layers of files: an image, and the results of a folder run beside it."""
+"""From our images to napari layers: of files that are opened, of samples, and of the results of a folder run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 
 from ...config import ModelConfig
@@ -17,6 +16,7 @@ from ._result_layers import KEY, WRITTEN, Stamp, labels_layer, sd_layer, untouch
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.types import LayerData
 
 # Of which file each layer was opened here, and what it was then.
 _OPENED: "WeakKeyDictionary[Layer, tuple[Path, Stamp]]" = WeakKeyDictionary()
@@ -66,33 +66,69 @@ def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list
     return list(made.values())
 
 
+def layer_of(image: Image, on: Image | None = None, **options: Any) -> dict[str, Any]:
+    """Return what a napari layer takes to show an image: data, name, place, axis labels, geometry.
+
+    Parameters
+    ----------
+    image : Image
+        All of its levels are shown. Colours become the last axis; other channels stand before the picture, where napari
+        has a slider for them.
+    on : Image, optional
+        The image on which it lies, in the unit of that one; its pixels may be smaller.
+    options
+        Take the place of these, or are added.
+    """
+    on = on or image
+    levels, axes = [image.array, *(level.array for level in image.levels)], image.axes.replace("c", "")
+    if "c" in image.axes:
+        place = -1
+        if not is_colour(image):
+            place = axes.index(image.spatial[0])
+            axes = f"{axes[:place]}c{axes[place:]}"
+        levels = [np.moveaxis(level, image.axes.index("c"), place) for level in levels]
+    fine = np.asarray(on.spacing or (1.0,) * len(on.spatial))
+    steps = fine * np.asarray(on.shape) / np.asarray(image.shape)
+    scale = dict(zip(on.spatial, steps.tolist(), strict=True))
+    first = dict(zip(on.spatial, ((steps - fine) / 2).tolist(), strict=True))
+    unit = on.unit if on.spacing is not None else "pixel"
+    metadata = {} if on.geometry is None else {GEOMETRY: on.geometry}
+    made = {
+        "data": levels if image.levels else levels[0],
+        "name": image.name,
+        "axis_labels": tuple(axes),
+        "scale": tuple(scale.get(axis, 1.0) for axis in axes),
+        "translate": tuple(first.get(axis, 0.0) for axis in axes),
+        "units": tuple(unit if axis in scale else "pixel" for axis in axes),
+        "metadata": metadata | options.pop("metadata", {}),
+    }
+    return made | ({"multiscale": True} if image.levels else {}) | options
+
+
+def layer_data(image: Image, kind: str = "image", **options: Any) -> "LayerData":
+    """Return the same as napari's readers and samples do: data, options and the kind of layer, "image" or "labels"."""
+    made = layer_of(image, **options) | ({"rgb": is_colour(image)} if kind == "image" else {})
+    return made.pop("data"), made, kind
+
+
+def is_colour(image: Image) -> bool:
+    """Whether napari shows the channels as colour."""
+    return "c" in image.axes and image.channels in (3, 4) and image.array.dtype == np.uint8
+
+
 def _layers(opened: Opened, config: ModelConfig) -> dict[str, Layer]:
     """Make the layers of a row."""
     image, labels, sd = opened.image, opened.labels, opened.sd
     prefix = f"{image.name} [{config.name}]"
-    # As with every result: the geometry is that of the image, on which the layer lies by its transform.
-    geometry = {} if image.geometry is None else {GEOMETRY: image.geometry}
-    made: dict[str, Layer] = {}
-    made["image"] = ImageLayer(
-        name=image.name, rgb=_is_colour(image), metadata=dict(geometry), **_pixels(image), **_place(image, image)
-    )
-    made["labels"] = labels_layer(
-        names=config.class_names,
-        colors=config.class_colors,
-        name=f"{prefix} labels",
-        metadata={KEY: {**opened.notes, "kind": "labels"}, **geometry},
-        **_pixels(labels),
-        **_place(labels, image),
-    )
+
+    def result(part: Image, kind: str) -> dict[str, Any]:
+        return layer_of(part, image, name=f"{prefix} {kind}", metadata={KEY: {**opened.notes, "kind": kind}})
+
+    made: dict[str, Layer] = {"image": Layer.create(*layer_data(image))}
+    made["labels"] = labels_layer(names=config.class_names, colors=config.class_colors, **result(labels, "labels"))
     made["labels"].editable = not labels.levels  # on disk, and coarser levels would not follow
     if sd is not None:
-        made["SD"] = sd_layer(
-            ndim=config.network.ndim,
-            name=f"{prefix} SD",
-            metadata={KEY: {**opened.notes, "kind": "SD"}, **geometry},
-            **_pixels(sd),
-            **_place(sd, image),
-        )
+        made["SD"] = sd_layer(ndim=config.network.ndim, **result(sd, "SD"))
     return made
 
 
@@ -111,30 +147,3 @@ def _remember(layer: Layer, file: Path) -> None:
     place = place_on(layer)
     stamp = WRITTEN[layer] = Stamp(layer.name, layer.data, copy, place)
     _OPENED[layer] = file, stamp
-
-
-def _is_colour(image: Image) -> bool:
-    """Whether napari shows the channels as colour."""
-    return "c" in image.axes and image.channels in (3, 4) and image.array.dtype == np.uint8
-
-
-def _pixels(image: Image) -> dict[str, Any]:
-    """Return the pixels of a layer, of all levels: colours as its last axis, other channels as its first."""
-    levels = [image.array, *(level.array for level in image.levels)]
-    if "c" in image.axes:
-        place = -1 if _is_colour(image) else 0
-        levels = [np.moveaxis(level, image.axes.index("c"), place) for level in levels]
-    return {"data": levels, "multiscale": True} if image.levels else {"data": levels[0]}
-
-
-def _place(part: Image, image: Image) -> dict[str, tuple[Any, ...]]:
-    """Return the place, in the unit of the image, with which a result lies on it; its pixels may be smaller."""
-    fine = np.asarray(image.spacing or (1.0,) * len(image.spatial))
-    step = fine * np.asarray(image.shape) / np.asarray(part.shape)
-    before = part.array.ndim - _is_colour(part) - len(fine)
-    unit = image.unit if image.spacing is not None else "pixel"
-    return {
-        "scale": (1.0,) * before + tuple(step.tolist()),
-        "translate": (0.0,) * before + tuple(((step - fine) / 2).tolist()),
-        "units": ("pixel",) * before + (unit,) * len(fine),
-    }

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
+from ...config import class_color
 from ...errors import InputError
 from ...measure import Box, Measured, Region
 from ._from_layers import pixel_size
-from ._result_layers import HELPER, KEY, PALETTE, is_result, result_of
+from ._result_layers import HELPER, KEY, is_result, result_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -58,12 +59,13 @@ class Subject:
         return self.class_names[label] if label < len(self.class_names) else f"label {label}"
 
     def class_color(self, label: int) -> str:
-        """Return the colour of a class as the layer shows it."""
+        """Return the colour of a class; of labels that are not ours, the one that the layer shows."""
         if label == 0:
             return "#808080"
-        if label < len(self.class_colors):
-            return self.class_colors[label]
-        return PALETTE[label % len(PALETTE)]
+        shown = None if label < len(self.class_colors) else self.layer.get_color(label)
+        if shown is None or not shown[3]:  # hidden
+            return class_color(label, self.class_colors)
+        return "#{:02x}{:02x}{:02x}".format(*(round(255 * float(part)) for part in shown[:3]))
 
     def index(self, frame: tuple[int, ...], box: Box) -> tuple[Any, ...]:
         """Return the index into the layer's data of a box in a frame."""
@@ -154,7 +156,7 @@ def match_axes(shape: tuple[int, ...], part: tuple[int, ...]) -> tuple[int, ...]
 
 
 def _colors(result: "Segmentation") -> tuple[str, ...]:
-    return result.class_colors or ("#000000", *(PALETTE[i % len(PALETTE)] for i in range(len(result.class_names) - 1)))
+    return tuple(class_color(label, result.class_colors) for label in range(len(result.class_names)))
 
 
 def sd_layer(viewer: "ViewerModel", layer: Labels) -> Layer | None:

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
+from napari.layers import Layer
 
 from ...measure import Region
+from ._extra_layers import outline_layer
 from ._from_layers import place_on
 from ._labels_source import Subject
 from ._result_layers import HELPER
@@ -15,7 +15,6 @@ from ._units import to_view
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-OUTLINE = "Review outline"
 LINE = 2.5
 # An object fills at most this share of the canvas, so that its surroundings can be seen.
 SHARE = 0.4
@@ -28,6 +27,13 @@ def move_to(layer: Layer, where: dict[str, Any]) -> None:
     for name, value in where.items():
         if not np.array_equal(now[name], value):
             setattr(layer, name, value)
+
+
+def show_region(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
+    """Go to a region and outline it, if its layer is still there."""
+    if subject.layer in viewer.layers:
+        go_to(viewer, subject, region)
+        outline(viewer, subject, region)
 
 
 def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
@@ -108,10 +114,7 @@ def outline(viewer: "ViewerModel", subject: Subject, region: Region | None) -> N
         move_to(layer, where)
         layer.contour, layer.visible = width, True
         return
-    colors = DirectLabelColormap(color_dict={0: "transparent", 1: "white", None: "transparent"})
-    new = Labels(data, name=OUTLINE, colormap=colors, opacity=1, metadata={HELPER: "outline"}, **where)
-    new.contour = width
-    add_unselected(viewer, new)
+    add_unselected(viewer, outline_layer(data, width, metadata={HELPER: "outline"}, **where))
 
 
 def add_unselected(viewer: "ViewerModel", layer: Layer) -> None:

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 from numpy.typing import NDArray
 
+from ...config import class_color
 from ._from_layers import GEOMETRY, Source
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ KEY = "napari-ldseg"
 HELPER = "napari-ldseg-helper"
 SD_RANGE = (0.0, 0.5)
 SD_OPACITY = 0.8
-# Colour-blind safe (Okabe & Ito 2008), for models that state no colours.
-PALETTE = ("#009e73", "#56b4e9", "#e69f00", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 UNKNOWN = "#bbbbbb"
 # Zero is transparent, so that the image stays visible wherever the samples agree.
 SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0.6, 0.1, 0.9), (1, 1, 0.75, 1))
@@ -87,8 +86,7 @@ def sd_colormap(above: float = 0.0) -> Colormap:
 
 def class_colors(names: Sequence[str], colors: Sequence[str]) -> list[str]:
     """Return a colour for each class; the background is transparent."""
-    foreground = list(colors[1:]) or [PALETTE[i % len(PALETTE)] for i in range(len(names) - 1)]
-    return ["transparent", *foreground]
+    return ["transparent", *(class_color(label, colors) for label in range(1, len(names)))]
 
 
 def class_colormap(names: Sequence[str], colors: Sequence[str]) -> DirectLabelColormap:

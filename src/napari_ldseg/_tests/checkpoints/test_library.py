@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QImage
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
+from ..._qt import FolderWidget, SegmentWidget, TrainWidget
 from ..._qt.models._library_dialog import Card, ManageDialog
 from ..._qt.models._picker import MANAGE, ModelPicker
 from ...checkpoints import (
@@ -146,9 +148,13 @@ def test_pickers_follow_a_model_to_its_new_name(
     assert all(entry.path.exists() for entry in chosen)
 
 
-def test_the_window_is_gone_when_it_is_closed(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    picker = ModelPicker()
-    qtbot.addWidget(picker)
+@pytest.mark.parametrize("tool", [SegmentWidget, FolderWidget, TrainWidget])
+def test_the_window_is_gone_when_it_is_closed(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tool: type[SegmentWidget | FolderWidget | TrainWidget]
+) -> None:
+    widget = tool(ViewerModel())
+    qtbot.addWidget(widget)
+    picker = next(iter(widget.findChildren(ModelPicker)))
     monkeypatch.setattr(ManageDialog, "exec", lambda _: 0)
     picker.combo.activated.emit(picker.combo.findText(MANAGE))
     assert len(picker.findChildren(ManageDialog)) == 1

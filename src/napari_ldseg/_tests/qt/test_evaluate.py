@@ -30,7 +30,8 @@ def evaluate(qtbot: QtBot, widget: EvaluateWidget) -> dict[str, float]:
 
 
 def shown(widget: EvaluateWidget) -> list[list[str]]:
-    return [[widget.table.item(row, column).text() for column in (0, 1)] for row in range(widget.table.rowCount())]
+    model = widget.model
+    return [[model.data(model.index(row, column)) for column in (0, 1)] for row in range(model.rowCount())]
 
 
 def test_labels_against_a_reference(qtbot: QtBot) -> None:

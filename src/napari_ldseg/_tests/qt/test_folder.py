@@ -69,6 +69,21 @@ def test_a_folder_is_segmented_and_sorted_by_uncertainty(qtbot: QtBot, widget: F
     assert "broken.png: " in widget.message.text()
 
 
+def test_it_says_beforehand_which_images_will_be_segmented(
+    qtbot: QtBot, widget: FolderWidget, slides: Path, tmp_path: Path
+) -> None:
+    (slides / "notes.txt").write_text("no image")
+    (slides / "0_labels.tif").write_bytes(b"a result")
+    widget.set_inputs([slides])
+    qtbot.waitUntil(lambda: widget.found.text() == "4 images: 0.png, 1.png, 2.png and 1 more")
+    widget.set_inputs([slides / "2.png"])
+    qtbot.waitUntil(lambda: widget.found.text() == "1 image: 2.png")
+    (tmp_path / "empty").mkdir()
+    widget.set_inputs([tmp_path / "empty"])
+    qtbot.waitUntil(lambda: "No image was found" in widget.message.text())
+    assert widget.found.text() == ""
+
+
 def test_a_double_click_opens_image_labels_and_sd(qtbot: QtBot, widget: FolderWidget) -> None:
     run_to_end(qtbot, widget)
     for _ in range(2):  # opened again, its layers are replaced

@@ -12,7 +12,9 @@ from npe2 import PluginManifest
 import napari_ldseg
 
 from ..._qt.plugin._readers import get_reader, read_layers, write_layer
+from ..._qt.viewer._file_layers import layer_data, layer_of
 from ..._qt.viewer._from_layers import GEOMETRY, read_layer
+from ...data import Image as Picture
 from ...data import read_image, write_image
 from ..builders import make_ramp
 from ..data.test_medical import SHEARED, make_nifti, make_slice
@@ -101,3 +103,41 @@ def test_the_manifest_offers_them() -> None:
     writers = manifest.contributions.writers or []
     assert [str(writer.layer_types[0]) for writer in writers] == ["labels", "image"]
     assert all(".ome.tif" in writer.filename_extensions for writer in writers)
+
+
+def picture(axes: str, *shape: int, dtype: Any = np.uint8, spacing: tuple[float, ...] | None = (0.5, 0.25)) -> Picture:
+    return Picture(np.zeros(shape, dtype), axes, spacing, "micrometer" if spacing else "pixel", "a")
+
+
+@pytest.mark.parametrize(
+    ("image", "shape", "labels", "scale", "rgb"),
+    [
+        (picture("yxc", 6, 8, 3), (6, 8, 3), "yx", (0.5, 0.25), True),
+        (picture("cyx", 3, 6, 8), (6, 8, 3), "yx", (0.5, 0.25), True),
+        (picture("yx", 6, 4), (6, 4), "yx", (0.5, 0.25), False),
+        (picture("tyxc", 5, 6, 8, 2), (5, 2, 6, 8), "tcyx", (1, 1, 0.5, 0.25), False),
+        (picture("yxc", 6, 8, 3, dtype=np.float32), (3, 6, 8), "cyx", (1, 0.5, 0.25), False),
+        (picture("zyxc", 4, 6, 8, 2, spacing=(2, 1, 1)), (2, 4, 6, 8), "czyx", (1, 2, 1, 1), False),
+        (picture("tyx", 5, 6, 8, spacing=None), (5, 6, 8), "tyx", (1, 1, 1), False),
+    ],
+)
+def test_an_image_becomes_a_layer_with_its_axes_where_napari_wants_them(
+    image: Picture, shape: tuple[int, ...], labels: str, scale: tuple[float, ...], rgb: bool
+) -> None:
+    layer: Any = Layer.create(*layer_data(image))
+    assert layer.data.shape == shape
+    assert "".join(layer.axis_labels) == labels
+    assert tuple(layer.scale) == scale
+    assert layer.rgb is rgb
+    unit = "pixel" if image.spacing is None else "micrometer"
+    assert {str(u) for u, letter in zip(layer.units, labels, strict=True) if letter in "zyx"} == {unit}
+    assert {str(u) for u, letter in zip(layer.units, labels, strict=True) if letter in "tc"} <= {"pixel"}
+
+
+def test_a_coarser_result_lies_on_its_image() -> None:
+    image, half = picture("yx", 8, 8, spacing=(2, 2)), picture("yx", 4, 4, spacing=None)
+    layer = Labels(**layer_of(half, image, name="result"))
+    assert tuple(layer.scale) == (4, 4)
+    assert tuple(layer.translate) == (1, 1)  # the centre of four pixels
+    assert [str(unit) for unit in layer.units] == ["micrometer"] * 2
+    assert layer.name == "result"

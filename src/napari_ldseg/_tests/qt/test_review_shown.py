@@ -15,7 +15,7 @@ from ..._qt import ReviewWidget
 from ..._qt.review._columns import STATE
 from ..._qt.viewer._from_layers import Source
 from ..._qt.viewer._labels_source import sd_layer
-from ..._qt.viewer._layer_picker import LabelsPicker
+from ..._qt.viewer._layer_picker import LayerPicker
 from ..._qt.viewer._result_layers import KEY, ResultLayers
 from ...data import Image, read_image
 from ...datasets import TrainingSet
@@ -196,7 +196,7 @@ def test_the_picker_takes_the_layer_that_was_clicked(qtbot: QtBot) -> None:
     viewer = ViewerModel()
     first = add_result(viewer)
     first.paint((5, 5), 3)
-    picker = LabelsPicker(viewer)
+    picker = LayerPicker(viewer, Labels, "")
     qtbot.addWidget(picker)
     second = write_shifted_as_new(viewer)
     index = picker.findText(second.name)

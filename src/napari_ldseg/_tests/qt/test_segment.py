@@ -16,7 +16,6 @@ from qtpy.QtCore import QTimer
 
 from ..._qt import SegmentWidget
 from ..._qt.threads._segmentation import Job, Run, engine
-from ..._qt.viewer._layer_picker import NO_IMAGE
 from ...config import SegmentConfig
 from ...data import Image as Picture
 from ...errors import EngineError
@@ -41,7 +40,7 @@ def names(viewer: ViewerModel) -> list[str]:
 
 def test_image_choice_follows_the_viewer(qtbot: QtBot, tmp_path: Path) -> None:
     viewer, widget = open_widget(qtbot, tmp_path)
-    assert choices(widget) == [NO_IMAGE]
+    assert choices(widget) == ["No image layer"]
     assert not widget.image.isEnabled()
     first = viewer.add_image(make_ramp((8, 9)), name="first")
     second = viewer.add_image(make_ramp((8, 9)), name="second")

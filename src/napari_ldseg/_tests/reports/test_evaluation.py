@@ -15,7 +15,7 @@ from ...data import read_labels, write_image
 from ...datasets import match_masks
 from ...errors import InputError
 from ...metrics import score_case, summarize
-from ...reports._evaluation import evaluate
+from ...reports import ERRORS, compare, evaluate
 from ..builders import make_two_boxes, save_picture
 
 
@@ -138,6 +138,18 @@ def test_a_plot_without_matplotlib_says_what_to_install(
     result = run(*folders, "--out", tmp_path / "out", "--plot")
     assert "napari-ldseg[plots]" in result.output.replace("\n", "")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_wrong_in_each_pixel_is_told() -> None:
+    prediction, reference = np.array([[0, 0, 1, 1, 2, 1]]), np.array([[0, 1, 0, 1, 1, 255]])
+    found = compare(prediction, reference, ("mine", "truth"))
+    assert [ERRORS[index] for index in found.errors[0]] == [
+        "none", "missed", "too much", "none", "other class", "none",
+    ]  # fmt: skip
+    as_one = compare(prediction, reference, ("mine", "truth"), foreground=True)
+    assert as_one.errors.tolist() == [[0, 1, 2, 0, 0, 0]]
+    with pytest.raises(InputError, match=r"mine has the shape \(1, 6\), but truth has \(1, 5\)"):
+        compare(prediction, reference[:, 1:], ("mine", "truth"))
 
 
 def test_instances_are_no_classes_unless_they_are_all_foreground(tmp_path: Path) -> None:
