@@ -187,4 +187,7 @@ def test_segment_writes_in_the_inputs_format(run: Callable[..., Result], volume_
     assert result.exit_code == 0, result.output
     assert run("segment", source, *flags, "--format", "mha").exit_code == 0
     assert (out / "x_sd.mha").is_file()
-    assert "choose one of tif, ome-tif, nifti, mha" in run("segment", source, *flags, "--format", "png").output
+    assert (
+        "'png' is not one of 'tif', 'ome-tif', 'nifti', 'mha'"
+        in run("segment", source, *flags, "--format", "png").output
+    )

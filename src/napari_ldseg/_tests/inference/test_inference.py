@@ -106,6 +106,7 @@ def test_a_sample_depends_only_on_seed_and_index() -> None:
     assert not np.allclose(few.mean, other.mean, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_bfloat16_moves_little_and_leaves_samples_independent_of_the_batch(ndim: int) -> None:
     model, image = make_tiny_model(ndim), picture(ndim)
@@ -234,8 +235,8 @@ def test_model_config_names_what_is_missing() -> None:
         ModelConfig.parse({"input": {"mode": "spacing"}})
 
 
-def test_no_mask_is_kept_unless_asked_for() -> None:
-    assert run(make_tiny_model(2), picture(2))[1].masks is None
+def test_no_mask_is_kept_where_there_is_no_memory_for_it() -> None:
+    assert run(make_tiny_model(2), picture(2), FAST.replace(keep_mb=0))[1].masks is None
 
 
 def test_masks_are_those_that_the_sizes_count(tiny_model: LDSeg) -> None:
