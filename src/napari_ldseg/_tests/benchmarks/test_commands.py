@@ -1,4 +1,4 @@
-"""Every benchmark imports, and every command and link in the documents leads somewhere."""
+"""Every benchmark and script imports, and every command and link in the documents leads somewhere."""
 
 import importlib
 import re
@@ -18,7 +18,7 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/*.md", "models/**/*.md", "benchmarks/*.md", "scripts/*.md")
     for path in CHECKOUT.glob(pattern)
 )
-MODULES = sorted(CHECKOUT.glob("benchmarks/**/*.py"))
+MODULES = sorted([*CHECKOUT.glob("benchmarks/**/*.py"), *CHECKOUT.glob("scripts/**/*.py")])
 PROGRAM = re.compile(r"(?<![\w./-])(napari-ldseg|python|bash)[ ]+([^#|;&]+)")
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="installed from a wheel: there is no checkout around the package")
@@ -29,7 +29,7 @@ def module_name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_every_benchmark_imports(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_benchmark_and_every_script_imports(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if path.parent.name == "robustness" and sys.platform == "win32":
         pytest.skip("measures memory with `resource`, which Windows has not")
     monkeypatch.syspath_prepend(str(CHECKOUT))

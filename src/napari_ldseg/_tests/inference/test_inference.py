@@ -107,6 +107,7 @@ def test_a_sample_depends_only_on_seed_and_index() -> None:
     assert not np.allclose(mean_of(few), mean_of(other), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_bfloat16_moves_little_and_leaves_samples_independent_of_the_batch(ndim: int) -> None:
     model, image = make_tiny_model(ndim), picture(ndim)
