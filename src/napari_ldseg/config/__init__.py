@@ -26,6 +26,7 @@ from ._base import (
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
+from ._recipe import Scanner
 from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, SegmentConfig
 from ._setting import Setting, Show, setting, settings_of
@@ -54,6 +55,7 @@ __all__ = [
     "ReleaseConfig",
     "SamplerFacts",
     "SamplerName",
+    "Scanner",
     "Schedule",
     "SegmentConfig",
     "Setting",

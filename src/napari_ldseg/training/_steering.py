@@ -1,0 +1,128 @@
+"""How well a model takes prompts: scores after so many clicks of a simulated annotator, on the networks' grid."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from ..networks import LDSeg
+from ._annotator import Click, next_click
+from ._dataset import Case
+from ._embedded import padded
+from ._validate import mean_dice
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An embedded image and what is true of it.
+
+    Attributes
+    ----------
+    embedding : tensor, shape (1, E, *cells)
+    reference : integer array, shape (*S)
+        The true classes on the networks' grid.
+    known : bool array, shape (*S)
+        Where they are annotated; false beyond the border of the image.
+    """
+
+    embedding: Tensor
+    reference: NDArray[Any]
+    known: NDArray[np.bool_]
+
+
+@torch.no_grad()
+def subject_of(model: LDSeg, case: Case) -> Subject:
+    """Embed a case."""
+    stride = model.config.network.stride
+    outer = tuple(side + -side % stride for side in case.image.shape[1:])
+    device = next(model.parameters()).device
+    embedding, _ = model.embed(padded(case.image, outer)[None].to(device))
+    masks = padded(case.masks, outer)
+    known = (masks.sum(dim=0) > 0.5).numpy()
+    inside = np.zeros(outer, bool)
+    inside[tuple(slice(side) for side in case.image.shape[1:])] = True
+    return Subject(embedding, masks.argmax(dim=0).numpy(), known & inside)
+
+
+@torch.no_grad()
+def draw_mean(model: LDSeg, condition: Tensor, samples: int, seed: int = 0) -> Tensor:
+    """Return the mean probabilities (classes, *S) of samples of one image; the same seed has the same noise."""
+    config, network = model.config, model.config.network
+    diffusion = config.diffusion
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(step: int) -> Tensor:
+        del step
+        shape = (samples, network.latent_channels, *condition.shape[2:])
+        return torch.randn(shape, generator=generator).to(condition)
+
+    condition = condition.expand(samples, *condition.shape[1:])
+    denoise = denoiser_to_clean(
+        lambda latent, t: model.predict(latent, torch.full((1,), t, device=latent.device), condition),
+        diffusion.prediction,
+        diffusion.schedule,
+        diffusion.timesteps,
+    )
+    times = time_grid(config.sampler, config.steps, diffusion.schedule, diffusion.timesteps)
+    *_, latent = SAMPLERS[config.sampler](
+        denoise, noise(-1), times, diffusion.schedule, diffusion.timesteps, noise=noise
+    )
+    return torch.stack([model.decode(each[None])[0].softmax(dim=0) for each in latent]).mean(dim=0)
+
+
+def click_through(
+    model: LDSeg, subject: Subject, clicks: int, *, radius: float, samples: int, seed: int = 0, paint: bool = False
+) -> tuple[list[float], list[Click]]:
+    """Return the DSC without a click and after each of so many, and the clicks.
+
+    Each click falls into the middle of what is then the largest error (:func:`next_click`), and its pixels have its
+    class from then on. The model is told all of them; with ``paint`` it is told nothing. Where nothing is wrong any
+    more the score stays.
+    """
+    classes = model.config.network.classes
+    said = np.zeros((classes, *subject.reference.shape), np.float32)
+    forced = np.full(subject.reference.shape, -1)
+    found: list[Click] = []
+    with torch.no_grad():
+        drawn = draw_mean(model, model.condition(subject.embedding), samples, seed).argmax(dim=0).cpu().numpy()
+    labels, scores = drawn, [_score(drawn, subject, classes)]
+    for _ in range(clicks):
+        click = next_click(labels, subject.reference, radius, subject.known)
+        if click is None:
+            scores.append(scores[-1])
+            continue
+        found.append(click)
+        place = click.pixels(subject.reference.shape)
+        forced[place] = click.label
+        if not paint:
+            said[(slice(None), *place)] = 0
+            said[(click.label, *place)] = 1
+            with torch.no_grad():
+                prompts = torch.from_numpy(said)[None].to(subject.embedding)
+                condition = model.condition(subject.embedding, prompts)
+                drawn = draw_mean(model, condition, samples, seed).argmax(dim=0).cpu().numpy()
+        labels = np.where(forced >= 0, forced, drawn)
+        scores.append(_score(labels, subject, classes))
+    return scores, found
+
+
+def clicks_needed(scores: Sequence[float], wanted: float, most: int) -> int:
+    """Return the number of clicks (NoC) after which the DSC is first at least ``wanted``; ``most`` if it never is."""
+    reached = (number for number, score in enumerate(scores) if score >= wanted)
+    return min(next(reached, most), most)
+
+
+def prompted_score(scores: Sequence[Sequence[float]]) -> float:
+    """Return one number of images' DSC after 0, 1, 2, ... clicks: half without a click, half the mean with one."""
+    means = [float(np.nanmean(column)) for column in zip(*scores, strict=True)]
+    return (means[0] + math.fsum(means[1:]) / len(means[1:])) / 2
+
+
+def _score(labels: NDArray[Any], subject: Subject, classes: int) -> float:
+    return mean_dice(labels[subject.known], subject.reference[subject.known], classes)
