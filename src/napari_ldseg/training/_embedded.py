@@ -65,9 +65,9 @@ class EmbeddedCases:
         return all(len(views) == self.views for views in self._held)
 
     def fill(self, model: LDSeg) -> Iterator[int]:
-        """Embed what is missing, and count the views."""
-        training = model.training
-        model.eval()
+        """Embed what is missing, and count the views; image encoder and mask encoder stay in evaluation."""
+        model.image_encoder.eval()
+        model.mask_encoder.eval()
         done = 0
         for index, case in enumerate(self._cases):
             for view in range(len(self._held[index]), self.views):
@@ -75,7 +75,6 @@ class EmbeddedCases:
                 self._held[index].append(self._embed(model, case, view, generator))
                 done += 1
                 yield done
-        model.train(training)
 
     @torch.no_grad()
     def _embed(self, model: LDSeg, case: Case, view: int, generator: torch.Generator) -> Embedded:

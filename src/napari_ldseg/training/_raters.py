@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import UNLABELLED
+from ..datasets import UNLABELLED
 from ..errors import InputError
 from ._dataset import Case, soft_masks
 
@@ -41,7 +41,8 @@ def with_raters(case: Case, labels: Sequence[NDArray[Any]]) -> Case:
 def majority(labels: Sequence[NDArray[Any]], classes: int) -> NDArray[np.uint8]:
     """Return the class that most raters chose in each pixel; 255 where nobody labelled it."""
     votes = np.stack([sum((each == index).astype(np.int16) for each in labels) for index in range(classes)])
-    return np.where(votes.max(axis=0) > 0, votes.argmax(axis=0), UNLABELLED).astype(np.uint8)
+    chosen: NDArray[np.uint8] = np.where(votes.max(axis=0) > 0, votes.argmax(axis=0), UNLABELLED).astype(np.uint8)
+    return chosen
 
 
 def rater_count(case: Case) -> int:

@@ -101,8 +101,8 @@ def click_through(
         place = click.pixels(subject.reference.shape)
         forced[place] = click.label
         if not paint:
-            said[(slice(None), *place)] = 0
-            said[(click.label, *place)] = 1
+            for label, plane in enumerate(said):
+                plane[place] = label == click.label
             with torch.no_grad():
                 prompts = torch.from_numpy(said)[None].to(subject.embedding)
                 condition = model.condition(subject.embedding, prompts)

@@ -161,7 +161,7 @@ class Trainer:
         assert self.prompting is not None
         yield self.report(stage, None, f"{self.prompting.total} views of the images are embedded, once for all steps.")
         reported = time.perf_counter()
-        for _ in self.prompting.prepare(self.average):
+        for _ in self.prompting.prepare(self.model):
             if time.perf_counter() - reported > REPORT_SECONDS:
                 yield self.report(stage, None)
                 reported = time.perf_counter()
