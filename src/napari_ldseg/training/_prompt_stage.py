@@ -56,7 +56,7 @@ class PromptStage:
             self._subjects = [subject_of(model, case) for case in self._validation]
         radius, samples = max(1.5, model.config.network.factor / 2), self._config.validation_samples
         scores = [
-            click_through(model, subject, CLICKS, radius=radius, samples=samples, seed=self._config.seed)[0]
+            click_through(model, subject, CLICKS, radius=radius, samples=samples, seed=self._config.seed).scores
             for subject in self._subjects
         ]
         means = [float(np.nanmean(column)) for column in zip(*scores, strict=True)]

@@ -36,6 +36,25 @@ class Subject:
     known: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Steered:
+    """What came of the clicks on one image.
+
+    Attributes
+    ----------
+    scores : list of float
+        Mean foreground DSC without a click, and after each.
+    clicks : list of Click
+        Fewer than there are scores to match where nothing was wrong any more.
+    labels : list of integer arrays, shape (*S)
+        The classes without a click, and after each of the clicks.
+    """
+
+    scores: list[float]
+    clicks: list[Click]
+    labels: list[NDArray[Any]]
+
+
 @torch.no_grad()
 def subject_of(model: LDSeg, case: Case) -> Subject:
     """Embed a case."""
@@ -76,10 +95,11 @@ def draw_mean(model: LDSeg, condition: Tensor, samples: int, seed: int = 0) -> T
     return torch.stack([model.decode(each[None])[0].softmax(dim=0) for each in latent]).mean(dim=0)
 
 
+@torch.no_grad()
 def click_through(
     model: LDSeg, subject: Subject, clicks: int, *, radius: float, samples: int, seed: int = 0, paint: bool = False
-) -> tuple[list[float], list[Click]]:
-    """Return the DSC without a click and after each of so many, and the clicks.
+) -> Steered:
+    """Click so many times on an image, and return the DSC without a click and after each.
 
     Each click falls into the middle of what is then the largest error (:func:`next_click`), and its pixels have its
     class from then on. The model is told all of them; with ``paint`` it is told nothing. Where nothing is wrong any
@@ -88,28 +108,31 @@ def click_through(
     classes = model.config.network.classes
     said = np.zeros((classes, *subject.reference.shape), np.float32)
     forced = np.full(subject.reference.shape, -1)
-    found: list[Click] = []
-    with torch.no_grad():
-        drawn = draw_mean(model, model.condition(subject.embedding), samples, seed).argmax(dim=0).cpu().numpy()
-    labels, scores = drawn, [_score(drawn, subject, classes)]
+
+    def drawn(prompts: NDArray[np.float32] | None) -> NDArray[Any]:
+        told = None if prompts is None else torch.from_numpy(prompts)[None].to(subject.embedding)
+        mean = draw_mean(model, model.condition(subject.embedding, told), samples, seed)
+        return mean.argmax(dim=0).cpu().numpy()
+
+    def score(labels: NDArray[Any]) -> float:
+        return mean_dice(labels[subject.known], subject.reference[subject.known], classes)
+
+    seen = drawn(None)
+    result = Steered([score(seen)], [], [seen])
     for _ in range(clicks):
-        click = next_click(labels, subject.reference, radius, subject.known)
+        click = next_click(result.labels[-1], subject.reference, radius, subject.known)
         if click is None:
-            scores.append(scores[-1])
+            result.scores.append(result.scores[-1])
             continue
-        found.append(click)
         place = click.pixels(subject.reference.shape)
         forced[place] = click.label
-        if not paint:
-            for label, plane in enumerate(said):
-                plane[place] = label == click.label
-            with torch.no_grad():
-                prompts = torch.from_numpy(said)[None].to(subject.embedding)
-                condition = model.condition(subject.embedding, prompts)
-                drawn = draw_mean(model, condition, samples, seed).argmax(dim=0).cpu().numpy()
-        labels = np.where(forced >= 0, forced, drawn)
-        scores.append(_score(labels, subject, classes))
-    return scores, found
+        for label, plane in enumerate(said):
+            plane[place] = label == click.label
+        seen = seen if paint else drawn(said)
+        result.clicks.append(click)
+        result.labels.append(np.where(forced >= 0, forced, seen))
+        result.scores.append(score(result.labels[-1]))
+    return result
 
 
 def clicks_needed(scores: Sequence[float], wanted: float, most: int) -> int:
@@ -122,7 +145,3 @@ def prompted_score(scores: Sequence[Sequence[float]]) -> float:
     """Return one number of images' DSC after 0, 1, 2, ... clicks: half without a click, half the mean with one."""
     means = [float(np.nanmean(column)) for column in zip(*scores, strict=True)]
     return (means[0] + math.fsum(means[1:]) / len(means[1:])) / 2
-
-
-def _score(labels: NDArray[Any], subject: Subject, classes: int) -> float:
-    return mean_dice(labels[subject.known], subject.reference[subject.known], classes)

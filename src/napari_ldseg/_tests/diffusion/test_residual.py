@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from napari_ldseg.config import Prediction
-from napari_ldseg.diffusion import (
+from ...config import Prediction
+from ...diffusion import (
     SAMPLERS,
     alpha_bar,
     denoiser_to_clean,

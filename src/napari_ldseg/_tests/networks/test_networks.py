@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ...config import ModelConfig, NetworkConfig
+from ...diffusion import alpha_bar, to_clean
 from ...errors import InputError
 from ...networks import LDSeg, fold, unfold
 from ..builders import make_tiny_config, make_tiny_model
@@ -153,9 +154,7 @@ def test_an_untrained_prompt_encoder_and_correction_change_nothing(ndim: int) ->
 
 def test_models_that_take_no_prompts_say_so() -> None:
     model = make_tiny_model(2)
-    with pytest.raises(
-        InputError, match=r"takes no prompts; teach it to: `napari-ldseg fine-tune tiny-2d --learn"
-    ):
+    with pytest.raises(InputError, match=r"takes no prompts; teach it to: `napari-ldseg fine-tune tiny-2d --learn"):
         model.condition(torch.zeros(1, 1, 4, 4), torch.zeros(1, 2, 16, 16))
 
 

@@ -7,19 +7,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_ldseg.config import TrainConfig
-from napari_ldseg.errors import InputError
-from napari_ldseg.exchange import import_keras
-from napari_ldseg.networks import LDSeg
-from napari_ldseg.training import fine_tune
-from napari_ldseg.training._adapt import with_classes, with_prompts
-from napari_ldseg.training._annotator import Click, innermost, next_click, wrong_components
-from napari_ldseg.training._conditions import conditions
-from napari_ldseg.training._dataset import Case
-from napari_ldseg.training._embedded import EmbeddedCases, padded
-from napari_ldseg.training._prompts import prompt_maps, say
-from napari_ldseg.training._steering import Subject, click_through, clicks_needed, prompted_score, subject_of
-
+from ...config import TrainConfig
+from ...errors import InputError
+from ...exchange import import_keras
+from ...networks import LDSeg
+from ...training import fine_tune
+from ...training._adapt import with_classes, with_prompts
+from ...training._annotator import Click, innermost, next_click, wrong_components
+from ...training._conditions import conditions
+from ...training._dataset import Case
+from ...training._embedded import EmbeddedCases, padded
+from ...training._prompts import prompt_maps, say
+from ...training._steering import Subject, click_through, clicks_needed, prompted_score, subject_of
 from ..builders import make_disk, make_tiny_model
 from ..keras_builders import write_release
 from .test_fine_tune import a_model, finish, some_pairs, write_case
@@ -275,22 +274,25 @@ def test_clicks_are_true_in_the_result_and_painting_is_told_to_nobody() -> None:
     model = a_model(2, **RICH, prompt_widths=(8, 8))
     subject = subject_of(model, a_case())
     assert subject.known.all()
-    painted, clicks = click_through(model, subject, 3, radius=2, samples=2, paint=True)
-    assert len(painted) == 4
-    assert len(clicks) == 3
-    assert painted[1] > painted[0]  # the first disk mends the largest error
-    assert painted == sorted(painted)
-    told, _ = click_through(model, subject, 3, radius=2, samples=2)
-    assert told[0] == painted[0]
-    assert told != painted
+    painted = click_through(model, subject, 3, radius=2, samples=2, paint=True)
+    assert len(painted.clicks) == 3
+    assert len(painted.labels) == len(painted.scores) == 4
+    assert painted.scores[1] > painted.scores[0]  # the first disk mends the largest error
+    assert painted.scores == sorted(painted.scores)
+    told = click_through(model, subject, 3, radius=2, samples=2)
+    assert told.scores[0] == painted.scores[0]
+    for number, click in enumerate(told.clicks, start=1):
+        place = click.pixels(subject.reference.shape)
+        assert all((labels[place] == click.label).all() for labels in told.labels[number:])
+    # what is told changes more than the disks
+    assert (told.labels[-1] != painted.labels[-1]).sum() > 0
 
 
 def test_where_nothing_is_wrong_nothing_is_clicked() -> None:
     model = a_model(2, **RICH)
     case = a_case()
     subject = Subject(subject_of(model, case).embedding, case.labels, np.zeros(case.labels.shape, bool))
-    _, clicks = click_through(model, subject, 2, radius=2, samples=1)
-    assert clicks == []
+    assert click_through(model, subject, 2, radius=2, samples=1).clicks == []
 
 
 def test_numbers_of_clicks() -> None:

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from napari_ldseg.config import TrainConfig
-from napari_ldseg.diffusion import alpha_bar, residual_weight
-from napari_ldseg.errors import InputError
-from napari_ldseg.networks import LDSeg
-from napari_ldseg.training import _trainer, fine_tune
-from napari_ldseg.training._adapt import with_residual
-from napari_ldseg.training._augment import draw_batch, draw_rated_batch
-from napari_ldseg.training._damage import damage_labels, damaged
-from napari_ldseg.training._degrade import (
+from ...config import TrainConfig
+from ...diffusion import alpha_bar, residual_weight
+from ...errors import InputError
+from ...networks import LDSeg
+from ...training import _trainer, fine_tune
+from ...training._adapt import with_residual
+from ...training._augment import draw_batch, draw_rated_batch
+from ...training._damage import damage_labels, damaged
+from ...training._degrade import (
     degrade,
     gaussian_noise,
     low_resolution,
@@ -25,8 +25,8 @@ from napari_ldseg.training._degrade import (
     speckle,
     uneven_brightness,
 )
-from napari_ldseg.training._likelihood import mixture_nll
-from napari_ldseg.training._losses import (
+from ...training._likelihood import mixture_nll
+from ...training._losses import (
     Batch,
     cross_entropy,
     decoded_loss,
@@ -35,8 +35,7 @@ from napari_ldseg.training._losses import (
     draw_timesteps,
     guess_loss,
 )
-from napari_ldseg.training._raters import majority, with_raters
-
+from ...training._raters import majority, with_raters
 from ..builders import make_disk, make_tiny_model
 from .test_fine_tune import a_model, finish, some_pairs
 from .test_training import a_case
