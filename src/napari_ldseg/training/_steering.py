@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..diffusion import SAMPLERS, denoiser_to_clean, time_grid
+from ..diffusion import run_sampler
 from ..networks import LDSeg
 from ._annotator import Click, next_click
 from ._dataset import Case
@@ -72,26 +72,19 @@ def subject_of(model: LDSeg, case: Case) -> Subject:
 @torch.no_grad()
 def draw_mean(model: LDSeg, condition: Tensor, samples: int, seed: int = 0) -> Tensor:
     """Return the mean probabilities (classes, *S) of samples of one image; the same seed has the same noise."""
-    config, network = model.config, model.config.network
-    diffusion = config.diffusion
+    config = model.config
     generator = torch.Generator().manual_seed(seed)
+    shape = (samples, config.network.latent_channels, *condition.shape[2:])
 
     def noise(step: int) -> Tensor:
         del step
-        shape = (samples, network.latent_channels, *condition.shape[2:])
         return torch.randn(shape, generator=generator).to(condition)
 
-    condition = condition.expand(samples, *condition.shape[1:])
-    denoise = denoiser_to_clean(
-        lambda latent, t: model.predict(latent, torch.full((1,), t, device=latent.device), condition),
-        diffusion.prediction,
-        diffusion.schedule,
-        diffusion.timesteps,
-    )
-    times = time_grid(config.sampler, config.steps, diffusion.schedule, diffusion.timesteps)
-    *_, latent = SAMPLERS[config.sampler](
-        denoise, noise(-1), times, diffusion.schedule, diffusion.timesteps, noise=noise
-    )
+    def call(latent: Tensor, t: float) -> Tensor:
+        return model.predict(latent, torch.full((1,), t, device=latent.device), told)
+
+    told = condition.expand(samples, *condition.shape[1:])
+    *_, latent = run_sampler(config.sampler, config.steps, call, noise(-1), config.diffusion, noise=noise)
     return torch.stack([model.decode(each[None])[0].softmax(dim=0) for each in latent]).mean(dim=0)
 
 

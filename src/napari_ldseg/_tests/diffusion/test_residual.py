@@ -3,16 +3,14 @@
 import pytest
 import torch
 
-from ...config import Prediction
+from ...config import DiffusionConfig, Prediction
 from ...diffusion import (
-    SAMPLERS,
     alpha_bar,
-    denoiser_to_clean,
     noisy,
     residual_input,
     residual_output,
     residual_weight,
-    time_grid,
+    run_sampler,
     to_clean,
     training_target,
 )
@@ -82,9 +80,9 @@ def test_samples_without_any_correction_spread_about_the_guess_as_said() -> None
         abar = alpha_bar(torch.tensor([t]), "cosine", T)
         return residual_output("v", torch.zeros_like(latent), latent, guess, abar, sd)
 
-    denoise = denoiser_to_clean(call, "v", "cosine", T)
-    times = time_grid("dpm-solver++", 20, "cosine", T)
-    sampler = SAMPLERS["dpm-solver++"]
-    *_, last = sampler(denoise, some(*guess.shape, seed=3), times, "cosine", T, noise=lambda step: guess)
+    diffusion = DiffusionConfig(prediction="v")
+    *_, last = run_sampler(
+        "dpm-solver++", 20, call, some(*guess.shape, seed=3), diffusion, noise=lambda _: torch.zeros_like(guess)
+    )
     assert torch.allclose(last.mean(dim=0), guess[0], atol=0.03)
     assert last.std(dim=0).mean().item() == pytest.approx(sd, rel=0.1)

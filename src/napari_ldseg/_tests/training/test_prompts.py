@@ -223,7 +223,7 @@ def test_fine_tuning_teaches_prompts_and_leaves_encoder_and_autoencoder_alone(tm
     )  # fmt: skip
     seen, tuned = finish(fine_tune(parent, some_pairs(tmp_path), config, tmp_path / "run"))
     assert {epoch.stage for epoch in seen} == {"prompts"}
-    notes = [epoch.note for epoch in seen if epoch.note]
+    notes = [epoch.text for epoch in seen if epoch.text]
     assert "4 views of the images are embedded, once for all steps." in notes
     assert sum("after 1 to 3 clicks" in note for note in notes) == 3
     assert tuned.config.network.prompt_widths == (16, 32)
@@ -240,7 +240,7 @@ def test_a_killed_training_of_prompts_ends_as_if_it_had_not_been(tmp_path: Path)
     _, whole = finish(fine_tune(parent, pairs, config, tmp_path / "whole"))
     run = fine_tune(parent, pairs, config, tmp_path / "killed")
     for epoch in run:
-        if epoch.step == 2:
+        if epoch.done == 2:
             break
     run.close()
     _, resumed = finish(fine_tune(parent, pairs, config, tmp_path / "killed"))
