@@ -27,6 +27,7 @@ from ._colors import PALETTE, class_color
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
+from ._recipe import Scanner
 from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, PartConfig, SegmentConfig
 from ._setting import Setting, Show, setting, settings_of
@@ -57,6 +58,7 @@ __all__ = [
     "Ranking",
     "SamplerFacts",
     "SamplerName",
+    "Scanner",
     "Schedule",
     "SegmentConfig",
     "Setting",
