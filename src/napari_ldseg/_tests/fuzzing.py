@@ -1,7 +1,8 @@
 """Hostile model files: what to change in good ones, and what must hold whatever they have become.
 
 Each attack gets hypothesis' source of choices, writes a file, loads it, and returns whether that worked. A refusal must
-be a CheckpointError; code in a file must not run. ``test_fuzz.py`` makes a few of each, ``benchmarks/fuzz.py`` many.
+be a CheckpointError; code in a file must not run. ``test_fuzz.py`` makes a few of each,
+``benchmarks/robustness/fuzz.py`` many.
 """
 
 import io

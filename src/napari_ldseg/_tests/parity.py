@@ -1,4 +1,4 @@
-"""The stored outputs of the authors' release against ours, number by number: for a test and for the documentation."""
+"""Compare the stored outputs of the authors' implementation with ours: for a test and for the documentation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,6 @@ from ..diffusion import run_sampler
 from ..exchange import import_keras
 from ..networks import LDSeg
 
-REFERENCE = Path(__file__).parents[3].parent / "shared" / "reference"
 STEPS = 10
 FLAVOURS: dict[str, SamplerName] = {"ddim": "ldseg-release", "ddpm": "ldseg-release-ddpm"}
 

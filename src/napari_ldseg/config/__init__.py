@@ -26,7 +26,8 @@ from ._base import (
 from ._colors import PALETTE, class_color
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
-from ._network import AnyNetworkConfig, FamilyConfig, NetworkConfig, ReleaseConfig
+from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
+from ._recipe import Scanner
 from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, PartConfig, SegmentConfig
 from ._setting import Setting, Show, setting, settings_of
@@ -38,6 +39,7 @@ __all__ = [
     "SAMPLER_FACTS",
     "TIMESTEPS",
     "AnyNetworkConfig",
+    "AuthorsConfig",
     "BatchConfig",
     "CardiacConfig",
     "Config",
@@ -54,9 +56,9 @@ __all__ = [
     "Precision",
     "Prediction",
     "Ranking",
-    "ReleaseConfig",
     "SamplerFacts",
     "SamplerName",
+    "Scanner",
     "Schedule",
     "SegmentConfig",
     "Setting",

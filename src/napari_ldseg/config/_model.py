@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ._base import TIMESTEPS, Config, Prediction, SamplerName, Schedule
-from ._network import AnyNetworkConfig, NetworkConfig, ReleaseConfig
+from ._network import AnyNetworkConfig, AuthorsConfig, NetworkConfig
 
 
 class DiffusionConfig(Config):
@@ -71,10 +71,12 @@ class ModelConfig(Config):
             value = getattr(self.input, name)
             if value is not None and (len(value) != ndim or not all(0 < v < math.inf for v in value)):
                 raise ValueError(f"input.{name} needs {ndim} positive numbers")
-        if isinstance(self.network, ReleaseConfig):
+        if isinstance(self.network, AuthorsConfig):
             shape = tuple(side * self.network.factor for side in self.network.cells)
             if self.input.mode != "fit" or self.input.shape != shape:
-                raise ValueError(f"networks of the authors' release see images of one size, here {shape}, mode 'fit'")
+                raise ValueError(
+                    f"networks of the authors' implementation see images of one size, here {shape}, mode 'fit'"
+                )
         if self.views > 2**ndim:
             raise ValueError(f"{ndim} axes have only {2**ndim} mirror images, so views cannot be {self.views}")
         if self.input.mode == "spacing" and self.input.spacing is None:

@@ -1,7 +1,7 @@
-"""The networks of the authors' TensorFlow release, in 2D and 3D, behind the interface of ours.
+"""The networks of the authors' TensorFlow implementation, in 2D and 3D, with the interface of ours.
 
-What TensorFlow does otherwise than PyTorch is written here once: epsilons of 1e-3, and "same" padding, which with
-stride 2 on an even grid adds nothing before the first cell and one cell after the last.
+TensorFlow differs from PyTorch in two things: its epsilons are 1e-3, and its "same" padding, with stride 2 on an even
+grid, adds no cell before the first and one after the last.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import ReleaseConfig
+from ..config import AuthorsConfig
 from ._blocks import CONVOLUTIONS, EPSILON, Attention, BatchNorm, TimeEmbedding, Upsample, conv
 from ._denoiser import Level
 
@@ -24,17 +24,17 @@ POOLS: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3:
 
 
 def group_norm(channels: int, groups: int = 4) -> nn.GroupNorm:
-    """Return the release's group-norm: four groups, epsilon 1e-3."""
+    """Return the group-norm of the authors' implementation: four groups, epsilon 1e-3."""
     return nn.GroupNorm(math.gcd(groups, channels), channels, eps=EPSILON)
 
 
 def attention_norm(channels: int) -> nn.GroupNorm:
-    """Return the group-norm within the image encoder's attentions, which has eight groups."""
+    """Return the group-norm of the image encoder's attentions, with eight groups."""
     return group_norm(channels, 8)
 
 
 class Pad(nn.Module):
-    """One zero after the last cell along each axis: what "same" padding adds where it cannot be symmetric."""
+    """Add one zero after the last cell of each axis, as "same" padding does where it cannot be symmetric."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, *S) to (N, C, *S + 1)."""
@@ -42,14 +42,14 @@ class Pad(nn.Module):
 
 
 def shrink(ndim: int, channels: int, kind: str) -> nn.Module:
-    """Return what halves an even grid: max-pooling, or a convolution with stride 2 and "same" padding."""
+    """Return a layer that halves an even grid: max-pooling, or a convolution with stride 2 and "same" padding."""
     if kind == "pool":
         return POOLS[ndim](2)
     return nn.Sequential(Pad(), CONVOLUTIONS[ndim](channels, channels, 3, stride=2))
 
 
 class Transposed(nn.Module):
-    """Transposed convolution to twice the grid: the last row of the full result is what "same" padding drops."""
+    """Transposed convolution to twice the grid; as "same" padding does, it drops the last row of the full result."""
 
     def __init__(self, ndim: int, inputs: int, outputs: int):
         super().__init__()
@@ -100,14 +100,14 @@ class ImageBlock(nn.Module):
         return F.silu(self.main(x) + self.shortcut(x))
 
 
-class ReleaseMaskEncoder(nn.Module):
+class AuthorsMaskEncoder(nn.Module):
     """Map class probabilities to the latent m0, layer-normalised over the whole latent with a scale for each cell.
 
-    The release reads class indices (0, 1, 2, ...) as one channel of numbers. Our masks are class probabilities,
-    usually one-hot: their expected class is that index.
+    The authors' encoder reads class indices (0, 1, 2, ...) as one channel of numbers. Our masks are class
+    probabilities, usually one-hot, and their expected class is that index.
     """
 
-    def __init__(self, config: ReleaseConfig):
+    def __init__(self, config: AuthorsConfig):
         super().__init__()
         ndim, widths = config.ndim, config.mask_widths
         self.blocks = nn.ModuleList(MaskBlock(ndim, a, b) for a, b in pairwise((1, *widths)))
@@ -130,10 +130,10 @@ class ReleaseMaskEncoder(nn.Module):
         return latent
 
 
-class ReleaseMaskDecoder(nn.Module):
+class AuthorsMaskDecoder(nn.Module):
     """Map a latent to class logits, which are batch-normalised."""
 
-    def __init__(self, config: ReleaseConfig):
+    def __init__(self, config: AuthorsConfig):
         super().__init__()
         ndim, widths = config.ndim, config.decoder_widths
         grow = Transposed if config.decoder_up == "transpose" else Upsample
@@ -153,10 +153,10 @@ class ReleaseMaskDecoder(nn.Module):
         return logits
 
 
-class ReleaseImageEncoder(nn.Module):
-    """Map an image to an embedding on the latent's grid; there is no first guess."""
+class AuthorsImageEncoder(nn.Module):
+    """Map an image to an embedding on the latent's grid. There is no auxiliary head."""
 
-    def __init__(self, config: ReleaseConfig):
+    def __init__(self, config: AuthorsConfig):
         super().__init__()
         ndim, widths, channels = config.ndim, config.image_widths, config.embedding_channels
         self.stem = conv(ndim, config.image_channels, config.image_stem)
@@ -185,14 +185,14 @@ class ReleaseImageEncoder(nn.Module):
         return self.out(self.head(self.stages(self.stem(image)))), None
 
 
-class ReleaseDenoiser(nn.Module):
+class AuthorsDenoiser(nn.Module):
     """Predict the noise from a noisy latent, its timestep and the image's embedding.
 
-    Ours with other skips (``denoiser_skips``) and widths. The release concatenates latent and embedding; here too
-    the embedding's share of the first convolution is computed once.
+    It is our denoiser with other skips (``denoiser_skips``) and widths. The authors concatenate latent and embedding;
+    here, as in ours, the embedding's share of the first convolution is computed once.
     """
 
-    def __init__(self, config: ReleaseConfig):
+    def __init__(self, config: AuthorsConfig):
         super().__init__()
         ndim, widths, attention = config.ndim, config.denoiser_widths, config.denoiser_attention
         self.all_skips = config.denoiser_skips == "all"

@@ -45,7 +45,7 @@ def zero(module: nn.Conv2d | nn.Conv3d) -> nn.Conv2d | nn.Conv3d:
     return module
 
 
-def fold(x: Tensor, factor: int) -> Tensor:
+def pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
     """Move blocks of ``factor`` pixels a side into channels: (N, C, *S) to (N, C * factor**ndim, *S / factor)."""
     ndim = x.ndim - 2
     n, c, *shape = x.shape
@@ -56,8 +56,8 @@ def fold(x: Tensor, factor: int) -> Tensor:
     return x.reshape(n, c * factor**ndim, *(side // factor for side in shape))
 
 
-def unfold(x: Tensor, factor: int) -> Tensor:
-    """Undo :func:`fold` (the pixel shuffle of Shi et al. 2016, in any dimension)."""
+def pixel_shuffle(x: Tensor, factor: int) -> Tensor:
+    """Undo :func:`pixel_unshuffle` (the pixel shuffle of Shi et al. 2016, in any dimension)."""
     ndim = x.ndim - 2
     n, c, *shape = x.shape
     x = x.reshape(n, c // factor**ndim, *[factor] * ndim, *shape)  # (N, C, f, f, f, z, y, x)

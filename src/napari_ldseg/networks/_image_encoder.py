@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import NetworkConfig
-from ._blocks import Attention, ResidualBlock, Upsample, conv, fold, norm, unfold
+from ._blocks import Attention, ResidualBlock, Upsample, conv, norm, pixel_shuffle, pixel_unshuffle
 from ._efficientnet import EfficientNetLite, stage_widths
 from ._mask_autoencoder import Stage
 
@@ -79,5 +79,5 @@ class ImageEncoder(nn.Module):
             skip = skips.pop()
             h = merge(torch.cat([climb(h, skip.shape[2:]), skip], dim=1))
         h = self.out(h)
-        embedding: Tensor = self.head(fold(h, self.folded))
-        return embedding, None if self.guess is None else unfold(self.guess(h), self.cell)
+        embedding: Tensor = self.head(pixel_unshuffle(h, self.folded))
+        return embedding, None if self.guess is None else pixel_shuffle(self.guess(h), self.cell)

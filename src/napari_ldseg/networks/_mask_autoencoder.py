@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import NetworkConfig
-from ._blocks import ResidualBlock, Upsample, conv, norm, unfold
+from ._blocks import ResidualBlock, Upsample, conv, norm, pixel_shuffle
 
 
 class Stage(nn.Sequential):
@@ -65,4 +65,4 @@ class MaskDecoder(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """Map (N, latent_channels, *S / factor) to logits (N, classes, *S)."""
         h = self.head(self.stages(self.block(self.stem(latent))))
-        return unfold(h, self.shuffle)
+        return pixel_shuffle(h, self.shuffle)

@@ -2,11 +2,11 @@
 
 import torch
 
-from ..config import NetworkConfig, Precision, ReleaseConfig
+from ..config import AuthorsConfig, NetworkConfig, Precision
 
 
 def safe_precision(
-    precision: Precision, device: torch.device, crop: tuple[int, ...], network: NetworkConfig | ReleaseConfig
+    precision: Precision, device: torch.device, crop: tuple[int, ...], network: NetworkConfig | AuthorsConfig
 ) -> Precision:
     """Return the precision, or float32 where PyTorch's gradients in bfloat16 are not to be trusted.
 
@@ -20,7 +20,7 @@ def safe_precision(
     device : torch.device
     crop : tuple of int
         What is trained on, depth first, in pixels.
-    network : NetworkConfig or ReleaseConfig
+    network : NetworkConfig or AuthorsConfig
         Every level of its image encoder, mask encoder and denoiser halves the depth.
     """
     deepest = len(network.denoiser_widths) if isinstance(network, NetworkConfig) else crop[0]

@@ -250,6 +250,7 @@ def wait_for(process: "subprocess.Popen[bytes]", out: Path, number: int) -> None
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_killed_three_times_and_resumed_is_as_undisturbed(many: Path, tmp_path: Path, out: Path, saved: Path) -> None:
     for number in (5, 12, 25):
         process = start(many, saved, out)
@@ -266,6 +267,7 @@ def test_killed_three_times_and_resumed_is_as_undisturbed(many: Path, tmp_path: 
     assert not list((out / ".napari-ldseg" / "partial").glob("*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_a_report(many: Path, out: Path, saved: Path) -> None:
     process = start(many, saved, out)
     wait_for(process, out, 3)  # the last one that is seen may not be noted yet

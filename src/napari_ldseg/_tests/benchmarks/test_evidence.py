@@ -14,18 +14,22 @@ import numpy as np
 import PIL.Image
 import pytest
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+pytestmark = pytest.mark.slow
+
+CHECKOUT = Path(__file__).parents[4]
 
 
-def run(script: str, *options: str) -> None:
-    command = [sys.executable, str(BENCHMARKS / script), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
+def run(*command: str) -> None:
+    """Run a script or, with ``-m``, a module of the checkout."""
+    done = subprocess.run(
+        [sys.executable, *command], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=1200
+    )
     assert done.returncode == 0, done.stderr
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     report = json.loads(path.read_text())
-    assert report["command"].startswith("python ")
+    assert report["command"].startswith("python -m benchmarks.evidence.")
     assert {"commit", "version", "seed", "seconds"} <= report.keys()
     rows: list[dict[str, Any]] = report["rows"]
     if path.stem != "curves":  # too long for a table
@@ -51,7 +55,7 @@ def curves(folder: Path, figure: str) -> dict[str, Any]:
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that one run of all experiments on the released ``echo`` model wrote."""
     folder = tmp_path_factory.mktemp("evidence")
-    run("evidence.py", "--quick", "--out", str(folder))
+    run("-m", "benchmarks.evidence.claims", "--quick", "--out", str(folder))
     return folder
 
 
@@ -113,7 +117,7 @@ def test_the_maps_show_the_best_and_the_worst_image(evidence: Path) -> None:
 def test_pictures_are_drawn_from_the_json_and_always_the_same(evidence: Path, tmp_path: Path) -> None:
     for path in evidence.glob("*.json"):
         shutil.copy(path, tmp_path)
-    run("figures.py", str(tmp_path))
+    run("-m", "benchmarks.evidence.figures", str(tmp_path))
     assert {path.stem for path in tmp_path.glob("*.svg")} == {"steps", "noise", "codec", "curves", "size"}
     for path in tmp_path.glob("*.svg"):
         assert_picture(path)
@@ -125,7 +129,7 @@ def test_pixel_diffusion_is_slower(evidence: Path) -> None:
 
 
 def test_every_peer_is_trained_and_scored(tmp_path: Path) -> None:
-    run("compare.py", "--quick", "--out", str(tmp_path / "compare"))
+    run("-m", "benchmarks.evidence.compare", "--quick", "--out", str(tmp_path / "compare"))
     rows = read(tmp_path / "compare.json")
     assert len(rows) == 12
     assert all(row["steps"] >= 1 and 0 <= row["DSC"] <= 1 and 0 <= row["AUROC of errors"] <= 1 for row in rows)
@@ -135,7 +139,17 @@ def test_every_peer_is_trained_and_scored(tmp_path: Path) -> None:
 
 
 def test_every_image_is_scored_once_in_cross_validation(tmp_path: Path) -> None:
-    run("compare.py", "--quick", "--folds", "2", "--only", "U-Net++", "--out", str(tmp_path / "compare"))
+    run(
+        "-m",
+        "benchmarks.evidence.compare",
+        "--quick",
+        "--folds",
+        "2",
+        "--only",
+        "U-Net++",
+        "--out",
+        str(tmp_path / "compare"),
+    )
     report = json.loads((tmp_path / "compare.json").read_text())
     assert (report["folds"], report["images"], report["scored"]) == (2, 32, 32)
     (row,) = report["rows"]
@@ -145,11 +159,11 @@ def test_every_image_is_scored_once_in_cross_validation(tmp_path: Path) -> None:
 
 
 def test_folds_hold_out_whole_groups_and_only_those_that_were_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from compare import hold_out  # type: ignore[import-not-found,unused-ignore]
+    monkeypatch.syspath_prepend(str(CHECKOUT))
+    from benchmarks.evidence.compare import hold_out  # type: ignore[import-not-found,unused-ignore]
 
     names = ["patient1"] * 5 + ["patient2"] * 3 + ["patient3"] * 2 + ["phantom"] * 4
-    cases = [SimpleNamespace(group=name) for name in names]
+    cases: Any = [SimpleNamespace(group=name) for name in names]
     held = [sorted({case.group for case in validation}) for _, validation in hold_out(cases, 2, "patient", 0)]
     assert sorted(held) == [["patient1"], ["patient2", "patient3"]]
     for training, validation in hold_out(cases, 2, "patient", 0):
@@ -160,8 +174,8 @@ def test_folds_hold_out_whole_groups_and_only_those_that_were_named(monkeypatch:
 
 def test_a_recipe_is_followed_without_the_group_that_is_scored(tmp_path: Path) -> None:
     shape = ("--shape", "32", "16", "16")
-    run("knee_phantoms.py", "--count", "2", *shape, "--out", str(tmp_path / "P"))
-    run("knee_phantoms.py", "--count", "2", "--seed", "8", *shape, "--out", str(tmp_path / "D"))
+    run("scripts/datasets/knee_phantoms.py", "--count", "2", *shape, "--out", str(tmp_path / "P"))
+    run("scripts/datasets/knee_phantoms.py", "--count", "2", "--seed", "8", *shape, "--out", str(tmp_path / "D"))
     network = {"ndim": 3, "image_channels": 1, "classes": 3, "mask_widths": [8, 8], "decoder_widths": [8, 8]}
     network |= {"image_widths": [8, 8], "denoiser_widths": [8], "denoiser_attention": [False], "guess": True}
     names = ["background", "femur", "tibia"]
@@ -175,7 +189,7 @@ def test_a_recipe_is_followed_without_the_group_that_is_scored(tmp_path: Path) -
     files = [str(tmp_path / f"{name}.json") for name in steps]
     data = ("--images", str(tmp_path / "D" / "images"), "--labels", str(tmp_path / "D" / "labels"))
     rest = ("--phantoms", str(tmp_path / "P"), "--copies", "2", "--keep", "1", "--samples", "1")
-    run("left_out.py", *files, *data, *rest, "--out", str(tmp_path / "runs"))
+    run("-m", "benchmarks.evidence.left_out", *files, *data, *rest, "--out", str(tmp_path / "runs"))
     scores = json.loads((tmp_path / "runs" / "scores.json").read_text())
     assert [row["group"] for row in scores["images"]] == ["knee00008", "knee00009"]
     assert all(0 <= row[key] <= 1 for row in scores["images"] for key in ("mean", "first guess", "phantoms alone"))

@@ -9,7 +9,7 @@ import torch
 
 from ...config import ModelConfig, SamplerName, Schedule
 
-SCRIPT = Path(__file__).parents[4] / "benchmarks" / "posterior.py"
+SCRIPT = Path(__file__).parents[4] / "benchmarks" / "evidence" / "posterior.py"
 returned_moments = runpy.run_path(str(SCRIPT))["returned_moments"]
 
 

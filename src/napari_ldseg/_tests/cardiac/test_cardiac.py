@@ -18,8 +18,7 @@ from ...data import write_image
 from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...phantoms import echo_cine
-
-CAMUS = Path(__file__).parents[4] / "shared" / "data" / "camus"
+from ..shared import SHARED, needs
 
 
 def half_ellipse(
@@ -170,11 +169,33 @@ def test_command_line(run: Callable[..., Result], tmp_path: Path) -> None:
     assert "0 to 1" in run("cardiac", labels, "--out", out, "--overwrite", "--ed", 7).output
 
 
-@pytest.mark.data
-@pytest.mark.skipif(not CAMUS.is_dir(), reason="no ../shared/data/camus")
-def test_camus_volumes_by_biplane_disks() -> None:
+def write_like_camus(folder: Path) -> Path:
+    """Two patients laid out as those of CAMUS: half ellipsoids with three different axes, and their true volumes."""
     sitk = pytest.importorskip("SimpleITK")
-    for patient in sorted(CAMUS.iterdir()):
+    spacing = (0.154, 0.308)
+    for number, shrink in ((1, 1.0), (2, 0.85)):
+        patient = folder / f"patient000{number}"
+        patient.mkdir(parents=True)
+        volumes = {}
+        for at, (wide, narrow, length) in {"ED": (24.0, 20.0, 84.0), "ES": (17.0, 14.0, 70.0)}.items():
+            wide, narrow = wide * shrink, narrow * shrink
+            volumes[at] = 2 / 3 * math.pi * wide * narrow * length / 1000
+            for view, width in (("4CH", wide), ("2CH", narrow)):
+                mask = sitk.GetImageFromArray(half_ellipse(width, length, spacing)[None])
+                mask.SetSpacing((*spacing[::-1], 1.54))
+                sitk.WriteImage(mask, str(patient / f"{patient.name}_{view}_{at}_gt.mhd"))
+        fraction = 100 * (1 - volumes["ES"] / volumes["ED"])
+        text = f"ED: 1\nES: 20\nLVedv: {volumes['ED']}\nLVesv: {volumes['ES']}\nLVef: {fraction}\n"
+        (patient / "Info_4CH.cfg").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "camus", [None, pytest.param(SHARED / "data/camus", marks=needs("data/camus"))], ids=["small", "CAMUS"]
+)
+def test_camus_volumes_by_biplane_disks(tmp_path: Path, camus: Path | None) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    for patient in sorted((camus or write_like_camus(tmp_path)).iterdir()):
         views = []
         for view in ("4CH", "2CH"):
             masks = [sitk.ReadImage(str(patient / f"{patient.name}_{view}_{at}_gt.mhd")) for at in ("ED", "ES")]

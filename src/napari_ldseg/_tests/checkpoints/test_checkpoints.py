@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -155,7 +156,10 @@ def test_released_models_are_sound() -> None:
         assert entry.name == entry.config.name
         assert entry.title
         assert entry.path.stat().st_size < 30e6
-        assert load_model(entry.name).card == (entry.path.parent / "README.md").read_text(encoding="utf-8")
+        readme = (entry.path.parent / "README.md").read_text(encoding="utf-8")
+        scores = re.findall(r"\d\.\d{3}", readme)
+        assert scores
+        assert re.findall(r"\d\.\d{3}", load_model(entry.name).card) == scores  # words may change, numbers not
 
 
 def test_listing_loads_no_torch() -> None:

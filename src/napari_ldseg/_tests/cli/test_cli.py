@@ -152,6 +152,7 @@ def test_models_lists_the_users_models_and_names_a_damaged_one(
     assert "'broken' is left out" in result.output
 
 
+@pytest.mark.slow
 def test_train_makes_a_model_that_segments(run: Run, tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     disk = make_disk(2, side=32, radius=9)
     for index in range(4):

@@ -1,4 +1,4 @@
-"""A few hundred hostile files of every kind; ``python benchmarks/fuzz.py`` makes more than ten thousand."""
+"""A few hundred hostile files of every kind; ``python -m benchmarks.robustness.fuzz`` makes more than ten thousand."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +21,7 @@ def attacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Attack]:
     return make_attacks(tmp_path_factory.mktemp("fuzz") / "files")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_files_load_or_say_why(attacks: dict[str, Attack], name: str) -> None:
     @settings(

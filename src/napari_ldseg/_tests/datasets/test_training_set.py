@@ -214,6 +214,7 @@ def add_ten(folder: Path, first: int) -> None:
         target.add(an_image(seed), some_labels(), source=str(seed))
 
 
+@pytest.mark.slow
 def test_two_processes_add_at_the_same_time_and_nothing_is_lost(training_set: TrainingSet) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=add_ten, args=(training_set.folder, first)) for first in (0, 100)]

@@ -1,8 +1,9 @@
-"""Where the samplers of the authors' release differ from ours, from its own stored trajectories."""
+"""How the samplers of the authors' implementation differ from ours, from stored trajectories."""
 
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -14,15 +15,51 @@ from ...data import Image
 from ...diffusion import alpha_bar, ddim, ddpm, release_ddpm, run_sampler, time_grid
 from ...errors import InputError
 from ..builders import make_ramp, make_tiny_model
+from ..shared import SHARED, needs
 
-REFERENCE = Path(__file__).parents[3].parent / "shared" / "reference"
+AUTHORS = needs("reference/keras2d", "reference/keras3d")
 
 
-@pytest.mark.data
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference")
-@pytest.mark.parametrize("folder", ["keras2d", "keras3d"])
-def test_the_release_renormalises_each_step_and_wastes_the_last(folder: str) -> None:
-    with np.load(REFERENCE / folder / "reference.npz") as stored:
+def write_trajectories(path: Path, shape: tuple[int, ...]) -> Path:
+    """Trajectories of two images by diffusers, re-normalised after each of ten steps, from some smooth denoiser."""
+    kind: Any = diffusers.DDIMScheduler
+    scheduler = kind(clip_sample=False, prediction_type="epsilon")
+    # At exactly 1 the variance of the last step would be 0 / 0.
+    scheduler.alphas_cumprod = alpha_bar(torch.arange(1000), "cosine", 1000).clamp_max(1 - 1e-12)
+    scheduler.num_inference_steps = 9  # 111 timesteps between calls: 999, 888, ..., 0
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(2, *shape, 1, generator=generator, dtype=torch.float64)
+    noise = torch.randn(10, *start.shape, generator=generator, dtype=torch.float64)
+    image = torch.tensor([-0.5, 0.8]).double().reshape(2, *[1] * (len(shape) + 1))
+    stored = {"z_T": start, "noise": noise}
+    for name, eta in (("ddim", 0.0), ("ddpm", 1.0)):
+        latent, steps = start, [start]
+        for step in range(10):
+            predicted = torch.tanh(latent / 2 + latent.roll(1, dims=1) + image)
+            options = {"eta": eta, "variance_noise": noise[step]}
+            latent = scheduler.step(predicted, 999 - 111 * step, latent, **options).prev_sample
+            latent = (latent - latent.mean()) / (latent.std(correction=0) + 1e-5)
+            steps.append(latent)
+        stored[name] = torch.stack(steps)
+    arrays: dict[str, Any] = {name: values.numpy().astype(np.float32) for name, values in stored.items()}
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("file", "shape"),
+    [
+        (None, (12, 8)),
+        (None, (4, 4, 8)),
+        pytest.param(SHARED / "reference/keras2d/reference.npz", (), marks=AUTHORS),
+        pytest.param(SHARED / "reference/keras3d/reference.npz", (), marks=AUTHORS),
+    ],
+    ids=["small 2D", "small 3D", "the authors' 2D", "the authors' 3D"],
+)
+def test_the_authors_renormalise_each_step_and_waste_the_last(
+    tmp_path: Path, file: Path | None, shape: tuple[int, ...]
+) -> None:
+    with np.load(file or write_trajectories(tmp_path / "reference.npz", shape)) as stored:
         start, noise, by_ddim, by_ddpm = (
             torch.from_numpy(stored[key].astype(np.float64)) for key in ("z_T", "noise", "ddim", "ddpm")
         )

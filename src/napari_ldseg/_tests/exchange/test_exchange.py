@@ -88,6 +88,7 @@ def test_torch_import_without_settings(
     assert said in result.output
 
 
+@pytest.mark.slow
 def test_export_prints_how_far_it_is_off(run: Run, tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     path = save_model(tiny_model_2d, tmp_path / "tiny.safetensors")
     result = run("export", path, "--out", tmp_path / "out", "-n", 2, "--author", "A. Person", "--license", "MIT")

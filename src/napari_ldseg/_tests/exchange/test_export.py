@@ -18,6 +18,8 @@ from ...exchange import export_model
 from ...networks import LDSeg
 from ..builders import make_tiny_model, mean_of
 
+pytestmark = pytest.mark.slow
+
 FILES = ["mask_encoder.pt", "mask_decoder.pt", "image_encoder.pt", "denoiser.pt", "segmenter.pt"]
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from ... import SegmentConfig, segment
 from ...checkpoints import load_model, read_header, save_model
-from ...config import ModelConfig, ReleaseConfig
+from ...config import AuthorsConfig, ModelConfig
 from ...data import Image
 from ...errors import CheckpointError, InputError
 from ...exchange import import_keras
@@ -29,14 +29,15 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write_release(tmp_path / f"small{request.param}d", request.param)
 
 
-def release(model: LDSeg) -> ReleaseConfig:
-    assert isinstance(model.config.network, ReleaseConfig)
+def release(model: LDSeg) -> AuthorsConfig:
+    assert isinstance(model.config.network, AuthorsConfig)
     return model.config.network
 
 
+@pytest.mark.slow
 def test_options_are_read_off_the_layers(tmp_path: Path) -> None:
     flat = release(import_keras(write_release(tmp_path / "2", 2)))
-    assert flat == ReleaseConfig(
+    assert flat == AuthorsConfig(
         ndim=2,
         cells=(8, 8),
         mask_widths=(4, 8, 8),

@@ -7,14 +7,15 @@ import sys
 
 import pytest
 
-from ..parity import REFERENCE, parity_rows
+from ..parity import parity_rows
+from ..shared import SHARED, needs
 
 
-@pytest.mark.data
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference")
-@pytest.mark.parametrize("folder", ["keras2d", "keras3d"])
+@pytest.mark.parametrize(
+    "folder", [pytest.param(name, marks=needs(f"reference/{name}")) for name in ("keras2d", "keras3d")]
+)
 def test_imported_networks_and_samplers_compute_what_the_release_does(folder: str) -> None:
-    rows = list(parity_rows(REFERENCE / folder))
+    rows = list(parity_rows(SHARED / "reference" / folder))
     for row in rows:
         sys.stdout.write(f"| {folder} | {row.what} | {row.found:.1e} | {row.tolerance:.0e} |\n")
     assert len(rows) == 9

@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...inference._preprocess import prepare, restore
 from ...plan import Plan, plan_grid, plan_image
 from ..builders import make_ramp, make_tiny_config, make_tiny_model
-from ..data.test_medical import make_nifti
+from ..data.medical_files import make_nifti
 
 
 def spaced(ndim: int = 2, **changes: object) -> ModelConfig:

@@ -77,7 +77,7 @@ def test_titles_limits_and_tooltips_come_from_the_fields(qtbot: QtBot) -> None:
     assert labels["Seed"].toolTip() == seed.toolTip() == f"<qt>{description}</qt>"
 
 
-def test_groups_are_headings_where_there_are_several(qtbot: QtBot) -> None:
+def test_groups_have_headings(qtbot: QtBot) -> None:
     def headings(form: QWidget) -> list[str]:
         return [label.text() for label in form.findChildren(QLabel, "group")]
 

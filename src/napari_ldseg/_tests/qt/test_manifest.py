@@ -74,6 +74,7 @@ def test_the_demo_names_the_model_that_a_sample_lacks(monkeypatch: pytest.Monkey
         released_model("echo")
 
 
+@pytest.mark.slow
 def test_demo_saves_a_picture_of_the_result(tmp_path: Path, user_models: Path) -> None:
     save_tiny(user_models)
     picture = tmp_path / "demo.png"

@@ -107,6 +107,7 @@ def cases(draw: st.DrawFn) -> tuple[Image, int, dict[str, Any], NDArray[Any]]:
     return layer, ndim, choice, np.asarray(fine.max(axis=-1) if rgb else fine) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())

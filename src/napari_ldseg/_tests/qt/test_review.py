@@ -1,6 +1,5 @@
 """The Review widget: list, navigation, states, edits, samples, and what is kept on disk."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,16 @@ from qtpy.QtTest import QTest
 from skimage.measure import label
 
 from ..._qt import ReviewWidget
-from ..._qt.controls._table import Column, RowModel, RowView
 from ..._qt.review._columns import EXISTS, NAME, SCORE, SIZE, STATE
 from ..._qt.review._page import KEYS
-from ..._qt.viewer._labels_source import labels_layers, match_axes, read_subject
+from ..._qt.viewer._labels_source import labels_layers, match_axes
 from ..._qt.viewer._result_layers import HELPER
 from ...data import read_labels
 from ...datasets import UNLABELLED, TrainingSet
-from ...errors import InputError
 from ...reports._review_store import fingerprint
 from ..builders import make_ramp
 from ..qt_fixtures import add_result, make_three_boxes
+from .review_widget import column, open_review, press_list
 
 MakeViewer = Callable[..., Viewer]
 
@@ -36,22 +34,6 @@ MakeViewer = Callable[..., Viewer]
 def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NAPARI_LDSEG_REVIEWS", str(tmp_path / "reviews"))
     return tmp_path / "reviews"
-
-
-def open_review(qtbot: QtBot, viewer: ViewerModel) -> ReviewWidget:
-    widget = ReviewWidget(viewer)
-    qtbot.addWidget(widget)
-    return widget
-
-
-def press_list(qtbot: QtBot, widget: ReviewWidget) -> None:
-    with qtbot.waitSignal(widget.listed, timeout=20_000):
-        widget.page.list_button.click()
-
-
-def column(widget: ReviewWidget, number: int) -> list[str]:
-    model = widget.page.model
-    return [model.data(model.index(line, number)) for line in range(model.rowCount())]
 
 
 def test_objects_are_listed_the_most_uncertain_first(qtbot: QtBot) -> None:
@@ -304,43 +286,6 @@ def test_a_disk_that_refuses_is_reported(qtbot: QtBot, reviews: Path) -> None:
     qtbot.waitUntil(lambda: "cannot be written" in widget.page.message.text())
 
 
-def test_labels_of_others_are_listed_by_size_alone_or_by_an_sd_of_like_name(qtbot: QtBot) -> None:
-    viewer = ViewerModel()
-    labels, _ = make_three_boxes()
-    viewer.add_labels(np.stack([labels] * 2), name="a_labels")
-    widget = open_review(qtbot, viewer)
-    assert not widget.page.volume.isHidden()
-    press_list(qtbot, widget)
-    assert widget.page.model.rowCount() == 6
-    assert not widget.page.overlays.sample.isEnabled()
-    viewer.add_image(np.stack([labels * 0.1] * 2), name="a_sd")
-    widget.page.volume.setChecked(True)
-    press_list(qtbot, widget)
-    assert widget.page.model.rowCount() == 3
-    assert widget.page.model.columns[SIZE].title == "px³"
-    assert column(widget, SCORE)[0] != ""
-
-
-def test_without_labels_and_with_lazy_ones_it_says_what_to_do(qtbot: QtBot) -> None:
-    viewer = ViewerModel()
-    widget = open_review(qtbot, viewer)
-    widget.page.list_button.click()
-    assert "press Segment first" in widget.page.message.text()
-    layer = viewer.add_labels([np.zeros((40, 40), np.uint8), np.zeros((20, 20), np.uint8)])
-    with pytest.raises(InputError, match="multiscale and cannot be edited"):
-        read_subject(viewer, layer, volume=False)
-
-
-def test_an_image_without_objects_has_an_empty_list(qtbot: QtBot) -> None:
-    viewer = ViewerModel()
-    viewer.add_labels(np.zeros((20, 20), np.uint8))
-    widget = open_review(qtbot, viewer)
-    press_list(qtbot, widget)
-    assert widget.page.counts.text() == "0 of 0 reviewed"
-    widget.step(1)
-    widget.mark("accepted")
-
-
 @pytest.mark.parametrize(
     ("shape", "part", "axes"),
     [
@@ -384,52 +329,6 @@ def test_keys_work_while_the_canvas_has_the_focus(qtbot: QtBot, make_napari_view
     assert layer.mode == "paint"
     assert widget.page.shortcuts["paste"].key() == QKeySequence("U")
     assert [one.metadata[HELPER] for one in viewer.layers if HELPER in one.metadata] == ["outline"]
-
-
-def test_ten_thousand_rows_sort_and_scroll_at_once(qtbot: QtBot) -> None:
-    model = RowModel()
-    view = RowView(model)
-    qtbot.addWidget(view)
-    view.resize(400, 600)
-    view.show()
-    values = np.random.default_rng(0).permutation(10_000)
-    model.set_columns(
-        [
-            Column("", [1] * 10_000, swatch=lambda _: "#ff0000"),
-            Column("Size", values.astype(float).tolist(), "{:.0f}".format),
-            Column("State", ["to do", "accepted"] * 5_000),
-        ]
-    )
-    view.fit()
-    view.setCurrentIndex(model.index(7, 0))
-
-    def milliseconds(do: Callable[[], object]) -> float:
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            do()
-            best = min(best, 1000 * (time.perf_counter() - start))
-        return best
-
-    assert milliseconds(lambda: model.sort(1, Qt.SortOrder.DescendingOrder)) < 50
-    assert [model.data(model.index(line, 1)) for line in (0, 1, 9_999)] == ["9999", "9998", "0"]
-    assert model.row_at(view.currentIndex().row()) == 7  # the selected row is still selected
-    assert milliseconds(lambda: model.sort(2)) < 50
-
-    def scroll() -> None:
-        bar = view.verticalScrollBar()
-        bar.setValue((bar.value() + bar.maximum() // 3) % bar.maximum())
-        view.viewport().repaint()
-
-    assert milliseconds(scroll) < 50
-
-
-def test_nan_comes_last_either_way() -> None:
-    model = RowModel()
-    model.set_columns([Column("Score", [0.2, float("nan"), 0.7])])
-    for order, rows in ((Qt.SortOrder.AscendingOrder, [0, 2, 1]), (Qt.SortOrder.DescendingOrder, [2, 0, 1])):
-        model.sort(0, order)
-        assert [model.row_at(line) for line in range(3)] == rows
 
 
 def test_what_was_accepted_is_handed_to_a_training_set_and_the_rest_is_unlabelled(qtbot: QtBot, tmp_path: Path) -> None:

@@ -303,6 +303,7 @@ def napari_beside(qtbot: QtBot, viewer: Viewer, run: Run) -> float:
     return float(heart.gaps.max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run_engine", [busy_engine, engine], ids=["busy", "real"])
 def test_the_viewer_never_freezes(
     qtbot: QtBot, make_napari_viewer: MakeViewer, tmp_path: Path, run_engine: Any

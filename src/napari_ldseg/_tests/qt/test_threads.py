@@ -60,6 +60,7 @@ def test_error_before_the_first_step_arrives(qtbot: QtBot) -> None:
     assert str(finish(qtbot, Run(broken, make_job())).error) == "at once"
 
 
+@pytest.mark.slow
 def test_a_run_that_nobody_holds_lives_to_its_end(qtbot: QtBot) -> None:
     """Freed by its own thread (as when the dock closes during a run), its signals would end the process."""
     outcomes: list[Outcome] = []
@@ -166,6 +167,7 @@ def test_lazy_arrays_are_read_in_the_thread(qtbot: QtBot) -> None:
     assert np.array_equal(outcome.result.labels, make_ramp((16, 20)) < make_ramp((16, 20)).mean())
 
 
+@pytest.mark.slow
 def test_torch_is_imported_with_the_garbage_collector_back_on() -> None:
     code = (
         "import gc, sys\nfrom napari_ldseg._qt.threads._import_torch import import_torch\n"

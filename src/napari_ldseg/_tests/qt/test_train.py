@@ -67,6 +67,7 @@ def end(qtbot: QtBot, train: TrainWidget, act: Callable[[], object]) -> Ended:
     return ended
 
 
+@pytest.mark.slow
 def test_stopped_it_gives_a_model_that_every_list_shows(qtbot: QtBot, widget: TrainWidget, user_models: Path) -> None:
     segment = SegmentWidget(ViewerModel())
     qtbot.addWidget(segment)
@@ -89,6 +90,7 @@ def test_stopped_it_gives_a_model_that_every_list_shows(qtbot: QtBot, widget: Tr
     assert widget.page.name.text() == "tiny-tuned-2"
 
 
+@pytest.mark.slow
 def test_killed_by_9_it_says_so_and_goes_on_in_another_window(qtbot: QtBot, widget: TrainWidget) -> None:
     start(qtbot, widget)
     assert widget.process is not None
@@ -108,6 +110,7 @@ def test_killed_by_9_it_says_so_and_goes_on_in_another_window(qtbot: QtBot, widg
     assert end(qtbot, again, again.page.stop.click).state == "done"
 
 
+@pytest.mark.slow
 def test_cancelled_it_leaves_nothing(qtbot: QtBot, widget: TrainWidget, user_models: Path) -> None:
     widget.page.start.click()
     assert end(qtbot, widget, widget.page.cancel.click).state == "cancelled"
@@ -222,6 +225,7 @@ def test_the_preview_outlines_model_and_reference(tmp_path: Path) -> None:
     assert read_preview(tmp_path / "none.npz") is None
 
 
+@pytest.mark.slow
 def test_correct_it_teach_it_and_segment_again(
     qtbot: QtBot, make_napari_viewer: MakeViewer, user_models: Path, tmp_path: Path
 ) -> None:

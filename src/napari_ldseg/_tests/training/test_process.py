@@ -18,6 +18,8 @@ from ...errors import InputError
 from ...training import TrainProcess, unfinished_runs
 from ..training_builders import make_job
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120.0
 LONG = 100_000
 

@@ -134,7 +134,7 @@ def test_without_augmentation_a_crop_is_a_piece_of_the_image(ndim: int) -> None:
 def test_augmentation_moves_image_and_mask_together(ndim: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from ...training import _augment
 
-    monkeypatch.setattr(_augment, "recolor", lambda images, generator: images)
+    monkeypatch.setattr(_augment, "recolor", lambda images, *_: images)
     generator = torch.Generator().manual_seed(1)
     images, masks = draw_batch([a_case(ndim=ndim)] * 8, (16,) * ndim, augment=True, rotate=True, generator=generator)
     assert torch.allclose(images[:, 0], masks[:, 1], atol=1e-4)
@@ -218,6 +218,7 @@ def test_denoiser_loss_reaches_image_encoder_and_denoiser_but_not_the_autoencode
 # --- the whole way ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_training_writes_a_model_a_log_and_its_split(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "data", 4)
     seen, model = finish(train(pairs, config_2d(), QUICK, tmp_path / "run"))
@@ -230,6 +231,7 @@ def test_training_writes_a_model_a_log_and_its_split(tmp_path: Path) -> None:
     assert [row["step"] for row in log if row["stage"] == "denoiser"][-1] == 6
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "data", 4)
     config = QUICK.replace(validate_every=2)
@@ -245,6 +247,7 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path
         assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "data", 4)
     finish(train(pairs, config_2d(), QUICK, tmp_path / "run"))
@@ -254,6 +257,7 @@ def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
         finish(train(pairs, config_2d(latent_channels=3), QUICK, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_a_training_does_not_go_on_with_other_images(tmp_path: Path) -> None:
     """Nothing of what was learnt from may be held out afterwards, and the card must not name what was never seen."""
     pairs = write_pairs(tmp_path / "data", 6)
@@ -284,6 +288,7 @@ def test_crops_must_fit_the_networks(tmp_path: Path) -> None:
         finish(train(write_pairs(tmp_path, 2), config_2d(), QUICK.replace(crop=(30, 32)), tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_a_tiny_model_learns_phantoms(tmp_path: Path) -> None:
     """The whole method in seconds: trained on eight phantoms, it segments others clearly better than no model."""
     pairs = write_pairs(tmp_path / "data", 10)
@@ -306,6 +311,7 @@ def test_a_tiny_model_learns_phantoms(tmp_path: Path) -> None:
     assert scores["denoiser"] > 0.75
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_the_parent_and_leaves_it_alone(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "data", 4)
     _, parent = finish(train(pairs, config_2d(), QUICK, tmp_path / "parent"))
@@ -329,6 +335,7 @@ def test_fine_tuning_starts_from_the_parent_and_leaves_it_alone(tmp_path: Path) 
     assert parent.sha256 in tuned.card
 
 
+@pytest.mark.slow
 def test_fine_tuning_never_returns_what_is_worse_on_its_validation_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +364,7 @@ def test_learning_rate_falls_along_half_a_cosine(progress: float, expected: floa
     assert learning_rate_factor(progress, 0, 10) == pytest.approx(expected / 10)
 
 
+@pytest.mark.slow
 def test_release_networks_learn_too_and_their_batch_statistics_are_kept(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "data", 4)
     config = import_keras(write_release(tmp_path / "keras", 2)).config

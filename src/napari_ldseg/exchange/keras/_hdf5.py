@@ -5,8 +5,8 @@ of them its weights, named in the group's attribute ``weight_names``. Only plain
 links to other files, virtual, external and compressed data are refused.
 
 The HDF5 library believes what a file says of itself: a few changed bytes make it ask for gigabytes before anything
-here can look (``benchmarks/fuzz.py`` found that). So it runs in a process of its own with bounded time and memory,
-which hands over names, shapes and numbers, and whose end cannot end the viewer.
+here can look (``benchmarks/robustness/fuzz.py`` found that). So it runs in a process of its own with bounded time and
+memory, which hands over names, shapes and numbers, and whose end cannot end the viewer.
 """
 
 import importlib.util

@@ -1,0 +1,1 @@
+"""Test what must survive: hostile files, killed batches, images larger than memory."""

@@ -1,0 +1,1 @@
+"""Measure how long segmentation takes and how much memory it needs."""
