@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 from npe2 import PluginManifest
 
@@ -100,6 +101,16 @@ def test_size_budget(path: Path) -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE
     functions = [node for node in ast.walk(parse(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert {node.name: code_lines(node) for node in functions if code_lines(node) > MAX_FUNCTION} == {}
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Also of files that import each other inside a function, or for their types only."""
+    graph = grimp.build_graph("napari_ldseg")
+    files = {str(name) for name in graph.modules if "._tests" not in name and not graph.find_children(name)}
+    left = {name: {each for each in graph.find_modules_directly_imported_by(name) if each in files} for name in files}
+    while free := {name for name, needs in left.items() if not needs & left.keys()}:
+        left = {name: needs for name, needs in left.items() if name not in free}
+    assert left == {}
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
