@@ -78,6 +78,23 @@ NO_ROW = {
     "TrainConfig.guess_weight": EXPERT,
     "TrainConfig.validate_every": EXPERT,
     "TrainConfig.validation_samples": EXPERT,
+    "TrainConfig.residual_sd": EXPERT,
+    "TrainConfig.timestep_shift": EXPERT,
+    "TrainConfig.decoded_weight": EXPERT,
+    "TrainConfig.decoded_share": EXPERT,
+    "TrainConfig.recycle": EXPERT,
+    "TrainConfig.guess_dice": EXPERT,
+    "TrainConfig.guess_damage": EXPERT,
+    "TrainConfig.guess_noise": EXPERT,
+    "TrainConfig.guess_drop": EXPERT,
+    "TrainConfig.embedding_drop": EXPERT,
+    "TrainConfig.cached_views": EXPERT,
+    "TrainConfig.noise": EXPERT,
+    "TrainConfig.degrade": EXPERT,
+    "TrainConfig.scanner": EXPERT,
+    "TrainConfig.zoom": EXPERT,
+    "TrainConfig.restain": EXPERT,
+    "TrainConfig.select": EXPERT,
 }
 # Fields that a command has not, and why.
 NO_FLAG = {
@@ -158,7 +175,7 @@ def other_value(one: Setting) -> Any:
     if bool in one.types:
         return not one.default
     if float in one.types:
-        return 0.25
+        return 0.25 if one.default != 0.25 else 0.5
     return {int: 60, str: "tyx", tuple: (32, 64)}[one.types[0]]
 
 

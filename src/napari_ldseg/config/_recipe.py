@@ -102,13 +102,20 @@ class RecipeConfig(Config):
     prompt_share: float = setting(
         0.75,
         title="Prompted share",
+        show="more",
         group=PROMPTS,
         ge=0,
         le=1,
         description="Share of the crops with simulated prompts, for models that take prompts.",
     )
     prompt_count: int = setting(
-        8, title="Most prompts", group=PROMPTS, ge=1, le=64, description="The most simulated prompts in a crop."
+        8,
+        title="Most prompts",
+        show="more",
+        group=PROMPTS,
+        ge=1,
+        le=64,
+        description="The most simulated prompts in a crop.",
     )
     cached_views: int = setting(
         4,

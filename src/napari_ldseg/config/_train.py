@@ -18,8 +18,8 @@ EXPERT = "For experts"
 Learn = Literal["auto", "denoiser", "decoder", "prompts", "all", "scratch"]
 
 
-class TrainConfig(RecipeConfig):
-    """One training, both stages."""
+class StagesConfig(Config):
+    """The part of a training's settings that says what learns, from what, for how long and where."""
 
     learn: Learn = setting(
         "auto",
@@ -213,6 +213,10 @@ class TrainConfig(RecipeConfig):
         description="Which weights are kept: those with the best DSC, or those under whose map (mean of the samples "
         "and first guess, half each) the true labels are likeliest.",
     )
+
+
+class TrainConfig(RecipeConfig, StagesConfig):
+    """One training, both stages."""
 
     @property
     def peak_rate(self) -> float:

@@ -37,7 +37,10 @@ def card(trainer: Trainer, model: LDSeg, parent: str) -> str:
     """Return the card (Markdown)."""
     rows = validations(trainer.folder)
     best = trainer.stages[-1].best
-    scores = f"{best:.3f}" if trainer.validation and best >= 0 else "none: no image was held out"
+    scores = "none: no image was held out"
+    if trainer.validation and best >= 0:
+        by_more = trainer.config.learn == "prompts" or trainer.config.select == "likelihood"
+        scores = model.config.score if by_more else f"{best:.3f}"
     if trainer.before is not None and not math.isnan(trainer.before):
         scores = f"{trainer.before:.3f} before, {scores} after, on the same images"
     parts = [
