@@ -41,7 +41,8 @@ def write_trajectories(path: Path, shape: tuple[int, ...]) -> Path:
             latent = (latent - latent.mean()) / (latent.std(correction=0) + 1e-5)
             steps.append(latent)
         stored[name] = torch.stack(steps)
-    np.savez(path, **{name: values.numpy().astype(np.float32) for name, values in stored.items()})
+    arrays: Any = {name: values.numpy().astype(np.float32) for name, values in stored.items()}
+    np.savez(path, **arrays)
     return path
 
 

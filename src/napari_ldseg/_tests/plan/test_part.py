@@ -17,7 +17,7 @@ from ...inference._preprocess import prepare, restore
 from ...plan import read_part
 from ...plan._grid import plan_grid
 from ..builders import make_ramp, make_tiny_config, make_tiny_model
-from ..data.test_medical import make_nifti
+from ..data.medical_files import make_nifti
 
 
 def spaced(ndim: int = 2, **changes: object) -> ModelConfig:

@@ -17,7 +17,7 @@ from ..._qt.viewer._from_layers import GEOMETRY, read_layer
 from ...data import Image as Picture
 from ...data import read_image, write_image
 from ..builders import make_ramp
-from ..data.test_medical import SHEARED, make_nifti, make_slice
+from ..data.medical_files import SHEARED, make_nifti, make_slice
 
 
 def opened(path: Path) -> Layer:

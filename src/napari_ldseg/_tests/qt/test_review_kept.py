@@ -21,7 +21,7 @@ from ...datasets import UNLABELLED
 from ...errors import InputError
 from ...reports._review_store import find_review, save_review
 from ..qt_fixtures import add_result
-from .test_review import column, open_review, press_list
+from .review_widget import column, open_review, press_list
 
 FAR = (28, 58)  # from every object
 BOX = (12, 27)  # in the object that is listed first

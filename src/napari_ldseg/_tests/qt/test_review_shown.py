@@ -23,7 +23,8 @@ from ...inference import Segmentation
 from ...measure import SampleMasks
 from ..builders import make_ramp
 from ..qt_fixtures import COLORS, NAMES, add_result, make_three_boxes
-from .test_review import MakeViewer, column, open_review, press_list
+from .review_widget import column, open_review, press_list
+from .test_review import MakeViewer
 
 
 @pytest.fixture(autouse=True)
