@@ -50,7 +50,8 @@ def run(model, image: Image, config: SegmentConfig):
 def borders(side: int, tile: int, overlap: int, cell: int) -> list[int]:
     """Return where tiles begin or end along an axis, in pixels of the networks' grid."""
     outer = -(-side // cell) * cell
-    found = {edge for each in plan_tiles((outer,), (tile,), (overlap,), cell) for edge in each.box[0]}
+    tiles = plan_tiles((outer,), (tile,), (overlap,), cell).within(((0, outer),))
+    found = {edge for each in tiles for edge in each.box[0]}
     return sorted(found - {0, outer})
 
 

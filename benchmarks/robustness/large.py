@@ -27,10 +27,9 @@ from skimage import transform
 from napari_ldseg import SegmentConfig, load_model
 from napari_ldseg._util import partial_of
 from napari_ldseg.data import Image
-from napari_ldseg.inference import LargeRun
-from napari_ldseg.inference import _disk as large
-from napari_ldseg.inference._runner import Run
+from napari_ldseg.inference import Runner, SegmentRun
 from napari_ldseg.phantoms import colon_gland
+from napari_ldseg.plan import _blocks, plan_image
 
 CHUNK = 1024
 
@@ -64,11 +63,11 @@ def child(args: argparse.Namespace) -> None:
     """Segment blocks until enough are done, and print a line of JSON for each."""
     model = load_model(args.model, "cpu")
     if args.block:
-        large.BLOCK_SIDE = {2: args.block}
+        _blocks.BLOCK_SIDE = {2: args.block}
     if args.dry:
-        Run.draw = random_probabilities
+        Runner.draw = random_probabilities
     config = SegmentConfig(samples=args.samples, steps=args.steps, views=args.views, device="cpu")
-    run = LargeRun(model, slide(args.side), args.out, config)
+    run = SegmentRun(model, plan_image(slide(args.side), model.config, config), into=args.out)
     say(f"{run.blocks} blocks, {len(run.todo())} to do, {run.progress('-').total} steps")
     for number in run.todo():
         if run.blocks - len(run.todo()) >= args.blocks:

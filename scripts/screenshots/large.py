@@ -15,10 +15,9 @@ from qtpy.QtCore import QCoreApplication
 from benchmarks.robustness.large import slide
 from napari_ldseg._qt import SegmentWidget
 from napari_ldseg._qt.plugin._demo import save_picture
-from napari_ldseg._qt.viewer import _disk_layers as widget_large
 from napari_ldseg._util import partial_of
 from napari_ldseg.config import SegmentConfig
-from napari_ldseg.inference import _disk as large
+from napari_ldseg.plan import _blocks, _plan
 
 
 def main() -> None:
@@ -28,11 +27,10 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--folder", type=Path, required=True, help="where the result goes")
     args = parser.parse_args()
-    widget_large.LARGE, large.BLOCK_SIDE = 2**22, {2: 256}
-    widget_large.result_folder = lambda image, model: args.folder / "slide.zarr"
+    _plan.MAX_PLANE, _blocks.BLOCK_SIDE = 2**20, {2: 256}
     import napari_ldseg._qt.segment._widget as segment
 
-    segment.result_folder = widget_large.result_folder
+    segment.result_folder = lambda *_: args.folder / "slide.zarr"
     image = slide(args.side, levels=5)
     viewer = napari.Viewer(title="napari", show=False)
     viewer.window.resize(1400, 900)

@@ -9,6 +9,7 @@ from .config import (
     MeasureConfig,
     ModelConfig,
     NetworkConfig,
+    PartConfig,
     SegmentConfig,
     TrainConfig,
 )
@@ -17,7 +18,7 @@ from .datasets import TrainingSet, find_pairs
 from .errors import CheckpointError, EngineError, InputError, LDSegError
 from .inference import Segmentation, SegmentProgress, segment
 from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
-from .plan import Reading, read_part
+from .plan import Plan, plan_image
 from .training import TrainProgress, fine_tune, stop_training, train
 
 __version__: str
@@ -38,8 +39,9 @@ __all__ = [
     "Measurement",
     "ModelConfig",
     "NetworkConfig",
+    "PartConfig",
+    "Plan",
     "Progress",
-    "Reading",
     "SampleMasks",
     "SegmentConfig",
     "SegmentProgress",
@@ -55,8 +57,8 @@ __all__ = [
     "measure_cardiac",
     "measure_frames",
     "measure_objects",
+    "plan_image",
     "read_image",
-    "read_part",
     "save_model",
     "segment",
     "segment_folder",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._util import follow
 from ..config import InputConfig, MeasureConfig, ModelConfig, NetworkConfig
+from ..inference import Segmentation
 from ..measure import Measured, Measurement, measure_objects
 from ..networks import LDSeg
 
@@ -43,6 +44,13 @@ def make_row() -> NDArray[np.uint8]:
     labels[2:6, 10:16] = 1
     labels[9, 9] = 2
     return labels
+
+
+def mean_of(result: Segmentation | None) -> NDArray[np.float32]:
+    """The mean map, which a result in memory has."""
+    assert result is not None
+    assert result.mean is not None
+    return result.mean
 
 
 def measured_to_end(source: Measured, config: MeasureConfig) -> list[Measurement]:

@@ -81,3 +81,24 @@ def test_no_private_name_is_imported_from_another_room() -> None:
             if (private_name and home not in (path.parent, ROOT)) or (private_file and path.parent != ROOT):
                 taken.append(f"{path.relative_to(ROOT)}: {name} from {'.'.join(module)}")
     assert taken == []
+
+
+def test_only_one_room_makes_layers() -> None:
+    """Results, helpers and opened files look the same wherever they come from."""
+    made = []
+    for path in sorted((ROOT / "_qt").rglob("*.py")):
+        if path.parent.name == "viewer":
+            continue
+        tree = ast.parse(path.read_text())
+        layers = {
+            one.asname or one.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "napari.layers"
+            for one in node.names
+        }
+        for node in ast.walk(tree):
+            name = node.func if isinstance(node, ast.Call) else None
+            is_made = isinstance(name, ast.Name) and name.id in layers
+            if is_made or (isinstance(name, ast.Attribute) and name.attr in ("add_image", "add_labels", "add_shapes")):
+                made.append(f"{path.relative_to(ROOT)}:{name.lineno if name else 0}")
+    assert made == []

@@ -25,6 +25,7 @@ from ..config import (
     CardiacConfig,
     Config,
     MeasureConfig,
+    PartConfig,
     SegmentConfig,
     Setting,
     TrainConfig,
@@ -37,10 +38,11 @@ from ..inference import segment
 from ..networks import LDSeg
 from .builders import make_ramp, save_picture
 
-CONFIGS: tuple[type[Config], ...] = (SegmentConfig, BatchConfig, MeasureConfig, CardiacConfig, TrainConfig)
+CONFIGS: tuple[type[Config], ...] = (SegmentConfig, PartConfig, BatchConfig, MeasureConfig, CardiacConfig, TrainConfig)
 # The command of each class of settings, and the widgets that have rows for it.
 COMMANDS = {
     SegmentConfig: "segment",
+    PartConfig: "segment",
     BatchConfig: "segment",
     MeasureConfig: "measure",
     CardiacConfig: "cardiac",
@@ -48,6 +50,7 @@ COMMANDS = {
 }
 WIDGETS: dict[type[Config], type[QWidget]] = {
     SegmentConfig: FolderWidget,
+    PartConfig: FolderWidget,
     BatchConfig: FolderWidget,
     MeasureConfig: MeasureWidget,
     CardiacConfig: CardiacWidget,
@@ -80,8 +83,6 @@ NO_ROW = {
 NO_FLAG = {
     "train": {"learn": "a new model has no parts to keep", "scale": "a new model has no pixel size to keep"},
 }
-# What the Segment widget asks for in the words of the viewer: axes of the layer, frames of its slider, shapes.
-IN_THE_VIEWER = {"axes", "frames", "region"}
 
 
 def forms_of(widget: QWidget, config: type[Config]) -> list[ConfigForm[Any]]:
@@ -117,8 +118,7 @@ def test_train_has_all_flags_but_two_of_fine_tuning() -> None:
 
 def test_segment_and_folder_widget_have_the_same_settings(qtbot: QtBot) -> None:
     single, many = (rows_of(qtbot, kind, SegmentConfig) for kind in (SegmentWidget, FolderWidget))
-    assert single == [name for name in many if name not in IN_THE_VIEWER]
-    assert set(many) - set(single) == IN_THE_VIEWER
+    assert single == many
 
 
 def test_help_and_forms_list_the_same_settings(qtbot: QtBot, run: Callable[..., Result]) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from ..errors import EngineError
 from ._dask_cluster import connected_client, ctrl_c_noted
-from ._dask_worker import Blocks, Job, Outcome, Part, segment_remotely
+from ._dask_worker import Blocks, Job, Outcome, Piece, segment_remotely
 from ._outputs import Task
 from ._plan import Batch
 from ._record import Record
@@ -42,7 +42,7 @@ class _Queue:
     """What is still to be submitted; a large image is split into its blocks as soon as they are known."""
 
     def __init__(self, indices: Iterable[int]) -> None:
-        self.parts: deque[tuple[int, Part]] = deque((index, "first") for index in indices)
+        self.pieces: deque[tuple[int, Piece]] = deque((index, "first") for index in indices)
         self.name, self.hashes = uuid4().hex, dict[int, str]()
         self._left: dict[int, int] = {}
         self._blocks: dict[int, int] = {}
@@ -51,20 +51,20 @@ class _Queue:
         """Put the blocks of an image first."""
         self.hashes[index] = blocks.image_sha256
         self._left[index] = self._blocks[index] = len(blocks.numbers)
-        self.parts.extendleft((index, number) for number in reversed(blocks.numbers))
+        self.pieces.extendleft((index, number) for number in reversed(blocks.numbers))
         if not blocks.numbers:
-            self.parts.appendleft((index, "rest"))
+            self.pieces.appendleft((index, "rest"))
 
     def written(self, index: int) -> float:
         """Note that a block is written; return the share that is."""
         self._left[index] -= 1
         if not self._left[index]:
-            self.parts.appendleft((index, "rest"))
+            self.pieces.appendleft((index, "rest"))
         return 1 - self._left[index] / self._blocks[index]
 
     def drop(self, index: int) -> None:
         """Forget what is left of an image."""
-        self.parts = deque(part for part in self.parts if part[0] != index)
+        self.pieces = deque(piece for piece in self.pieces if piece[0] != index)
 
 
 def _submit(
@@ -76,18 +76,18 @@ def _submit(
     ended: set[int] = set()
     workers: Counter[str] = Counter()
     refreshed = -REFRESH
-    while queue.parts or going:
+    while queue.pieces or going:
         if interrupted.is_set():
             raise KeyboardInterrupt
         if time.monotonic() - refreshed > REFRESH:
             workers, refreshed = _workers(client, batch), time.monotonic()
         # A few more than there are workers, so that none waits for this process to hear of it and to answer.
         busy = workers.total() + (workers.total() + 3) // 4
-        while queue.parts and len(going) < (min(1, workers.total()) if alone else busy):
-            index, part = queue.parts.popleft()
-            job = _job(batch, index, part, workers, queue)
+        while queue.pieces and len(going) < (min(1, workers.total()) if alone else busy):
+            index, piece = queue.pieces.popleft()
+            job = _job(batch, index, piece, workers, queue)
             going[client.submit(segment_remotely, job, pure=False)] = index
-            if part == "first":
+            if piece == "first":
                 yield Update(text="On a worker", index=index)
         for future in _finished(client, going, batch):
             index, outcome = going.pop(future), _outcome(future)
@@ -110,12 +110,22 @@ def _submit(
     return killed
 
 
-def _job(batch: Batch, index: int, part: Part, workers: Counter[str], queue: _Queue) -> Job:
+def _job(batch: Batch, index: int, piece: Piece, workers: Counter[str], queue: _Queue) -> Job:
     task = batch.items[index].task
     there = Task(task.image.absolute(), {kind: path.absolute() for kind, path in task.outputs.items()})
-    out, settings = batch.out.absolute(), (batch.config, batch.overwrite)
-    plan = (queue.name, queue.hashes.get(index, ""))
-    return Job(there, out, batch.model, batch.model_sha256, *settings, dict(workers), part, *plan)
+    return Job(
+        task=there,
+        out=batch.out.absolute(),
+        model=batch.model,
+        model_sha256=batch.model_sha256,
+        config=batch.config,
+        part=batch.part,
+        overwrite=batch.overwrite,
+        workers_on=dict(workers),
+        piece=piece,
+        batch=queue.name,
+        image_sha256=queue.hashes.get(index, ""),
+    )
 
 
 def _workers(client: Any, batch: Batch) -> Counter[str]:

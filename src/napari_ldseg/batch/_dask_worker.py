@@ -1,21 +1,20 @@
 """What a Dask worker does: one image, or one block of a large image."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .._util import follow
-from ..config import Device, SegmentConfig
-from ..data import read_image
-from ._image import check_writable, fingerprint, is_large_file, large_path, segment_file
+from ..config import Device, PartConfig, SegmentConfig
+from ._image import check_writable, fingerprint, large_path, plan_file, segment_file
 from ._outputs import Task
 from ._record import Record
 from ._update import reason_of
 
 if TYPE_CHECKING:
-    from ..inference import LargeRun
+    from ..inference import SegmentRun
     from ..networks import LDSeg
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -30,16 +29,18 @@ class Job:
     model: Path
     model_sha256: str
     config: SegmentConfig
+    part: PartConfig
     overwrite: bool
     workers_on: dict[str, int]
-    part: "Part"
-    # Of another batch, a worker may hold the plan of a folder that is gone; the hash is known for blocks.
+    piece: "Piece"
+    # Identifies the batch, so that a worker never goes on with the run of a folder that is gone.
     batch: str
+    # Known for blocks.
     image_sha256: str = ""
 
 
 # What a job does of an image: the whole, unless it turns out to be large; one block of a large one; or the rest.
-Part = Literal["first"] | int | Literal["rest"]
+Piece = Literal["first"] | int | Literal["rest"]
 
 
 @dataclass(frozen=True)
@@ -65,31 +66,43 @@ def segment_remotely(job: Job) -> Outcome:
             model = _model(job.model, job.config.device)
             if model.sha256 != job.model_sha256:
                 return f"the worker has another file as {job.model}; all need the same storage"
-            if isinstance(job.part, int):
-                follow(_plan_of(job, model, job.image_sha256).segment_block(job.part))
-                return job.part
-            if job.part == "first" and is_large_file(model, read_image(job.task.image), job.config):
+            if isinstance(job.piece, int):
+                follow(_run_of(job, model).segment_block(job.piece))
+                return job.piece
+            plan = plan_file(model.config, job.task.image, job.config, job.part)
+            if job.piece == "first" and plan.on_disk:
                 check_writable(job.out)
-                digest = fingerprint(job.task.image).sha256
-                return Blocks(tuple(_plan_of(job, model, digest).todo()), digest)
-            return follow(segment_file(model, job.task, job.out, job.config, overwrite=job.overwrite))
+                job = replace(job, image_sha256=fingerprint(job.task.image).sha256)
+                return Blocks(tuple(_run_of(job, model).todo()), job.image_sha256)
+            return follow(
+                segment_file(model, job.task, job.out, job.config, job.part, overwrite=job.overwrite, plan=plan)
+            )
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
         return reason_of(error)
 
 
-def _plan_of(job: Job, model: "LDSeg", content: str) -> "LargeRun":
-    return _large_run(model, job.task.image, large_path(job.task), job.config, job.overwrite, content, job.batch)
+def _run_of(job: Job, model: "LDSeg") -> "SegmentRun":
+    options = (job.config, job.part, job.overwrite, job.image_sha256, job.batch)
+    return _large_run(model, job.task.image, large_path(job.task), *options)
 
 
 @lru_cache(maxsize=1)
 def _large_run(
-    model: "LDSeg", image: Path, path: Path, config: SegmentConfig, overwrite: bool, content: str, batch: str
-) -> "LargeRun":
-    """Keep the plan of a large image for its next block in the same batch."""
-    from ..inference import LargeRun
+    model: "LDSeg",
+    image: Path,
+    path: Path,
+    config: SegmentConfig,
+    part: PartConfig,
+    overwrite: bool,
+    content: str,
+    batch: str,
+) -> "SegmentRun":
+    """Keep the run of a large image for its next block in the same batch."""
+    from ..inference import SegmentRun
 
     del batch
-    return LargeRun(model, read_image(image), path, config, overwrite=overwrite, content=content)
+    plan = plan_file(model.config, image, config, part)
+    return SegmentRun(model, plan, into=path, overwrite=overwrite, content=content)
 
 
 @lru_cache(maxsize=1)

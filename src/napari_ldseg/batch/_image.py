@@ -10,29 +10,50 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config import SegmentConfig
-from ..data import Image, read_image, stem
+from ..config import ModelConfig, PartConfig, SegmentConfig
+from ..data import read_image, stem
 from ..errors import InputError
 from ..metrics import soft_dice_confidence
-from ..plan import read_part
+from ..plan import Plan, plan_image
 from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
 from ._retry import patiently
 
 if TYPE_CHECKING:
-    from ..inference import LargeSegmentation, Segmentation, SegmentProgress
+    from ..inference import Segmentation, SegmentProgress
     from ..networks import LDSeg
 
 
+SUFFIX = "_ldseg.zarr"
+
+
+def plan_file(model: ModelConfig, path: Path, config: SegmentConfig, part: PartConfig) -> Plan:
+    """Read an image, large ones lazily, and plan how it is segmented.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or does not fit the model.
+    """
+    return plan_image(patiently(lambda: read_image(path)), model, config, part)
+
+
 def segment_file(
-    model: "LDSeg", task: Task, out: Path, config: SegmentConfig, *, overwrite: bool = False
+    model: "LDSeg",
+    task: Task,
+    out: Path,
+    config: SegmentConfig,
+    part: PartConfig | None = None,
+    *,
+    overwrite: bool = False,
+    plan: Plan | None = None,
 ) -> "Generator[SegmentProgress, None, Record]":
     """Segment one file into its outputs, all of them or none, and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
     outputs are renamed into their places: whenever the process is killed, what stands in a place is whole and known.
-    An image that is too large for memory goes block by block into ``<stem>_ldseg.zarr``, of which ``overwrite`` says
-    whether another result there is replaced.
+    An image that is too large for memory goes block by block into ``<stem>_ldseg.zarr``; ``overwrite`` allows
+    replacing another result there. A ``plan`` that was made of the same is not made again.
 
     Raises
     ------
@@ -40,39 +61,48 @@ def segment_file(
         Where the image cannot be read, segmented or written.
     """
     from ..inference import segment
-    from ..plan import nearest_level
 
-    started = time.perf_counter()
+    started, part = time.perf_counter(), part or PartConfig()
     check_writable(out)
     digest = fingerprint(task.image)
-    image = patiently(lambda: read_image(task.image))
-    ndim = model.config.network.ndim
-    reading = read_part(image, ndim, axes=config.axes, frames=config.frames, region=config.region)
-    said: dict[str, Any] = {
-        "reading": reading.sentence(model.config) if config.is_part else "",
-        "warnings": reading.warnings(model.config),
-    }
-    if is_large_file(model, image, config):
-        large = yield from segment_large_file(model, image, task, digest, config, overwrite)
-        summary = replace(summarize_large(large, time.perf_counter() - started), **said)
-        record = _record(model, task, config, digest, [large.path], summary)
-        record.write(record_path(out, task.image))
-        return record
-    level, seen = nearest_level(image, model.config) if image.levels and not config.is_part else (image, None)
-    result = yield from segment(model, level, config, seen=seen)
+    plan = plan or plan_file(model.config, task.image, config, part)
+    into = large_path(task) if plan.on_disk else None
+    result = yield from segment(model, plan, into=into, overwrite=overwrite, content=digest.sha256)
+
+    def record(files: Iterable[Path]) -> Record:
+        settings = all_settings(config, part)
+        summary = replace(
+            summarize(result, time.perf_counter() - started), reading=plan.sentence(), warnings=plan.warnings()
+        )
+        outputs = {path.name: Fingerprint.of(path) for path in files}
+        return Record(task.image.name, digest, model.config.name, model.sha256, settings, outputs, summary)
+
+    if result.path is not None:
+        done = record([result.path])
+        done.write(record_path(out, task.image))
+        return done
     scratches = scratch_path(out, task.image)
     try:
         scratches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
             beside = Task(task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()})
             patiently(lambda: write_outputs(result, beside))
-            summary = replace(summarize_result(result, time.perf_counter() - started), **said)
-            record = _record(model, task, config, digest, beside.outputs.values(), summary)
-            _put_into_place(record, task, beside, out)
+            done = record(beside.outputs.values())
+            _put_into_place(done, task, beside, out)
         remove(scratches)  # with what earlier runs that were killed left there
     except OSError as error:
         raise _unwritable(out, error) from error
-    return record
+    return done
+
+
+def all_settings(config: SegmentConfig, part: PartConfig) -> dict[str, Any]:
+    """Return all settings that determine a result, as JSON."""
+    return {**config.model_dump(mode="json"), **part.model_dump(mode="json")}
+
+
+def large_path(task: Task) -> Path:
+    """Where the result of an image that is too large for memory goes."""
+    return task.outputs["labels"].with_name(f"{stem(task.image)}{SUFFIX}")
 
 
 def check_writable(out: Path) -> None:
@@ -98,20 +128,6 @@ def check_writable(out: Path) -> None:
 
 def _unwritable(out: Path, error: OSError) -> InputError:
     return InputError(f"{out} cannot be written ({error.strerror or error}); make room, or choose another folder.")
-
-
-def _record(
-    model: "LDSeg", task: Task, config: SegmentConfig, digest: Fingerprint, made: Iterable[Path], summary: Summary
-) -> Record:
-    return Record(
-        image=task.image.name,
-        input=digest,
-        model=model.config.name,
-        model_sha256=model.sha256,
-        settings=config.model_dump(mode="json"),
-        outputs={path.name: Fingerprint.of(path) for path in made},
-        summary=summary,
-    )
 
 
 def fingerprint(path: Path) -> Fingerprint:
@@ -140,8 +156,12 @@ def _put_into_place(record: Record, task: Task, beside: Task, out: Path) -> None
         beside.outputs[kind].rename(path)
 
 
-def summarize_result(result: "Segmentation", seconds: float) -> Summary:
-    """Return the numbers of a result that a report shows."""
+def summarize(result: "Segmentation", seconds: float) -> Summary:
+    """Return the numbers of a result that a report shows.
+
+    Of a result on disk, the mean SD is that of the coarsest level, and there is no uncertainty: the mean map is not
+    kept.
+    """
     classes = result.class_names[1:]
     sizes = result.sizes.reshape(-1, *result.sizes.shape[-2:])[..., 1:]
     means, spreads = [], []
@@ -154,57 +174,17 @@ def summarize_result(result: "Segmentation", seconds: float) -> Summary:
         seconds=round(seconds, 3),
         samples=result.samples,
         frames=len(sizes),
-        mean_sd=float(result.sd.mean(dtype=float)),
-        uncertainty=1 - soft_dice_confidence(1 - result.mean.take(0, axis=result.sizes.ndim - 2), result.labels),
+        mean_sd=float(np.asarray(result.levels("sd")[-1]).mean(dtype=float)),
+        uncertainty=_uncertainty(result),
         sizes=dict(zip(classes, mean, strict=True)),
         sizes_sd={name: value if math.isfinite(value) else None for name, value in zip(classes, spread, strict=True)},
         unit=result.unit if result.spacing is not None else "pixel",
     )
 
 
-SUFFIX = "_ldseg.zarr"
-
-
-def large_path(task: Task) -> Path:
-    """Where the result of an image that is too large for memory goes."""
-    return task.outputs["labels"].with_name(f"{stem(task.image)}{SUFFIX}")
-
-
-def is_large_file(model: "LDSeg", image: Image, config: SegmentConfig) -> bool:
-    """Whether an image takes the path block by block."""
-    from ..plan import is_large
-
-    return is_large(image, model.config, config)
-
-
-def segment_large_file(
-    model: "LDSeg", image: Image, task: Task, digest: Fingerprint, config: SegmentConfig, overwrite: bool
-) -> "Generator[SegmentProgress, None, LargeSegmentation]":
-    """Segment what is not done yet of a large image."""
-    from ..inference import segment_large
-
-    place, content = large_path(task), digest.sha256
-    return (yield from segment_large(model, image, place, config, overwrite=overwrite, content=content))
-
-
-def summarize_large(result: "LargeSegmentation", seconds: float) -> Summary:
-    """Return the numbers of a large result; its mean SD is that of the coarsest level.
-
-    The mean map is not kept, so that there is no soft Dice confidence and the uncertainty is None.
-    """
-    import numpy as np
-
-    classes = result.class_names[1:]
-    sizes = result.sizes.reshape(-1, *result.sizes.shape[-2:])[..., 1:]
-    several = sizes.shape[1] > 1
-    spread = sizes.std(axis=1, ddof=1).mean(axis=0).tolist() if several else [None] * len(classes)
-    return Summary(
-        seconds=round(seconds, 3),
-        samples=result.samples,
-        frames=len(sizes),
-        mean_sd=float(np.asarray(result.sd[-1]).mean(dtype=float)),
-        uncertainty=None,
-        sizes=dict(zip(classes, sizes.mean(axis=(0, 1)).tolist(), strict=True)),
-        sizes_sd=dict(zip(classes, spread, strict=True)),
-        unit=result.unit if result.spacing is not None else "pixel",
-    )
+def _uncertainty(result: "Segmentation") -> float | None:
+    """1 - soft Dice confidence of the foreground; None where the mean map was not kept."""
+    if result.mean is None:
+        return None
+    foreground = 1 - result.mean.take(0, axis=result.sizes.ndim - 2)
+    return 1 - soft_dice_confidence(foreground, result.labels)

@@ -68,8 +68,9 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
     maps: dict[str, tuple[NDArray[Any], str]] = {
         "labels": (result.labels, frames + spatial),
         "sd": (result.sd, frames + spatial),
-        "mean": (result.mean, f"{frames}c{spatial}"),
     }
+    if result.mean is not None:
+        maps["mean"] = (result.mean, f"{frames}c{spatial}")
     if result.masks is not None:
         sample_axis = next(letter for letter in "pst" if letter not in frames)
         maps["samples"] = (result.masks.array, f"{frames}{sample_axis}{spatial}")

@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .._util import Progress
 from ..checkpoints import find_model, read_header
-from ..config import SegmentConfig
+from ..config import PartConfig, SegmentConfig
 from ..data import find_images, shortlist
 from ..errors import CheckpointError, InputError
-from ._image import large_path
+from ._image import all_settings, large_path
 from ._outputs import Task, plan_outputs
 from ._record import RECORDS, Fingerprint, Record, record_path
 from ._report import REPORTS
@@ -50,6 +50,12 @@ class Batch:
     config: SegmentConfig
     out: Path
     overwrite: bool
+    part: PartConfig = field(default_factory=PartConfig)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that determines the results, as JSON."""
+        return all_settings(self.config, self.part)
 
     @property
     def waiting(self) -> list[int]:
@@ -79,6 +85,7 @@ def plan_batch(
     config: SegmentConfig | None = None,
     kinds: tuple[str, ...] = ("labels", "sd"),
     *,
+    part: PartConfig | None = None,
     written: str | None = None,
     overwrite: bool = False,
 ) -> Generator[Progress, None, Batch]:
@@ -98,6 +105,8 @@ def plan_batch(
     config : SegmentConfig, optional
     kinds : tuple of str
         Which outputs are made of each image: ``"labels"``, ``"sd"``, ``"mean"``, ``"samples"``.
+    part : PartConfig, optional
+        Other axes, some frames or a region of each image.
     written : str, optional
         Format of the outputs (``"tif"``, ``"ome-tif"``, ``"nifti"``, ``"mha"``, ``"ome-zarr"``); by default each
         image's own.
@@ -114,7 +123,7 @@ def plan_batch(
     InputError, CheckpointError
         Where an input or the model is missing, or outputs would collide.
     """
-    config, out = config or SegmentConfig(), Path(out)
+    config, part, out = config or SegmentConfig(), part or PartConfig(), Path(out)
     if "samples" not in kinds:
         config = config.replace(keep_mb=0)  # nobody would see them
     path = find_model(model).resolve()
@@ -125,12 +134,12 @@ def plan_batch(
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     tasks = plan_outputs(find_images(inputs), out, kinds, written)
     _refuse_reports(out, overwrite)
-    settings = config.model_dump(mode="json")
+    settings = all_settings(config, part)
     items = []
     for done, task in enumerate(tasks, start=1):
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
         yield Progress(done, len(tasks), "Comparing with what is done")
-    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite)
+    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite, part)
 
 
 def _compare(task: Task, record: Record | None, model: str, settings: dict[str, object], overwrite: bool) -> Item:

@@ -73,7 +73,7 @@ def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -
             batch.out,
             model=batch.model_name,
             model_sha256=batch.model_sha256,
-            settings=batch.config.model_dump(mode="json"),
+            settings=batch.settings,
         )
     return report
 
@@ -101,7 +101,7 @@ def _one(model: "LDSeg", batch: Batch, index: int) -> Updates:
     task = batch.items[index].task
     yield Update(text="Reading the image", index=index)
     try:
-        steps = segment_file(model, task, batch.out, batch.config, overwrite=batch.overwrite)
+        steps = segment_file(model, task, batch.out, batch.config, batch.part, overwrite=batch.overwrite)
         with closing(steps):
             while True:
                 step = next(steps)

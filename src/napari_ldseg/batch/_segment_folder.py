@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .._util import follow
-from ..config import SegmentConfig
+from ..config import PartConfig, SegmentConfig
 from ._plan import plan_batch
 from ._report import BatchReport
 from ._run import run_batch
@@ -17,6 +17,7 @@ def segment_folder(
     model: str | Path,
     config: SegmentConfig | None = None,
     *,
+    part: PartConfig | None = None,
     kinds: tuple[str, ...] = ("labels", "sd"),
     written: str | None = None,
     workers: int = 1,
@@ -35,7 +36,7 @@ def segment_folder(
     model : str or Path
         A model's name, file or folder.
     config : SegmentConfig, optional
-    kinds, written, overwrite
+    part, kinds, written, overwrite
         As for :func:`plan_batch`.
     workers, scheduler
         As for :func:`run_batch`.
@@ -55,5 +56,6 @@ def segment_folder(
     """
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     paths = [Path(one) for one in several]
-    batch = follow(plan_batch(paths, model, Path(out), config, kinds, written=written, overwrite=overwrite))
+    planning = plan_batch(paths, model, Path(out), config, kinds, part=part, written=written, overwrite=overwrite)
+    batch = follow(planning)
     return follow(run_batch(batch, workers=workers, scheduler=scheduler), progress)

@@ -9,16 +9,19 @@ import typer
 from rich.progress import MofNCompleteColumn
 
 from .._util import Progress, follow
-from ..config import BatchConfig, SegmentConfig
+from ..config import BatchConfig, PartConfig, SegmentConfig
 from ._common import border, progress_bar, say
 from ._options import Given, options
 
 if TYPE_CHECKING:
     from ..batch import Batch, BatchReport, Update
 
+# Of more images than this, only warnings are shown; report.json has the sentence of each.
+SAID = 10
+
 
 @border("Interrupted; the images that were finished are written. Run the same command again to go on.")
-@options(SegmentConfig, BatchConfig)
+@options(SegmentConfig, PartConfig, BatchConfig)
 def segment(
     images: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders or patterns.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels.tif and <stem>_sd.tif.")],
@@ -32,12 +35,14 @@ def segment(
     report.csv and report.json say how each image ended, those that need a look first.
     With --masks (or --keep-mb) each sample's mask is written, too, <stem>_samples.tif, for error bars with `measure`.
     """
-    config, run = given.config(SegmentConfig), given.config(BatchConfig)
+    config, part, run = given.config(SegmentConfig), given.config(PartConfig), given.config(BatchConfig)
     if "keep_mb" in given.values:
         run = run.replace(masks=config.keep_mb > 0)
     from ..batch import plan_batch
 
-    comparing = plan_batch(images, model, out, config, run.kinds, written=run.written, overwrite=run.overwrite)
+    comparing = plan_batch(
+        images, model, out, config, run.kinds, part=part, written=run.written, overwrite=run.overwrite
+    )
     plan = _compare(comparing)
     plan.refuse_blocked()
     _conclude(_run(plan, run), out)
@@ -83,9 +88,10 @@ def _conclude(report: "BatchReport", out: Path) -> None:
     say(f"{text} ({earlier} of them earlier)." if earlier else f"{text}.")
     for row in report.rows:
         if row.summary is not None:
-            for style, text in [("", row.summary.reading), *(("yellow", warning) for warning in row.summary.warnings)]:
-                if text:
-                    say(f"{row.image.name}: {text}", style)
+            if row.summary.reading and len(report.rows) <= SAID:
+                say(f"{row.image.name}: {row.summary.reading}")
+            for warning in row.summary.warnings:
+                say(f"{row.image.name}: {warning}", "yellow")
     for image, reason in report.failed.items():
         say(f"Failed: {image}: {reason}", "bold red")
     if report.failed:

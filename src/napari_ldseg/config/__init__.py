@@ -27,8 +27,9 @@ from ._colors import PALETTE, class_color
 from ._measure import CardiacConfig, MeasureConfig
 from ._model import DiffusionConfig, InputConfig, ModelConfig
 from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
+from ._recipe import Scanner
 from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
-from ._segment import BatchConfig, SegmentConfig
+from ._segment import BatchConfig, PartConfig, SegmentConfig
 from ._setting import Setting, Show, setting, settings_of
 from ._train import Learn, TrainConfig, TrainJob
 
@@ -51,11 +52,13 @@ __all__ = [
     "MeasureConfig",
     "ModelConfig",
     "NetworkConfig",
+    "PartConfig",
     "Precision",
     "Prediction",
     "Ranking",
     "SamplerFacts",
     "SamplerName",
+    "Scanner",
     "Schedule",
     "SegmentConfig",
     "Setting",

@@ -68,6 +68,17 @@ class NetworkConfig(FamilyConfig):
         False,
         description="Also condition on the latent of a first-guess mask that the image encoder predicts.",
     )
+    residual_sd: float = Field(
+        0.0,
+        ge=0,
+        le=4,
+        description="SD of the latent about that of the first guess. Above 0 the denoiser predicts a correction of the "
+        "guess, scaled by it; with 0 the guess is a condition like any other.",
+    )
+    prompt_widths: tuple[int, ...] = Field(
+        (),
+        description="Widths of the prompt encoder's stages, one per down-sampling; empty: the model takes no prompts.",
+    )
 
     denoiser_widths: tuple[int, ...] = Field((32, 64, 128), description="Widths of the denoiser's levels.")
     denoiser_attention: tuple[bool, ...] = Field(
@@ -101,9 +112,14 @@ class NetworkConfig(FamilyConfig):
             raise ValueError("image_refine must be smaller than the number of down-samplings")
         if self.image_backbone is not None and depth not in (4, 5):
             raise ValueError("image_backbone needs four or five down-samplings")
-        if min(self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths) < 1:
+        if self.residual_sd and not self.guess:
+            raise ValueError("residual_sd needs a first guess (guess)")
+        if len(self.prompt_widths) not in (0, depth):
+            raise ValueError("prompt_widths needs as many entries as mask_widths, or none")
+        widths = self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths + self.prompt_widths
+        if min(widths) < 1:
             raise ValueError("every width must be positive")
-        if max(self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths) > 2048:
+        if max(widths) > 2048:
             raise ValueError("no width may exceed 2048")
         if self.latent_norm == "channel" and self.latent_channels < 2:
             raise ValueError("latent_norm 'channel' needs at least two latent channels")
@@ -161,6 +177,16 @@ class AuthorsConfig(FamilyConfig):
     def guess(self) -> bool:
         """The authors' networks have no auxiliary head."""
         return False
+
+    @property
+    def residual_sd(self) -> float:
+        """And so no correction of it."""
+        return 0.0
+
+    @property
+    def prompt_widths(self) -> tuple[int, ...]:
+        """The release takes no prompts."""
+        return ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

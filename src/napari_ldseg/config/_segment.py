@@ -1,4 +1,4 @@
-"""Settings of a segmentation, and of many."""
+"""Settings of a segmentation, of the part of an image that it sees, and of a batch."""
 
 from typing import Literal, Self
 
@@ -147,36 +147,6 @@ class SegmentConfig(Config):
         description="Samples that are computed together; fewer need less memory.",
     )
 
-    axes: str | None = setting(
-        None,
-        title="Axes",
-        show="more",
-        group=PART,
-        absent="as the file says",
-        description="Letters for the image's axes, for example tyx; by default as the file says.",
-    )
-    frames: str | None = setting(
-        None,
-        title="Frames",
-        show="more",
-        group=PART,
-        absent="all",
-        description="Only these frames; 3:10 is 3 to 9.",
-    )
-    region: str | None = setting(
-        None,
-        title="Region",
-        show="more",
-        group=PART,
-        absent="the whole frame",
-        description="Only a part of each frame: Y0:Y1,X0:X1.",
-    )
-
-    @property
-    def is_part(self) -> bool:
-        """Whether the image is to be read otherwise than it says, or in part."""
-        return any(part is not None for part in (self.axes, self.frames, self.region))
-
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if isinstance(self.samples, int) and not 1 <= self.samples <= 10_000:
@@ -188,6 +158,41 @@ class SegmentConfig(Config):
         if self.sampler and self.steps and (reason := too_few_steps(self.sampler, self.steps)):
             raise ValueError(reason)
         return self
+
+
+class PartConfig(Config):
+    """Which pixels of an image are segmented: all of them, as the file says, unless told otherwise."""
+
+    axes: str | None = setting(
+        None,
+        title="Axes",
+        show="more",
+        group=PART,
+        absent="as the file says",
+        description="Letters for the image's axes, for example tyx: z y x are spatial, t p s frames, c channels; by "
+        "default as the file says.",
+    )
+    frames: str | None = setting(
+        None,
+        title="Frames",
+        show="more",
+        group=PART,
+        absent="all",
+        description="Only these frames; 3:10 is 3 to 9, 5 is one alone, and 0:2,5 is for two axes.",
+    )
+    region: str | None = setting(
+        None,
+        title="Region",
+        show="more",
+        group=PART,
+        absent="the whole frame",
+        description="Only a part of each frame: Y0:Y1,X0:X1, in pixels of the finest level.",
+    )
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the image is to be read otherwise than it says, or in part."""
+        return any(part is not None for part in (self.axes, self.frames, self.region))
 
 
 class BatchConfig(Config):

@@ -8,16 +8,17 @@ from pydantic import Field, field_validator
 from ..errors import InputError
 from ._base import Config, Device, Precision
 from ._model import ModelConfig
+from ._recipe import RecipeConfig
 from ._setting import setting
 
 IMAGES = "Images"
 TRAINING = "Training"
 EXPERT = "For experts"
 
-Learn = Literal["auto", "denoiser", "decoder", "all", "scratch"]
+Learn = Literal["auto", "denoiser", "decoder", "prompts", "all", "scratch"]
 
 
-class TrainConfig(Config):
+class TrainConfig(RecipeConfig):
     """One training, both stages."""
 
     learn: Learn = setting(
@@ -26,7 +27,8 @@ class TrainConfig(Config):
         show="main",
         description="What fine-tuning changes: 'auto' is image encoder and denoiser, and the mask autoencoder, too, "
         "where the classes are new or it cannot draw their shapes; 'denoiser' never touches the autoencoder, 'all' "
-        "always does; 'decoder' is the mask decoder alone, from the masks; 'scratch' forgets all weights.",
+        "always does; 'decoder' is the mask decoder alone, from the masks; 'prompts' is the denoiser and its prompt "
+        "encoder, from embeddings that are computed once; 'scratch' forgets all weights.",
     )
     minutes: float | None = setting(
         None,
@@ -203,6 +205,13 @@ class TrainConfig(Config):
         ge=1,
         le=100,
         description="Samples averaged in each validation.",
+    )
+    select: Literal["dsc", "likelihood"] = setting(
+        "dsc",
+        title="Select by",
+        group=EXPERT,
+        description="Which weights are kept: those with the best DSC, or those under whose map (mean of the samples "
+        "and first guess, half each) the true labels are likeliest.",
     )
 
     @property

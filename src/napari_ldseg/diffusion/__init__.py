@@ -1,6 +1,7 @@
 """The diffusion process: schedules, parameterisations and samplers over any callable (torch, no networks)."""
 
 from ._predictions import Denoise, ModelCall, denoiser_to_clean, to_clean, to_noise, training_target
+from ._residual import residual_input, residual_output, residual_weight
 from ._samplers import (
     SAMPLERS,
     Noise,
@@ -31,6 +32,9 @@ __all__ = [
     "noisy",
     "release",
     "release_ddpm",
+    "residual_input",
+    "residual_output",
+    "residual_weight",
     "run_sampler",
     "time_grid",
     "to_clean",

@@ -1,6 +1,7 @@
-"""The maps of all frames, filled one frame after another, and the result that is frozen from them."""
+"""The canvas in memory: the maps of all frames, filled one after another."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..config import ModelConfig, Tiling
-from ..data import Image, convert_spacing
 from ..measure import NOT_DRAWN, SampleMasks
-from ..plan import Grid, frame_shape, plan_grid
+from ..plan import MEGABYTE, Block, Plan, whole_box
 from ._preprocess import crop_to_inner, restore
 from ._result import Segmentation
 from ._statistics import RunningStatistics
-
-MEGABYTE = 2**20
 
 
 def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
@@ -34,73 +31,90 @@ def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
     return labels.numpy()
 
 
-class Maps:
-    """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks."""
+def count_classes(masks: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    """Return how many pixels of each class each mask (N, *S) has, (N, C)."""
+    return np.array([[np.count_nonzero(mask == c) for c in range(classes)] for mask in masks])
 
-    def __init__(
-        self,
-        image: Image,
-        config: ModelConfig,
-        wanted: int,
-        keep_mb: int = 0,
-        tiles: Tiling = "never",
-        seen: tuple[float, ...] | None = None,
-    ):
-        self.leading, self.shape, self.axes, self.spacing = frame_shape(image, config)
-        self.unit, self.geometry, self.config = image.unit, image.geometry, config
-        seen = seen or convert_spacing(self.spacing, image.unit, config.input.unit)
-        self.grid: Grid = plan_grid(self.shape, seen, config, tiles)
-        classes = config.network.classes
-        self.mean = np.zeros((*self.leading, classes, *self.shape), dtype=np.float32)
-        np.moveaxis(self.mean, len(self.leading), 0)[0] = 1  # nothing but background yet
-        self.sd = np.zeros((*self.leading, *self.shape), dtype=np.float32)
-        self.labels = np.zeros((*self.leading, *self.shape), dtype=np.uint8)
-        self.sizes = np.full((*self.leading, wanted, classes), np.nan)
+
+class MemoryCanvas:
+    """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks.
+
+    Blocks are as many whole frames as are computed together.
+    """
+
+    shows_first = True
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, frames, self._grid = plan, plan.frames, plan.grid
+        classes, indices, group = plan.model.network.classes, frames.indices, plan.frames_at_once
+        start, box = (0,) * len(frames.shape), whole_box(plan.grid)
+        groups = [tuple(indices[first : first + group]) for first in range(0, len(indices), group)]
+        self.blocks = [Block(each, start, box) for each in groups]
+        self._group, self._done = group, 0
+        self.mean = np.zeros((*frames.leading, classes, *frames.shape), dtype=np.float32)
+        np.moveaxis(self.mean, len(frames.leading), 0)[0] = 1  # nothing but background yet
+        self.sd = np.zeros((*frames.leading, *frames.shape), dtype=np.float32)
+        self.labels = np.zeros((*frames.leading, *frames.shape), dtype=np.uint8)
+        self.sizes = np.full((*frames.leading, plan.wanted, classes), np.nan)
         self.samples = 0
         # A mask is kept on the networks' grid, where it was drawn: nothing is lost, and it is the smaller grid.
-        kept = min(wanted, keep_mb * MEGABYTE // math.prod((*self.leading, *self.grid.inner)))
-        self.masks = np.full((*self.leading, kept, *self.grid.inner), NOT_DRAWN, dtype=np.uint8)
+        kept = min(plan.wanted, plan.settings.keep_mb * MEGABYTE // math.prod((*frames.leading, *plan.grid.inner)))
+        self.masks = np.full((*frames.leading, kept, *plan.grid.inner), NOT_DRAWN, dtype=np.uint8)
 
-    def write(self, index: tuple[int, ...], statistics: RunningStatistics) -> None:
-        """Bring the maps of one frame up to date."""
-        both = torch.cat([statistics.mean, statistics.sd[None]])[None]
-        restored = restore(both, self.grid)
-        self.mean[index] = restored[0, :-1]
-        self.labels[index] = most_likely(restored[:, :-1])[0]
-        self.sd[index] = restored[0, -1]
-        self.samples = max(self.samples, statistics.count)
+    def todo(self) -> list[int]:
+        """Return the numbers of the blocks that are not closed."""
+        return list(range(self._done, len(self.blocks)))
 
-    def write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
-        """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
-        labels = most_likely(crop_to_inner(probabilities, self.grid))
-        counts = np.array([[np.count_nonzero(mask == c) for c in range(probabilities.shape[1])] for mask in labels])
-        pixel = math.prod(self.spacing) if self.spacing is not None else 1.0
-        share = math.prod(self.grid.source) / math.prod(self.grid.inner)
-        target: NDArray[np.float64] = self.sizes[index]
-        target[samples.start : samples.stop] = counts * (share * pixel)
-        masks: NDArray[np.uint8] = self.masks[index]
-        fitting = range(len(masks))[samples.start : samples.stop]
-        masks[fitting.start : fitting.stop] = labels[: len(fitting)]
+    def part(self, number: int) -> str:
+        """Name the first frame of a block, where there are several."""
+        frames = self._plan.number
+        return f"Frame {number * self._group + 1} of {frames}" if frames > 1 else ""
 
-    def freeze(self, provenance: dict[str, Any]) -> Segmentation:
-        """Return the result so far; it shares its arrays with the maps, which later samples refine in place."""
+    def add(self, number: int, samples: range, statistics: Sequence[RunningStatistics], drawn: Tensor) -> None:
+        """Bring the maps of some frames up to date."""
+        for index, each, probabilities in zip(self.blocks[number].frames, statistics, drawn, strict=True):
+            both = torch.cat([each.mean, each.sd[None]])[None]
+            restored = restore(both, self._grid)
+            self.mean[index] = restored[0, :-1]
+            self.labels[index] = most_likely(restored[:, :-1])[0]
+            self.sd[index] = restored[0, -1]
+            self.samples = max(self.samples, each.count)
+            self._write_samples(index, samples, probabilities)
+
+    def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
+        """Count the block as done: its maps are up to date."""
+        del statistics
+        self._done = number + 1
+
+    def preview(self, provenance: dict[str, Any]) -> Segmentation:
+        """Return the result so far; it shares its arrays with the canvas, which later samples refine in place."""
+        plan, shown = self._plan, (slice(None),) * len(self._plan.frames.leading) + (slice(self.samples),)
+        masks = self.masks[shown]  # a view: each mask is written once
         return Segmentation(
             labels=self.labels,
             mean=self.mean,
             sd=self.sd,
             sizes=self.sizes[..., : self.samples, :],
-            masks=self._kept(),
-            axes=self.axes,
-            spacing=self.spacing,
-            unit=self.unit,
-            geometry=self.geometry,
-            class_names=self.config.class_names,
-            class_colors=self.config.class_colors,
+            masks=SampleMasks(masks, plan.frames.shape) if masks.size else None,
+            axes=plan.frames.axes,
+            spacing=plan.frames.spacing,
+            unit=plan.image.unit,
+            geometry=plan.image.geometry,
+            class_names=plan.model.class_names,
+            class_colors=plan.model.class_colors,
             samples=self.samples,
             provenance={**provenance, "samples": self.samples},
         )
 
-    def _kept(self) -> SampleMasks | None:
-        """Return the masks that were kept so far, as a view: each is written once."""
-        shown = self.masks[(slice(None),) * len(self.leading) + (slice(self.samples),)]
-        return SampleMasks(shown, self.shape) if shown.size else None
+    result = preview
+
+    def _write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
+        """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
+        labels = most_likely(crop_to_inner(probabilities, self._grid))
+        pixel = math.prod(self._plan.frames.spacing or (1.0,))
+        share = math.prod(self._grid.source) / math.prod(self._grid.inner)
+        target: NDArray[np.float64] = self.sizes[index]
+        target[samples.start : samples.stop] = count_classes(labels, probabilities.shape[1]) * (share * pixel)
+        masks: NDArray[np.uint8] = self.masks[index]
+        fitting = range(len(masks))[samples.start : samples.stop]
+        masks[fitting.start : fitting.stop] = labels[: len(fitting)]

@@ -10,11 +10,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..config import ModelConfig
-from ..data import Image
-from ..plan import Box, Grid, Intensities, intensities, lazy_frames, match_channels
+from ..plan import Box, Grid, Intensities, match_channels
 
 TRUNCATE = 4.0
-PROBES, PROBE_SIDE = 8, 64
 
 
 class Regions:
@@ -92,28 +90,3 @@ def interpolate(values: NDArray[np.float32], axis: int, places: NDArray[np.float
         values.take(low, axis) * (1 - share) + values.take(np.minimum(low + 1, last), axis) * share
     )
     return mixed
-
-
-def probe(image: Image, config: ModelConfig) -> NDArray[Any]:
-    """Return pixels from all over an image, (C, pixels), that tell its intensities and tell it from others.
-
-    Of a multiscale image the whole coarsest level is taken; otherwise 64 pixels a side at 8 evenly spread places
-    along each axis (or all of it, where that is less), of the first, the middle and the last frame.
-    """
-    image = image.levels[-1] if image.levels else image
-    every = list(lazy_frames(image, config))
-    found = []
-    for number in sorted({0, len(every) // 2, len(every) - 1}):
-        frame = every[number][1]
-        for axis, side in enumerate(frame.shape[1:], start=1):
-            if side > PROBES * PROBE_SIDE and not image.levels:
-                starts = np.linspace(0, side - PROBE_SIDE, PROBES).astype(int)
-                places = (starts[:, None] + np.arange(PROBE_SIDE)).ravel()
-                frame = frame[(slice(None),) * axis + (places,)]  # take() is not known to every lazy array
-        found.append(np.asarray(frame).reshape(frame.shape[0], -1))
-    return np.concatenate(found, axis=1)
-
-
-def probe_intensities(probed: NDArray[Any], config: ModelConfig, name: str) -> Intensities:
-    """Choose the intensities of a whole large image from its :func:`probe`."""
-    return intensities(match_channels(probed, config, name), config.input.normalization, name)

@@ -1,7 +1,9 @@
 """What a run says while it goes on, and what it returns."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +15,16 @@ from ..measure import SampleMasks
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The outcome of :func:`segment`, on the input's own grid.
+    """The outcome of :func:`segment`, on the input's own grid (that of the level which was read).
+
+    Of a result on disk, ``labels`` and ``sd`` are zarr arrays: index them, or hand them to :func:`numpy.asarray`.
 
     Attributes
     ----------
     labels : uint8 array, shape ``(*frames, (Z), Y, X)``
         Class indices, the argmax of ``mean``; 0 is the background.
-    mean : float32 array, shape ``(*frames, C, (Z), Y, X)``
-        Mean class probability over the samples.
+    mean : float32 array, shape ``(*frames, C, (Z), Y, X)``, or None
+        Mean class probability over the samples; it is not kept on disk.
     sd : float32 array, shape ``(*frames, (Z), Y, X)``
         Standard deviation of the probability over the samples, ``sqrt(sum_c Var_c / 2)``: for two classes
         this is the standard deviation of the foreground's probability. Between 0 and 0.71.
@@ -41,10 +45,14 @@ class Segmentation:
         The mask of each sample, as many as fitted into ``SegmentConfig.keep_mb``; None where none was kept.
     geometry : Geometry or None
         That of the input, a medical image.
+    path : Path or None
+        The OME-Zarr that holds the result: the SD as its image, the labels beside it. None in memory.
+    coarser : dict of str to arrays
+        The coarser levels of "labels" and "sd" on disk; see :meth:`levels`.
     """
 
     labels: NDArray[np.uint8]
-    mean: NDArray[np.float32]
+    mean: NDArray[np.float32] | None
     sd: NDArray[np.float32]
     sizes: NDArray[np.float64]
     axes: str
@@ -56,6 +64,12 @@ class Segmentation:
     provenance: dict[str, Any]
     masks: SampleMasks | None = None
     geometry: Geometry | None = None
+    path: Path | None = None
+    coarser: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def levels(self, kind: Literal["labels", "sd"]) -> list[Any]:
+        """Return labels or SD at all pixel sizes that there are, finest first; in memory that is one."""
+        return [self.labels if kind == "labels" else self.sd, *self.coarser.get(kind, ())]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""One run of a model: its device and settings, how far it is, and what it says of itself."""
+"""The runner: a model on its device, which embeds, samples and decodes, and counts its steps."""
 
+import math
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -11,47 +12,44 @@ from torch import Tensor
 
 from .._version import __version__
 from ..checkpoints import autocast, resolve_device
-from ..config import SAMPLER_FACTS, Precision, SamplerName, SegmentConfig
+from ..config import SAMPLER_FACTS, Precision, SamplerName
 from ..diffusion import Noise
 from ..errors import EngineError
 from ..networks import LDSeg
+from ..plan import PIXELS_AT_ONCE, Plan
 from ._result import Segmentation, SegmentProgress
 from ._sampling import decode_probabilities, sample_latents
 
-# More pixels than this are not decoded together, more probabilities not held together.
-PIXELS_AT_ONCE = 2**19
-VALUES_AT_ONCE = 2**27
 # Models whose weights lie as they are to.
 _READY: WeakSet[LDSeg] = WeakSet()
 
 
-class Run:
+class Runner:
     """A model that is ready on its device, and the count of its steps.
 
     Parameters
     ----------
     model : LDSeg
         It is moved to the device and set to evaluation.
-    config : SegmentConfig
-    wanted : int
-        The most samples that are drawn.
-    pixels : float
-        Pixels of what the networks see at a time: of the image, or of a tile.
-    tiled : bool
-        Whether that is a tile.
-    single : bool
-        Whether it is all there is.
+    plan : Plan
+
+    Attributes
+    ----------
+    batch : int
+        How many samples (of so many windows) are computed together; halved where memory runs out.
+    done, total : int
+        Steps.
+    part : str
+        Which frame or block is computed.
     """
 
-    def __init__(
-        self, model: LDSeg, config: SegmentConfig, wanted: int, pixels: float, *, tiled: bool, single: bool = False
-    ) -> None:
-        self.device = resolve_device(config.device)
+    def __init__(self, model: LDSeg, plan: Plan) -> None:
+        self.config, self.wanted = plan.settings, plan.wanted
+        self.device = resolve_device(self.config.device)
         self.model = _ready(model, self.device)
-        self.config, self.wanted = config, wanted
-        self._tiled, self._single = tiled, single
-        self.batch = max(1, min(config.batch, int(VALUES_AT_ONCE // (pixels * model.config.network.classes))))
-        self._decoded = max(1, int(PIXELS_AT_ONCE // pixels))
+        self._tiled, self._single = bool(plan.tiles), plan.is_single
+        self.batch = plan.batch
+        self._decoded = max(1, PIXELS_AT_ONCE // math.prod(plan.window))
         self.done, self.total = 0, 0
         self.part = ""
         self._held: Tensor | None = None
@@ -129,10 +127,13 @@ class Run:
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
         return probabilities
 
-    def relieve(self, samples: int, windows: int, error: RuntimeError) -> None:
-        """Half the batch (``samples`` of each of so many windows) after an out-of-memory error.
+    def halve_batch(self, samples: int, windows: int, error: RuntimeError) -> None:
+        """Halve the batch, which was ``samples`` of each of so many windows, after an out-of-memory error.
 
-        Anything else, or a batch of one, ends the run in words.
+        Raises
+        ------
+        EngineError
+            After any other error, and where the batch was a single sample.
         """
         if not _out_of_memory(error):
             raise EngineError(f"The computation failed on {self.device}: {error}") from error

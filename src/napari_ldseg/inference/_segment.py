@@ -2,35 +2,39 @@
 
 import math
 from collections.abc import Generator
+from dataclasses import replace
 from functools import partial
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ..config import ModelConfig, SegmentConfig
+from ..config import PartConfig, SegmentConfig
 from ..data import Image
 from ..errors import InputError
 from ..networks import LDSeg
-from ..plan import MAX_PLANE, Box, Grid, Intensities, Tile, common_range, lazy_frames, plan_tiles, read_part, tile_sides
-from ._memory import Maps
+from ..plan import MIN_AUTO, Block, Plan, plan_image
+from ._disk import DiskCanvas
+from ._draw import Canvas, draw_samples
+from ._memory import MemoryCanvas
 from ._preprocess import prepare
-from ._resample import Regions, probe, probe_intensities
+from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
-from ._runner import Run
+from ._runner import Runner
 from ._smoothing import smooth_conditions
-from ._statistics import RunningStatistics
 from ._windows import Window, Windows
-
-# Samples before samples="auto" may stop, and between its looks at whether it should.
-MIN_AUTO = 8
-AUTO_AT_ONCE = 16
-BLENDED_AT_ONCE = 2**26
 
 
 def segment(
-    model: LDSeg, image: Image, config: SegmentConfig | None = None, *, seen: tuple[float, ...] | None = None
+    model: LDSeg,
+    image: Image | Plan,
+    config: SegmentConfig | None = None,
+    *,
+    part: PartConfig | None = None,
+    into: Path | str | None = None,
+    overwrite: bool = False,
+    content: str = "",
 ) -> Generator[SegmentProgress, None, Segmentation]:
     """Segment an image, with uncertainty (LDSeg, algorithm 2, repeated N times).
 
@@ -38,13 +42,24 @@ def segment(
     ----------
     model : LDSeg
         From :func:`load_model`; it is moved to the device and set to evaluation.
-    image : Image
-        Leading axes that the model does not see (time, position, slices for a 2D model) are frames, each segmented
-        on its own with the same noise per sample index, so that a still sequence does not flicker. An image that is
-        too large for one pass is cut into overlapping tiles, see ``SegmentConfig.tiles``.
+    image : Image or Plan
+        It may be lazy and multiscale. Axes that the model does not see (time, position, slices for a 2D model) are
+        frames, each segmented on its own with the same noise per sample index, so that a still sequence does not
+        flicker. An image that is too large for one pass is cut into overlapping tiles, see ``SegmentConfig.tiles``.
+        A plan, from :func:`plan_image`, holds image, settings and part already.
     config : SegmentConfig, optional
-    seen : tuple of float, optional
-        Pixel size ((Z), Y, X) in the model's unit, instead of the image's own: of a level, from :func:`nearest_level`.
+    part : PartConfig, optional
+        Other axes, some frames, a region.
+    into : Path, optional
+        Write the result to an OME-Zarr (a folder ending in ``.zarr``), block by block, instead of into memory.
+        Stopped at any time (closed, killed), the same call goes on where it was. A folder that holds just this
+        result is returned at once. ``samples="auto"`` draws 8 then: a number that differed from block to block would
+        show. Nothing but labels and SD is kept.
+    overwrite : bool
+        Whether to replace another result in ``into``, or another half-written one.
+    content : str
+        What tells the image from others, for example a hash of its file. Without it an image counts as the same where
+        its coarsest level is (or pixels at 8 places along each axis of the first, the middle and the last frame).
 
     Yields
     ------
@@ -55,155 +70,174 @@ def segment(
     Returns
     -------
     Segmentation
-        On the grid of the input. Sample ``i`` depends only on the seed and on ``i``; with the samplers of the LDSeg
-        release (``"ldseg-release"``), which re-normalise all samples that are computed together, also on those:
-        on ``config.batch`` and the number of samples. The same settings still give the same result.
+        On the grid of the input, or of the level of it that is nearest to what the model sees. Sample ``i`` depends
+        only on the seed and on ``i``; with the samplers of the LDSeg release (``"ldseg-release"``), which
+        re-normalise all samples that are computed together, also on those: on ``config.batch`` and the number of
+        samples. The same settings still give the same result.
 
     Raises
     ------
     InputError
-        If the image, its axes, channels or size do not fit the model; where it does not fit into memory either,
-        use :func:`segment_large`.
+        If the image, its axes, channels or size do not fit the model, or another result is in the way.
     EngineError
         If the computation fails, for example for want of memory with a single sample at a time.
 
     Examples
     --------
     >>> from napari_ldseg import SegmentConfig, load_model, segment
-    >>> from napari_ldseg.data import colon_gland
+    >>> from napari_ldseg.phantoms import colon_gland
     >>> *_, last = segment(load_model("glas"), colon_gland(), SegmentConfig(samples=4))  # doctest: +SKIP
     >>> last.preview.sd.max()  # doctest: +SKIP
     """
-    config = config or SegmentConfig()
-    if config.is_part:
-        ndim = model.config.network.ndim
-        image = read_part(image, ndim, axes=config.axes, frames=config.frames, region=config.region).cut()
-    wanted = config.max_samples if config.samples == "auto" else config.samples
-    maps = Maps(image, model.config, wanted, config.keep_mb, config.tiles, seen)
-    cutter = _Cutter(model.config, image, config, maps.grid)
-    number, tiled = math.prod(maps.leading), maps.grid.tiled
-    run = Run(model, config, wanted, cutter.pixels, tiled=tiled, single=number == 1 and not tiled)
-    refuse_unfit(run, maps.grid, MAX_PLANE)
-    samples = _samples_at_once(run, maps.grid)
-    group = cutter.frames_at_once(run.batch, samples)
-    views = range(min(run.views, wanted))
-    run.total = number * cutter.windows * (len(views) + run.steps * (1 + math.ceil((wanted - 1) / samples)))
+    plan = image if isinstance(image, Plan) else plan_image(image, model.config, config, part)
+    run = SegmentRun(model, plan, into=into, overwrite=overwrite, content=content)
     yield run.progress("reading the image")
-    conditions: dict[tuple[int, int], Tensor] = {}
-    if config.smoothing and "t" in maps.axes:
-        readers = [window.read for window in cutter.cut(list(lazy_frames(image, model.config)))]
-        conditions = yield from smooth_conditions(run, readers, maps.leading, maps.axes.index("t"), views)
-    frames = lazy_frames(image, model.config)
-    for first in range(0, number, group):
-        some = list(islice(frames, group))
-        run.part = f"Frame {first + 1} of {number}" if number > 1 else ""
-        run.done = first * run.total // number
-        known = {(i - first, view): condition for (i, view), condition in conditions.items() if i >= first}
-        windows = Windows(run, cutter.cut(some), cutter.box, known)
-        yield from _segment_frames(run, maps, [index for index, _ in some], windows, image.name)
-    run.done = run.total
-    return maps.freeze(run.provenance(image.name))
+    yield from run.prepare()
+    for number in run.todo():
+        yield from run.segment_block(number)
+    return run.finish()
 
 
-class _Cutter:
-    """Cuts frames into what the networks see at a time: whole frames, or tiles."""
+class SegmentRun:
+    """One segmentation in its blocks. Of a result on disk, several processes that make the same one share the folder.
 
-    def __init__(self, model: ModelConfig, image: Image, settings: SegmentConfig, grid: Grid) -> None:
-        self._model, self._name, self._grid = model, image.name, grid
-        self._tiles: list[Tile] = []
-        self._common: Intensities | None = None
-        if grid.tiled:
-            self._tiles = plan_tiles(grid.outer, *tile_sides(model, settings), model.network.stride)
-            self._scale = probe_intensities(probe(image, model), model, image.name)
-        elif image.frame_axes or len(image.spatial) > model.network.ndim:
-            self._common = common_range((pixels for _, pixels in lazy_frames(image, model)), model, image.name)
+    Each block is to be computed by one of them, and :meth:`finish` called once, when :meth:`todo` is empty.
 
-    @property
-    def windows(self) -> int:
-        """How many windows a frame has."""
-        return len(self._tiles) or 1
-
-    @property
-    def pixels(self) -> float:
-        """Pixels of a window."""
-        return float(math.prod(self._tiles[0].shape)) if self._tiles else self._grid.cells
-
-    @property
-    def box(self) -> Box:
-        """All of the networks' grid."""
-        return tuple((0, side) for side in self._grid.outer)
-
-    def frames_at_once(self, batch: int, samples: int) -> int:
-        """How many frames are computed together: as many as fill the batch with their samples."""
-        return 1 if self._tiles else max(1, batch // samples)
-
-    def cut(self, frames: list[tuple[tuple[int, ...], Any]]) -> list[Window]:
-        """Return the windows of some frames; pixels are read when a window is."""
-        model, name, grid = self._model, self._name, self._grid
-        if not self._tiles:
-            read = partial(_read_whole, grid=grid, model=model, name=name, scale=self._common)
-            return [Window(i, partial(read, pixels)) for i, (_, pixels) in enumerate(frames)]
-        ((_, pixels),) = frames
-        regions = Regions(pixels, grid, self._scale, model, name)
-        return [Window(0, partial(regions.read, tile.box), tile) for tile in self._tiles]
-
-
-def _read_whole(pixels: Any, *, grid: Grid, model: ModelConfig, name: str, scale: Intensities | None) -> Tensor:
-    return prepare(np.asarray(pixels), grid, model, name, scale)
-
-
-def refuse_unfit(run: Run, grid: Grid, most: float) -> None:
-    """Refuse what cannot be computed in tiles, before anything is.
+    Parameters
+    ----------
+    model : LDSeg
+    plan : Plan
+    into, overwrite, content
+        As for :func:`segment`.
 
     Raises
     ------
     InputError
+        The plan is of another model, cannot be computed, or another result is in the way.
     """
-    if grid.tiled and run.renormalizes:
-        raise InputError(
-            f"The sampler {run.sampler!r} re-normalises the whole latent, so that an image cannot be cut into tiles; "
-            "choose another sampler, or crop the image."
+
+    def __init__(
+        self, model: LDSeg, plan: Plan, *, into: Path | str | None = None, overwrite: bool = False, content: str = ""
+    ) -> None:
+        if plan.model != model.config:
+            raise InputError(f"The image was planned for {plan.model.name!r}, another model than this; plan it anew.")
+        if into is not None and plan.settings.samples == "auto":
+            plan = replace(plan, settings=plan.settings.replace(samples=MIN_AUTO))
+        self._plan, self._runner = plan, Runner(model, plan)
+        _refuse(plan, self._runner, on_disk=into is not None)
+        self._canvas: Canvas
+        if into is None:
+            self._canvas = MemoryCanvas(plan)
+        else:
+            self._canvas = DiskCanvas(plan, self._runner, Path(into), overwrite=overwrite, content=content)
+        self._in_memory = into is None
+        self._alone = self._canvas.shows_first or plan.is_single
+        self._conditions: dict[tuple[tuple[int, ...], int], Tensor] = {}
+        steps = [self._count_steps(block) for block in self._canvas.blocks]
+        self._runner.total = sum(steps)
+        self._runner.done = self._runner.total - sum(steps[number] for number in self.todo())
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return len(self._canvas.blocks)
+
+    def todo(self) -> list[int]:
+        """Return the numbers of the blocks that are not done yet."""
+        return self._canvas.todo()
+
+    def progress(self, text: str) -> SegmentProgress:
+        """Say how far the run is."""
+        return self._runner.progress(text)
+
+    def prepare(self) -> Generator[SegmentProgress, None, None]:
+        """Read into memory what is to be there, and average what the denoiser knows of neighbouring frames."""
+        if self._in_memory:
+            self._plan = self._plan.loaded()
+        plan, frames = self._plan, self._plan.frames
+        if plan.settings.smoothing and "t" in frames.letters:
+            readers = [self._reader(index) for index in frames.indices]
+            views = range(min(self._runner.views, plan.wanted))
+            time = frames.letters.index("t")
+            found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
+            self._conditions = {(frames.indices[number], view): each for (number, view), each in found.items()}
+
+    def segment_block(self, number: int) -> Generator[SegmentProgress, None, None]:
+        """Compute one block and put it on the canvas."""
+        runner, block = self._runner, self._canvas.blocks[number]
+        runner.part = self._canvas.part(number)
+        places = {index: place for place, index in enumerate(block.frames)}
+        known = {(places[i], view): each for (i, view), each in self._conditions.items() if i in places}
+        after = runner.done + self._count_steps(block) - len(known)
+        windows = Windows(runner, self._windows(block), block.box, known)
+        yield from draw_samples(
+            runner,
+            self._canvas,
+            number,
+            windows,
+            alone=self._alone,
+            at_once=self._at_once(block, runner.batch),
+            image=self._plan.image.name,
         )
-    if grid.tiled and run.config.smoothing:
-        raise InputError("Frames that are cut into tiles cannot be smoothed in time; set the smoothing to 0.")
-    if grid.cells > most:
+        runner.done = after
+
+    def finish(self) -> Segmentation:
+        """Return the result; of one on disk, the folder is renamed to its place first.
+
+        Raises
+        ------
+        InputError
+            Blocks are missing.
+        """
+        self._runner.done = self._runner.total
+        return self._canvas.result(self._runner.provenance(self._plan.image.name))
+
+    def _windows(self, block: Block) -> list[Window]:
+        """Return what the networks see of a block; pixels are read when a window is."""
+        plan = self._plan
+        if not plan.tiles:
+            return [Window(place, self._reader(index)) for place, index in enumerate(block.frames)]
+        (index,), scale = block.frames, plan.intensities
+        assert scale is not None
+        regions = Regions(plan.frames.array[index], plan.grid, scale, plan.model, plan.image.name)
+        return [Window(0, partial(regions.read, tile.box), tile) for tile in plan.tiles.within(block.box)]
+
+    def _reader(self, index: tuple[int, ...]) -> "partial[Tensor]":
+        """Return what reads a whole frame."""
+        plan = self._plan
+        return partial(_read_whole, plan.frames.array[index], plan)
+
+    def _at_once(self, block: Block, batch: int) -> int:
+        cells = math.prod(b - a for a, b in block.box)
+        return self._plan.samples_at_once(batch, cells, after_first=self._alone)
+
+    def _count_steps(self, block: Block) -> int:
+        """Return the embeddings and sampling steps of a block."""
+        plan, runner = self._plan, self._runner
+        windows = plan.tiles.count(block.box) if plan.tiles else len(block.frames)
+        left = plan.wanted - self._alone
+        batches = self._alone + math.ceil(left / self._at_once(block, plan.batch))
+        return windows * (min(runner.views, plan.wanted) + runner.steps * batches)
+
+
+def _read_whole(pixels: Any, plan: Plan) -> Tensor:
+    return prepare(np.asarray(pixels), plan.grid, plan.model, plan.image.name, plan.intensities)
+
+
+def _refuse(plan: Plan, runner: Runner, *, on_disk: bool) -> None:
+    """Refuse what cannot be computed, before anything is."""
+    if plan.tiles and runner.renormalizes:
         raise InputError(
-            f"At the model's pixel size this image is {' x '.join(map(str, grid.inner))} pixels, which do not fit into "
-            "memory with their samples; write it to an OME-Zarr tile by tile (segment_large), or crop it."
+            f"The sampler {runner.sampler!r} re-normalises the whole latent, so that an image cannot be cut into "
+            "tiles; choose another sampler, or crop the image."
         )
-
-
-def _samples_at_once(run: Run, grid: Grid) -> int:
-    """How many samples are computed, and if there are tiles, blended, together."""
-    classes = run.model.config.network.classes
-    fitting = int(BLENDED_AT_ONCE // (classes * grid.cells)) if grid.tiled else run.batch
-    looks = AUTO_AT_ONCE if run.config.samples == "auto" else run.batch
-    return max(1, min(run.batch, fitting, looks, run.wanted - 1))
-
-
-def _segment_frames(
-    run: Run, maps: Maps, indices: list[tuple[int, ...]], windows: Windows, name: str
-) -> Generator[SegmentProgress, None, None]:
-    """Draw the samples of some frames batch by batch, and bring their maps up to date after each."""
-    statistics = [RunningStatistics() for _ in indices]
-    while (start := statistics[0].count) < run.wanted and not all(_settled(run, each) for each in statistics):
-        # The first sample comes alone, so that something is on screen at once.
-        samples = range(start, min(start + _samples_at_once(run, maps.grid), run.wanted) if start else 1)
-        try:
-            drawn = yield from windows.draw(samples)
-        except RuntimeError as error:
-            run.relieve(len(samples), windows.at_once(len(samples)), error)
-            continue
-        for index, each, probabilities in zip(indices, statistics, drawn, strict=True):
-            each.add(probabilities)
-            maps.write(index, each)
-            maps.write_samples(index, samples, probabilities)
-        count = statistics[0].count
-        yield run.progress(f"{count} sample{'s' if count > 1 else ''}", maps.freeze(run.provenance(name)))
-
-
-def _settled(run: Run, statistics: RunningStatistics) -> bool:
-    """Whether ``samples="auto"`` has seen enough."""
-    if run.config.samples != "auto" or statistics.count < MIN_AUTO:
-        return False
-    return statistics.standard_error() < run.config.tolerance
+    if on_disk and plan.settings.smoothing:
+        raise InputError(
+            "A sequence that is written to disk cannot be smoothed in time; set the smoothing to 0, or take fewer "
+            "frames at a time."
+        )
+    if plan.needs_disk and not on_disk:
+        raise InputError(
+            f"At the model's pixel size this image is {' x '.join(map(str, plan.grid.inner))} pixels, which do not "
+            "fit into memory with their samples; write the result to disk (into='result.zarr'), or take a part of it."
+        )

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ._noise import mirror
 from ._result import SegmentProgress
-from ._runner import Run
+from ._runner import Runner
 
 
 def smooth_conditions(
-    run: Run, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
+    runner: Runner, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
 ) -> Generator[SegmentProgress, None, dict[tuple[int, int], Tensor]]:
     """Embed all frames and average their conditions along time.
 
@@ -22,7 +22,7 @@ def smooth_conditions(
 
     Parameters
     ----------
-    run : Run
+    runner : Runner
     readers : sequence of callables
         Each reads one frame (1, image_channels, *S), in the order of ``leading``.
     leading : tuple of int
@@ -37,15 +37,15 @@ def smooth_conditions(
     dict
         Conditions (1, W, *cells) by number of the frame and of the mirror image.
     """
-    ndim = run.model.config.network.ndim
+    ndim = runner.model.config.network.ndim
     found: dict[tuple[int, int], Tensor] = {}
     for number, read in enumerate(readers):
         pixels = read()
         for view in views:
-            found[number, view] = run.embed(mirror(pixels, view, ndim))
-            run.done += 1
-            yield run.progress(f"frame {number + 1} of {len(readers)} embedded")
-    weights = torch.from_numpy(gaussian_matrix(leading[time], run.config.smoothing))
+            found[number, view] = runner.embed(mirror(pixels, view, ndim))
+            runner.done += 1
+            yield runner.progress(f"frame {number + 1} of {len(readers)} embedded")
+    weights = torch.from_numpy(gaussian_matrix(leading[time], runner.config.smoothing))
     for view in views:
         frames = torch.cat([found[number, view] for number in range(len(readers))])
         along = frames.unflatten(0, leading).movedim(time, 0)

@@ -10,7 +10,7 @@ from ..diffusion import Noise
 from ..plan import Box, Tile
 from ._noise import field_noise, mirror, stream_noise
 from ._result import SegmentProgress
-from ._runner import Run
+from ._runner import Runner
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Windows:
 
     Parameters
     ----------
-    run : Run
+    runner : Runner
     windows : list of Window
         All of one shape.
     box : Box
@@ -51,28 +51,30 @@ class Windows:
     """
 
     def __init__(
-        self, run: Run, windows: list[Window], box: Box, conditions: dict[tuple[int, int], Tensor] | None = None
+        self, runner: Runner, windows: list[Window], box: Box, conditions: dict[tuple[int, int], Tensor] | None = None
     ) -> None:
-        self._run, self._windows, self._box = run, windows, box
+        self._runner, self._windows, self._box = runner, windows, box
         self._frames = 1 + max(window.frame for window in windows)
         self._conditions = {} if conditions is None else conditions
-        self._ndim = run.model.config.network.ndim
+        self._ndim = runner.model.config.network.ndim
 
     def at_once(self, samples: int) -> int:
         """How many windows are computed together with so many samples of each."""
-        return 1 if self._run.renormalizes else min(len(self._windows), max(1, self._run.batch // samples))
+        return 1 if self._runner.renormalizes else min(len(self._windows), max(1, self._runner.batch // samples))
 
     def draw(self, samples: range) -> Generator[SegmentProgress, None, Tensor]:
         """Draw samples of each frame; return probabilities (frames, len(samples), C, *box)."""
-        run, out = self._run, torch.empty(0)
-        views = [sample % run.views for sample in samples]
+        runner, out = self._runner, torch.empty(0)
+        views = [sample % runner.views for sample in samples]
         at_once = self.at_once(len(samples))
         for first in range(0, len(self._windows), at_once):
             chunk = range(first, min(first + at_once, len(self._windows)))
             for number in chunk:
                 yield from self._embed(number, sorted(set(views)))
             condition = torch.cat([self._conditions[number, view] for number in chunk for view in views])
-            drawn = yield from run.draw(condition, self._noise(chunk, samples, views, condition), samples, len(chunk))
+            drawn = yield from runner.draw(
+                condition, self._noise(chunk, samples, views, condition), samples, len(chunk)
+            )
             pictures = drawn.unflatten(0, (len(chunk), len(samples)))
             for number, picture in zip(chunk, pictures, strict=True):
                 out = self._place(out, self._windows[number], self._unturned(picture, views))
@@ -84,12 +86,12 @@ class Windows:
         pixels = self._windows[number].read() if missing else None
         for view in missing:
             assert pixels is not None
-            self._conditions[number, view] = self._run.embed(mirror(pixels, view, self._ndim))
-            self._run.done += 1
-            yield self._run.progress("image embedded")
+            self._conditions[number, view] = self._runner.embed(mirror(pixels, view, self._ndim))
+            self._runner.done += 1
+            yield self._runner.progress("image embedded")
 
     def _noise(self, chunk: range, samples: range, views: list[int], condition: Tensor) -> Noise:
-        network, seed = self._run.model.config.network, self._run.config.seed
+        network, seed = self._runner.model.config.network, self._runner.config.seed
         tiles = [tile for number in chunk if (tile := self._windows[number].tile) is not None]
         if not tiles:
             shape = (network.latent_channels, *condition.shape[2:])

@@ -3,11 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from ..config import AuthorsConfig, ModelConfig
+from ..config import AuthorsConfig, ModelConfig, NetworkConfig
+from ..diffusion import alpha_bar, residual_input, residual_output
+from ..errors import InputError
 from ._authors import AuthorsDenoiser, AuthorsImageEncoder, AuthorsMaskDecoder, AuthorsMaskEncoder
 from ._denoiser import Denoiser
 from ._image_encoder import ImageEncoder
 from ._mask_autoencoder import MaskDecoder, MaskEncoder
+from ._prompt_encoder import PromptEncoder
 
 
 class LDSeg(nn.Module):
@@ -35,6 +38,7 @@ class LDSeg(nn.Module):
     mask_decoder: MaskDecoder | AuthorsMaskDecoder
     image_encoder: ImageEncoder | AuthorsImageEncoder
     denoiser: Denoiser | AuthorsDenoiser
+    prompt_encoder: PromptEncoder | None
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -46,6 +50,9 @@ class LDSeg(nn.Module):
         else:
             self.mask_encoder, self.mask_decoder = MaskEncoder(network), MaskDecoder(network)
             self.image_encoder, self.denoiser = ImageEncoder(network), Denoiser(network)
+        self.prompt_encoder = None
+        if isinstance(network, NetworkConfig) and network.prompt_widths:
+            self.prompt_encoder = PromptEncoder(network)
 
     def encode(self, masks: Tensor) -> Tensor:
         """Return the latents m0 = enc(M) of class probabilities (one-hot masks)."""
@@ -70,12 +77,45 @@ class LDSeg(nn.Module):
             embedding = torch.cat([embedding, latent], dim=1)
         return embedding, guess
 
-    def condition(self, embedding: Tensor) -> Tensor:
-        """Return the denoiser's share of the embedding: once per image, not once per step."""
-        return self.denoiser.condition(embedding)
+    def condition(self, embedding: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """Return what the denoiser is told of the image and of the prompts: once per image, not once per step.
+
+        With ``network.residual_sd`` the latent of the first guess stands in its last channels.
+
+        Parameters
+        ----------
+        embedding : tensor, shape (N, E, (Z), Y, X)
+        prompts : tensor, shape (N, classes, (Z), Y, X) times ``network.factor``, optional
+            1 where somebody said that a pixel is of a class, else 0. All zeros give exactly what None gives.
+
+        Raises
+        ------
+        InputError
+            If there are prompts, and the model has no encoder for them.
+        """
+        network = self.config.network
+        condition = self.denoiser.condition(embedding)
+        if prompts is not None:
+            if self.prompt_encoder is None:
+                raise InputError(
+                    f"The model {self.config.name!r} takes no prompts; teach it to: `napari-ldseg fine-tune "
+                    f"{self.config.name} --learn prompts`."
+                )
+            condition = condition + self.prompt_encoder(prompts)
+        if network.residual_sd:
+            condition = torch.cat([condition, embedding[:, -network.latent_channels :]], dim=1)
+        return condition
 
     def predict(self, latent: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Return what the denoiser predicts (``config.diffusion.prediction``) at timesteps ``t`` (N,) of T."""
-        scaled = t.to(latent.dtype) * (1000 / self.config.diffusion.timesteps)
-        out: Tensor = self.denoiser(latent, scaled, condition)
-        return out
+        diffusion, network = self.config.diffusion, self.config.network
+        scaled = t.to(latent.dtype) * (1000 / diffusion.timesteps)
+        sd = network.residual_sd
+        if not sd:
+            out: Tensor = self.denoiser(latent, scaled, condition)
+            return out
+        known, guess = condition.tensor_split([-network.latent_channels], dim=1)
+        exact = t.cpu() if t.device.type == "mps" else t  # MPS has no float64
+        abar = alpha_bar(exact, diffusion.schedule, diffusion.timesteps)
+        out = self.denoiser(residual_input(latent, guess, abar, sd), scaled, known)
+        return residual_output(diffusion.prediction, out, latent, guess, abar, sd)

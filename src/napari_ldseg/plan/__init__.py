@@ -1,33 +1,39 @@
 """What will be computed: part, level, frames, grid, intensities and tiles of an image (no torch)."""
 
-from ._frames import frame_shape, frames, lazy_frames
-from ._grid import MAX_PLANE, Grid, plan_grid
+from ._blocks import Block, block_places, block_side, block_starts, whole_box
+from ._frames import Frames, frames
+from ._grid import Grid, plan_grid
 from ._intensity import Intensities, common_range, intensities, match_channels, normalize_frame
-from ._level import is_large, nearest_level
-from ._part import Reading, check_channels, check_sides, read_part
-from ._tiles import Box, Tile, plan_tiles, tile_sides, tiles_in
+from ._part import Part, take_part
+from ._plan import MAX_PLANE, MEGABYTE, MIN_AUTO, PIXELS_AT_ONCE, Plan, plan_image
+from ._tiles import Box, Tile, Tiles, plan_tiles, tile_sides
 
 __all__ = [
     "MAX_PLANE",
+    "MEGABYTE",
+    "MIN_AUTO",
+    "PIXELS_AT_ONCE",
+    "Block",
     "Box",
+    "Frames",
     "Grid",
     "Intensities",
-    "Reading",
+    "Part",
+    "Plan",
     "Tile",
-    "check_channels",
-    "check_sides",
+    "Tiles",
+    "block_places",
+    "block_side",
+    "block_starts",
     "common_range",
-    "frame_shape",
     "frames",
     "intensities",
-    "is_large",
-    "lazy_frames",
     "match_channels",
-    "nearest_level",
     "normalize_frame",
     "plan_grid",
+    "plan_image",
     "plan_tiles",
-    "read_part",
+    "take_part",
     "tile_sides",
-    "tiles_in",
+    "whole_box",
 ]

@@ -1,7 +1,8 @@
 """Frames: the parts of an image that are segmented one by one."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,50 +12,68 @@ from ..data import Image
 from ..errors import InputError
 
 
-def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-    """Yield ``(index, pixels)`` for each frame; pixels are (C, (Z), Y, X) in the image's own dtype.
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """An image as a model takes it: frames with channels first.
 
     Spatial axes that a 2D model does not see (the slices of a stack) count as frames.
-    """
-    for index, frame in lazy_frames(image, config):
-        yield index, np.asarray(frame)
 
-
-def lazy_frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-    """Yield ``(index, pixels)`` as :func:`frames` does, without reading: what is lazy (dask, memory maps) stays so."""
-    spatial = _frame_axes(image, config)
-    leading = [i for i, axis in enumerate(image.axes) if axis not in spatial and axis != "c"]
-    order = [*leading, *([image.axes.index("c")] if "c" in image.axes else []), *(image.axes.index(a) for a in spatial)]
-    moved = image.array.transpose(order)
-    for index in np.ndindex(*moved.shape[: len(leading)]):
-        frame = moved[index]
-        yield index, frame if "c" in image.axes else frame[None]
-
-
-def frame_shape(
-    image: Image, config: ModelConfig
-) -> tuple[tuple[int, ...], tuple[int, ...], str, tuple[float, ...] | None]:
-    """Return how many frames there are along each frame axis, the shape and spacing of a frame, and a result's axes.
-
-    Returns
-    -------
-    leading, shape : tuple of int
+    Attributes
+    ----------
+    array : array, shape (*leading, C, (Z), Y, X)
+        In the image's own dtype, and lazy (dask, memory maps) where the image is.
     axes : str
-        The frame axes, then the spatial ones.
+        The axes of a result: the frame axes, then the spatial ones.
+    leading, shape : tuple of int
+        How many frames there are along each frame axis, and the shape of one.
     spacing : tuple of float or None
+        Pixel size of a frame.
     """
-    spatial = _frame_axes(image, config)
-    sizes = dict(zip(image.axes, np.shape(image.array), strict=True))
-    leading = "".join(axis for axis in image.axes if axis not in spatial and axis != "c")
-    spacing = None if image.spacing is None else image.spacing[-len(spatial) :]
-    return tuple(sizes[a] for a in leading), tuple(sizes[a] for a in spatial), leading + spatial, spacing
+
+    array: Any
+    axes: str
+    leading: tuple[int, ...]
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...] | None
+
+    @classmethod
+    def of(cls, image: Image, config: ModelConfig) -> Self:
+        """Move the axes of an image; nothing is read.
+
+        Raises
+        ------
+        InputError
+            The model sees volumes and the image is flat.
+        """
+        ndim = config.network.ndim
+        if len(image.spatial) < ndim:
+            raise InputError(
+                f"The model {config.name!r} segments volumes, but {image.name!r} is a flat image; choose a 2D model."
+            )
+        spatial = image.spatial[-ndim:]
+        leading = "".join(axis for axis in image.axes if axis not in spatial and axis != "c")
+        channels = "c" if "c" in image.axes else ""
+        array = image.array.transpose([image.axes.index(axis) for axis in leading + channels + spatial])
+        if not channels:
+            array = array[(slice(None),) * len(leading) + (None,)]
+        sizes = dict(zip(image.axes, np.shape(image.array), strict=True))
+        spacing = None if image.spacing is None else image.spacing[-ndim:]
+        shape = tuple(sizes[axis] for axis in spatial)
+        return cls(array, leading + spatial, tuple(sizes[axis] for axis in leading), shape, spacing)
+
+    @property
+    def indices(self) -> list[tuple[int, ...]]:
+        """The index of each frame, in the order in which they are segmented."""
+        return list(np.ndindex(*self.leading))
+
+    @property
+    def letters(self) -> str:
+        """The frame axes alone."""
+        return self.axes[: len(self.leading)]
 
 
-def _frame_axes(image: Image, config: ModelConfig) -> str:
-    """Return the spatial axes that the model sees."""
-    ndim = config.network.ndim
-    if len(image.spatial) < ndim:
-        raise InputError(
-            f"The model {config.name!r} segments volumes, but {image.name!r} is a flat image; choose a 2D model."
-        )
-    return image.spatial[-ndim:]
+def frames(image: Image, config: ModelConfig) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+    """Yield ``(index, pixels)`` for each frame; pixels are (C, (Z), Y, X) in the image's own dtype."""
+    moved = Frames.of(image, config)
+    for index in moved.indices:
+        yield index, np.asarray(moved.array[index])

@@ -7,10 +7,8 @@ import numpy as np
 
 from ..config import InputConfig, ModelConfig, Tiling
 from ..errors import InputError
-from ._part import check_sides
 
-# Above this the maps and the samples that are blended no longer fit comfortably into memory.
-MAX_PLANE = 2**26
+MIN_SIDE = 8
 MAX_GRID = 3_000_000
 MAX_FIT = 8_000_000
 
@@ -67,13 +65,13 @@ def plan_grid(
     own = shape if tiles == "always" else given.shape
     inner = own if fit else _resampled(shape, spacing, given)
     # A tile of a model that saw whole images is as large as those, even where the image is smaller.
-    least = given.shape if fit else (2 * stride,) * ndim
+    least = given.shape if fit else (least_side(config),) * ndim
     outer = tuple(-(-max(side, low) // stride) * stride for side, low in zip(inner, least, strict=True))
     most = MAX_FIT if fit else MAX_GRID
     large = math.prod(outer) > most
     if large and (fit or tiles == "never") and tiles != "always":
         raise InputError(
-            f"At the model's pixel size this image is {_times(inner)} pixels, more than the {most:,} that fit in "
+            f"At the model's pixel size this image is {times(inner)} pixels, more than the {most:,} that fit in "
             "one pass; allow tiles, crop the image, or check that its pixel size is right."
         )
     return Grid(tuple(shape), tuple(inner), outer, tiled=tiles == "always" or (tiles == "auto" and large))
@@ -86,5 +84,23 @@ def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given:
     return tuple(max(round(n * s / g), 1) for n, s, g in zip(shape, spacing, given.spacing, strict=True))
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+def least_side(config: ModelConfig) -> int:
+    """Return how many pixels the networks need along each side to see any context; smaller images are mirrored."""
+    return 2 * config.network.stride
+
+
+def check_sides(shape: tuple[int, ...]) -> None:
+    """Refuse what is too small to be segmented.
+
+    Raises
+    ------
+    InputError
+        A side has fewer than 8 pixels.
+    """
+    if min(shape) < MIN_SIDE:
+        raise InputError(f"The image is only {times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")
+
+
+def times(numbers: tuple[float, ...]) -> str:
+    """Write "40 x 60"."""
+    return " x ".join(f"{number:.4g}" if isinstance(number, float) else str(number) for number in numbers)

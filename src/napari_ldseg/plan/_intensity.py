@@ -1,6 +1,5 @@
 """Intensities and channels as the networks expect them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +8,9 @@ from numpy.typing import NDArray
 
 from ..config import ModelConfig
 from ..errors import InputError
-from ._part import check_channels
+from ._frames import Frames
 
+PROBES, PROBE_SIDE = 8, 64
 PERCENTILES = (0.5, 99.5)
 RANGES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
@@ -31,6 +31,25 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
         return rgb
     check_channels(found, config, name)
     return pixels
+
+
+def check_channels(found: int, config: ModelConfig, name: str) -> None:
+    """Refuse a number of channels that the model cannot be given.
+
+    RGB models take gray and RGBA, too, and gray models RGB and RGBA.
+
+    Raises
+    ------
+    InputError
+        The model was trained on another number of channels.
+    """
+    wanted, kind = config.network.image_channels, config.input.channels
+    if found == wanted or (kind == "rgb" and found in (1, 3, 4)) or (kind == "grayscale" and found in (3, 4)):
+        return
+    raise InputError(
+        f"{name} has {found} channels, but the model {config.name!r} was trained on {wanted}"
+        f"{' (red, green, blue)' if kind == 'rgb' else ''}; choose another model, or pick the channels to use."
+    )
 
 
 @dataclass(frozen=True)
@@ -110,17 +129,38 @@ def normalize_frame(
     return (own if scale is None else replace(own, low=scale.low, high=scale.high)).apply(matched)
 
 
-def common_range(frames: Iterable[Any], config: ModelConfig, name: str = "the image") -> Intensities | None:
-    """Choose one scale for all frames (C, (Z), Y, X), where that is the range that the numbers come from.
+def common_range(frames: Frames, config: ModelConfig, name: str = "the image") -> Intensities | None:
+    """Choose one scale for all frames, where that is the range that the numbers come from.
 
-    None where each frame is stretched by itself, or nothing is to be chosen (uint8).
+    None where each frame is stretched by itself, or nothing is to be chosen (uint8). Frames are read one by one.
     """
-    if config.input.normalization != "range":
+    if config.input.normalization != "range" or frames.array.dtype == np.uint8:
         return None
     scale: Intensities | None = None
-    for frame in frames:
-        if frame.dtype == np.uint8:
-            return None
-        own = intensities(match_channels(np.asarray(frame), config, name), "range", name)
+    for index in frames.indices:
+        own = intensities(match_channels(np.asarray(frames.array[index]), config, name), "range", name)
         scale = own if scale is None else replace(scale, low=min(scale.low, own.low), high=max(scale.high, own.high))
     return scale
+
+
+def probe(frames: Frames, *, every_pixel: bool) -> NDArray[Any]:
+    """Return pixels from all over an image, (C, pixels), that tell its intensities and tell it from others.
+
+    They are of the first, the middle and the last frame: every pixel (meant for the coarsest level of a pyramid), or
+    64 pixels a side at 8 evenly spread places along each axis (or all of it, where that is less).
+    """
+    found, indices = [], frames.indices
+    for number in sorted({0, len(indices) // 2, len(indices) - 1}):
+        frame = frames.array[indices[number]]
+        for axis, side in enumerate(frame.shape[1:], start=1):
+            if side > PROBES * PROBE_SIDE and not every_pixel:
+                starts = np.linspace(0, side - PROBE_SIDE, PROBES).astype(int)
+                places = (starts[:, None] + np.arange(PROBE_SIDE)).ravel()
+                frame = frame[(slice(None),) * axis + (places,)]  # take() is not known to every lazy array
+        found.append(np.asarray(frame).reshape(frame.shape[0], -1))
+    return np.concatenate(found, axis=1)
+
+
+def probe_intensities(probed: NDArray[Any], config: ModelConfig, name: str) -> Intensities:
+    """Choose the intensities of a whole large image from its :func:`probe`."""
+    return intensities(match_channels(probed, config, name), config.input.normalization, name)

@@ -2,46 +2,44 @@
 
 import math
 
-from ..config import ModelConfig, SegmentConfig
-from ..data import Image, convert_spacing
-from ._frames import frame_shape
-from ._grid import MAX_PLANE, plan_grid
+from ..config import ModelConfig, Tiling
+from ..data import convert_spacing
+from ._part import Part
 
 
-def nearest_level(image: Image, config: ModelConfig) -> tuple[Image, tuple[float, ...] | None]:
-    """Return the level nearest the model's pixel size (by the ratio), and its pixel size in the model's unit.
+def nearest_level(part: Part, config: ModelConfig, tiles: Tiling) -> tuple[int, tuple[float, ...] | None]:
+    """Choose a level, and say how large its pixels are in the model's unit (None where that is unknown).
 
-    A model that sees whole images (mode ``fit``) gets the coarsest level that is at least as large as what it sees.
-    Where the image states no pixel size, the one that the model assumes then (``source_spacing``) is that of the
-    finest level.
+    It is the level nearest the model's pixel size, by the ratio. A model that sees whole images (mode ``fit``) gets
+    the coarsest level on which the part is at least as large as what it sees; in tiles, the finest. Where the image
+    states no pixel size, the one that the model assumes then (``source_spacing``) is that of the finest level.
+
+    Parameters
+    ----------
+    part : Part
+        In pixels of the finest level.
+    config : ModelConfig
+    tiles : {"auto", "always", "never"}
     """
-    given = config.input
-    _, shape, _, spacing = frame_shape(image, config)
-    finest = convert_spacing(spacing, image.unit, given.unit) or given.source_spacing
-    levels = [image, *image.levels]
-    if given.mode == "fit":
-        large = [each for each in levels if _at_least(frame_shape(each, config)[1], given.shape)]
-        return (large[-1] if large else image).replace(levels=()), None
-    wanted, base = given.spacing, finest or given.spacing
-    assert wanted is not None
-    assert base is not None
+    given, ndim = config.input, part.ndim
+    levels = [part.at(each) for each in (part.image, *part.image.levels)]
+    stated = None if part.image.spacing is None else part.image.spacing[-ndim:]
+    finest = convert_spacing(stated, part.image.unit, given.unit) or given.source_spacing or given.spacing
     sizes = [
-        tuple(size * n / m for size, n, m in zip(base, shape, frame_shape(each, config)[1], strict=True))
-        for each in levels
+        None
+        if finest is None
+        else tuple(size * (n / m) for size, n, m in zip(finest, part.full_shape, shape, strict=True))
+        for shape in (level.full_shape for level in levels)
     ]
-    distances = [abs(math.log(math.prod(size) / math.prod(wanted))) for size in sizes]
+    if given.mode == "fit":
+        large = [number for number, level in enumerate(levels) if _at_least(level.shape, given.shape)]
+        number = large[-1] if large and tiles != "always" else 0
+        return number, sizes[number]
+    wanted = given.spacing
+    assert wanted is not None
+    distances = [abs(math.log(math.prod(size) / math.prod(wanted))) for size in sizes if size is not None]
     number = distances.index(min(distances))
-    return levels[number].replace(levels=()), sizes[number]
-
-
-def is_large(image: Image, config: ModelConfig, settings: SegmentConfig) -> bool:
-    """Whether an image is one for :func:`segment_large`: neither its maps nor its tiles fit well into memory."""
-    if settings.is_part or (config.input.mode == "fit" and settings.tiles != "always"):
-        return False
-    level, seen = nearest_level(image, config)
-    leading, shape, _, _ = frame_shape(level, config)
-    grid = plan_grid(shape, seen, config, "always")
-    return grid.cells > MAX_PLANE or math.prod((*leading, *shape)) > MAX_PLANE
+    return number, sizes[number]
 
 
 def _at_least(shape: tuple[int, ...], least: tuple[int, ...]) -> bool:

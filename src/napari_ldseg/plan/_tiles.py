@@ -1,7 +1,6 @@
 """Tiles that cover a plane or a volume, with weights that blend them without seams."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -47,8 +46,45 @@ class Tile:
         return np.asarray(math.prod(grids[1:], start=grids[0]), dtype=np.float32)
 
 
-def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int, ...], cell: int = 1) -> list[Tile]:
-    """Cover a plane or volume with as few tiles as the overlap allows, evenly spread, in reading order.
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """All windows of a sliding window, which are made when they are asked for: there may be millions.
+
+    Attributes
+    ----------
+    lines : tuple of sequences
+        For each axis, first pixel and weights of each window along it; empty where there are no tiles.
+    """
+
+    lines: tuple[list[tuple[int, NDArray[np.float32]]], ...] = ()
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return math.prod(map(len, self.lines)) if self.lines else 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels of each along each axis."""
+        return tuple(len(line[0][1]) for line in self.lines)
+
+    def within(self, box: Box) -> list[Tile]:
+        """Return the tiles that have a pixel in a box, in reading order."""
+        chosen = product(*self._within(box))
+        return [Tile(tuple(start for start, _ in each), tuple(weights for _, weights in each)) for each in chosen]
+
+    def count(self, box: Box) -> int:
+        """Return how many tiles have a pixel in a box."""
+        return math.prod(map(len, self._within(box)))
+
+    def _within(self, box: Box) -> list[list[tuple[int, NDArray[np.float32]]]]:
+        sides = zip(self.lines, box, strict=True)
+        return [
+            [each for each in line if each[0] < high and low < each[0] + len(each[1])] for line, (low, high) in sides
+        ]
+
+
+def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int, ...], cell: int = 1) -> Tiles:
+    """Cover a plane or volume with as few tiles as the overlap allows, evenly spread.
 
     All tiles have the same shape, that of ``tile`` or of the plane where that is smaller. They start at whole cells,
     none reaches beyond the plane, and neighbours share at least ``overlap`` pixels. From a border inside the plane
@@ -69,8 +105,7 @@ def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int
     InputError
         Where tiles of this size do not get ahead.
     """
-    axes = [_axis(*sides, cell) for sides in zip(shape, tile, overlap, strict=True)]
-    return [Tile(tuple(start for start, _ in each), tuple(weights for _, weights in each)) for each in product(*axes)]
+    return Tiles(tuple(_axis(*sides, cell) for sides in zip(shape, tile, overlap, strict=True)))
 
 
 def _axis(length: int, tile: int, overlap: int, cell: int) -> list[tuple[int, NDArray[np.float32]]]:
@@ -100,11 +135,6 @@ def _axis(length: int, tile: int, overlap: int, cell: int) -> list[tuple[int, ND
         (start, (window / total[start : start + len(window)]).astype(np.float32))
         for start, window in zip(starts, windows, strict=True)
     ]
-
-
-def tiles_in(tiles: Iterable[Tile], box: Box) -> list[Tile]:
-    """Return the tiles that have a pixel in a box."""
-    return [tile for tile in tiles if all(a < d and c < b for (a, b), (c, d) in zip(tile.box, box, strict=True))]
 
 
 def tile_sides(config: ModelConfig, settings: SegmentConfig) -> tuple[tuple[int, ...], tuple[int, ...]]:

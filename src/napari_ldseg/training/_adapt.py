@@ -3,11 +3,14 @@
 import copy
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from ..config import ModelConfig
+from ..config import ModelConfig, NetworkConfig
 from ..errors import InputError
 from ..networks import LDSeg
+
+WIDEST_PROMPT = 64
 
 
 def match_classes(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
@@ -51,6 +54,53 @@ def with_classes(model: LDSeg, class_names: Sequence[str]) -> LDSeg:
     adapted.load_state_dict(weights)
     adapted.card, adapted.sha256 = model.card, model.sha256
     return adapted
+
+
+def with_prompts(model: LDSeg) -> LDSeg:
+    """Return the model, or one that takes prompts, too, and otherwise gives what the model gives.
+
+    Raises
+    ------
+    InputError
+        For networks of the authors' release.
+    """
+    network = model.config.network
+    if not isinstance(network, NetworkConfig):
+        raise InputError("Networks of the authors' release take no prompts; train one of our own instead.")
+    if network.prompt_widths:
+        return model
+    return _rebuilt(model, prompt_widths=tuple(min(WIDEST_PROMPT, 16 << n) for n in range(network.downsamplings)))
+
+
+def with_residual(model: LDSeg, sd: float) -> LDSeg:
+    """Return a model whose denoiser corrects the first guess; its first correction is none.
+
+    Where the model already does so with another SD, or shall no longer do so, it starts from no correction again.
+
+    Raises
+    ------
+    InputError
+        Where the model has no first guess.
+    """
+    network = model.config.network
+    if sd == network.residual_sd:
+        return model
+    if not isinstance(network, NetworkConfig) or not network.guess:
+        raise InputError(f"The model {model.config.name!r} makes no first guess that a residual could be added to.")
+    changed = _rebuilt(model, residual_sd=sd)
+    for name, weight in changed.denoiser.named_parameters():
+        if name.startswith("out.2."):
+            torch.nn.init.zeros_(weight)
+    return changed
+
+
+def _rebuilt(model: LDSeg, **network: object) -> LDSeg:
+    """Return a model with other settings of its networks, and the weights of all that both have."""
+    config = model.config.replace(network=model.config.network.replace(**network).model_dump())
+    rebuilt = LDSeg(config).to(next(model.parameters()).device)
+    rebuilt.load_state_dict(rebuilt.state_dict() | model.state_dict())
+    rebuilt.card, rebuilt.sha256 = model.card, model.sha256
+    return rebuilt
 
 
 def _class_axes(model: LDSeg) -> dict[str, int | None]:

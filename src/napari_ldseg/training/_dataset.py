@@ -18,6 +18,9 @@ from ..errors import InputError
 from ..inference import resize_frame
 from ..plan import frames, normalize_frame, plan_grid
 
+# Shares that sum to more than this are those of a fully annotated pixel.
+WHOLE = 0.999
+
 
 @dataclass(frozen=True)
 class Case:
@@ -35,6 +38,8 @@ class Case:
     labels : integer array, shape ((Z), Y, X)
         Its class indices; 255 is unlabelled.
     name, group : str
+    raters : float32 tensor, shape (raters, classes, (Z), Y, X), optional
+        The shares by each of several raters; ``masks`` is then their mean (:mod:`._raters`).
     """
 
     image: Tensor
@@ -43,10 +48,13 @@ class Case:
     labels: NDArray[Any]
     name: str
     group: str
+    raters: Tensor | None = None
 
     @cached_property
     def partial(self) -> bool:
         """Whether some pixels are unlabelled."""
+        if self.raters is not None:
+            return bool((self.raters.sum(dim=1) < WHOLE).any())
         return bool((self.labels == UNLABELLED).any())
 
 

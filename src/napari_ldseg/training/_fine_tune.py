@@ -11,7 +11,7 @@ from ..config import TrainConfig
 from ..datasets import Pair
 from ..errors import InputError
 from ..networks import LDSeg
-from ._adapt import with_classes
+from ._adapt import with_classes, with_prompts, with_residual
 from ._card import finished
 from ._dataset import Case, read_frames, to_cases
 from ._distributed import joined
@@ -41,6 +41,9 @@ def fine_tune(
     Where there are validation images, the model is scored on them before anything else, and is the best so far:
     what comes out is never worse on them than what went in (except with ``learn="scratch"``). With one source image
     nothing is held out: the last weights are kept, without a score.
+
+    With ``learn="prompts"`` the model learns to take prompts, or to take them better: the images are embedded once, and
+    denoiser and prompt encoder learn from that. What is best is then judged without a prompt and after some.
 
     Parameters
     ----------
@@ -79,6 +82,10 @@ def fine_tune(
     with joined():
         torch.manual_seed(config.seed)
         start = with_classes(model, class_names or model.config.class_names).to(resolve_device(config.device))
+        if config.learn == "prompts":
+            start = with_prompts(start)
+        if config.residual_sd is not None:
+            start = with_residual(start, config.residual_sd)
         frames = read_frames(pairs, start.config, config)
         seen, scaled = (
             fit_scale(frames, start.config) if config.scale == "auto" else (start.config, "as the model's own")
@@ -101,7 +108,7 @@ def _autoencoder_learns(parent: LDSeg, start: LDSeg, cases: Sequence[Case], conf
     if config.learn == "scratch":
         return True, "Everything is trained from scratch; of the parent, only its networks' shape is kept."
     new = start.config.network.classes != parent.config.network.classes
-    frozen = config.learn in ("denoiser", "decoder") or not config.autoencoder_steps
+    frozen = config.learn in ("denoiser", "decoder", "prompts") or not config.autoencoder_steps
     if new and frozen:
         raise InputError(
             f"The labels have {start.config.network.classes} classes and the model {parent.config.network.classes}, so "
@@ -110,6 +117,8 @@ def _autoencoder_learns(parent: LDSeg, start: LDSeg, cases: Sequence[Case], conf
     if config.learn == "decoder":
         before = mean_score([reconstruction_dice(start, case) for case in cases])
         return False, f"The mask decoder alone learns; it rebuilds these masks with DSC {before:.3f} now."
+    if config.learn == "prompts":
+        return False, "Denoiser and prompt encoder learn; image encoder and mask autoencoder stay as they are."
     if frozen:
         return False, "Image encoder and denoiser learn; the mask autoencoder stays as it is."
     if new or config.learn == "all":

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..diffusion import alpha_bar, noisy, to_clean
 from ..networks import LDSeg
+from ._dataset import WHOLE
 from ._losses import annotated
 
-WHOLE = 0.999
 NOISE_TIME = 0.75
 
 

@@ -28,11 +28,12 @@ class TrainProgress(Progress):
     text : str
         What was chosen or done; mostly empty.
     stage : str
-        ``"autoencoder"``, ``"denoiser"`` or ``"decoder"`` (of masks, alone).
+        ``"autoencoder"``, ``"denoiser"``, ``"decoder"`` (of masks, alone) or ``"prompts"``.
     loss : float
         Mean training loss since the last report; nan where no step was done.
     validation : float or None
-        Mean foreground DSC per validation image, where one was just computed.
+        Mean foreground DSC per validation image, where one was just computed; in the stage ``"prompts"`` half of it is
+        the DSC without a prompt, half the mean of those after one, two and three clicks.
     seconds_left : float
         Estimate for the whole training.
     memory_mb : float

@@ -55,10 +55,11 @@ class Stage:
         return self.elapsed * (1 - self.progress) / max(self.progress, 1e-9)
 
 
-def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool) -> list[Stage]:
+def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool, prompted: bool = False) -> list[Stage]:
     """Return the stages to train: the autoencoder, if ``masks`` and it has steps, and the denoiser.
 
-    With ``learn="decoder"`` the mask decoder alone: what the latents mean stays.
+    With ``learn="decoder"`` the mask decoder alone: what the latents mean stays. With ``learn="prompts"`` the denoiser
+    and the prompt encoder alone, from embeddings that are computed once.
 
     Parameters
     ----------
@@ -69,18 +70,23 @@ def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool) ->
         Whether the weights are untrained.
     masks : bool
         Whether the autoencoder shall learn.
+    prompted : bool
+        Whether the model takes prompts.
     """
     if config.learn == "decoder":
         rate = config.autoencoder_learning_rate
         return [Stage("decoder", ("mask_decoder",), autoencoder_loss, config.autoencoder_steps, config.minutes, rate)]
-    masks = masks and config.autoencoder_steps > 0
+    masks = masks and config.autoencoder_steps > 0 and config.learn != "prompts"
     share = AUTOENCODER_SHARE if masks else 0.0
     rate = config.peak_rate * (TUNING_RATE if config.learning_rate == "auto" and not fresh else 1)
 
     def minutes(part: float) -> float | None:
         return None if config.minutes is None else part * config.minutes
 
-    denoiser = Stage("denoiser", ("image_encoder", "denoiser"), denoiser_loss, steps, minutes(1 - share), rate)
+    telling = ("denoiser", "prompt_encoder") if prompted else ("denoiser",)
+    if config.learn == "prompts":
+        return [Stage("prompts", telling, denoiser_loss, steps, config.minutes, rate)]
+    denoiser = Stage("denoiser", ("image_encoder", *telling), denoiser_loss, steps, minutes(1 - share), rate)
     if not masks:
         return [denoiser]
     modules = ("mask_encoder", "mask_decoder")

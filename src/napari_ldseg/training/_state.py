@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .._util import replacing
-from ..config import TrainConfig
+from ..config import ModelConfig, TrainConfig
 from ..errors import CheckpointError, InputError
 from ..networks import LDSeg
 from ._dataset import Case
@@ -99,9 +99,11 @@ def load_state(folder: Path, trainer: Training) -> bool:
 def _check_same(folder: Path, meta: dict[str, str], trainer: Training) -> None:
     """Refuse to go on with another model or other settings (a longer budget is welcome)."""
     budget = {"minutes", "epochs", "autoencoder_steps", "denoiser_steps", "device", "validate_every", "precision"}
-    before, now = json.loads(meta["config"]), trainer.config.model_dump(mode="json")
+    # Settings that are newer than the state had their default.
+    before = TrainConfig.parse(json.loads(meta["config"])).model_dump(mode="json")
+    now = trainer.config.model_dump(mode="json")
     changed = sorted(key for key in now if key not in budget and before.get(key) != now[key])
-    if meta["model"] != trainer.model.config.replace(score="").model_dump_json():
+    if ModelConfig.parse(json.loads(meta["model"])) != trainer.model.config.replace(score=""):
         changed.append("the model's configuration")
     if json.loads(meta.get("images", "null")) not in (None, _split_of(trainer)):
         changed.append("the images, or which of them are held out")

@@ -60,8 +60,10 @@ def train(
     EngineError
         If the loss stops being a number.
     """
-    if config.learn == "decoder":
-        raise InputError("learn 'decoder' goes on from a trained model; fine-tune one, or choose another setting.")
+    if config.learn in ("decoder", "prompts"):
+        raise InputError(
+            f"learn {config.learn!r} goes on from a trained model; fine-tune one, or choose another setting."
+        )
     if not config.autoencoder_steps:
         raise InputError(
             "autoencoder_steps is 0, but without a mask autoencoder there is nothing to train the denoiser on; "

@@ -17,13 +17,15 @@ from ..checkpoints import autocast, fastest_convolutions, load_model, resolve_de
 from ..config import TrainConfig
 from ..errors import EngineError, InputError
 from ..networks import LDSeg
-from ._augment import draw_batch
+from ._augment import draw_rated_batch
 from ._dataset import Case, split_groups
 from ._distributed import agreed, rank, sum_gradients, world
+from ._likelihood import mixture_nll
 from ._losses import Batch
 from ._partial import fill_nearest, fill_predicted, is_partial
 from ._precision import safe_precision
 from ._progress import TrainProgress, memory_mb, write_preview
+from ._prompt_stage import PromptStage
 from ._run_folder import LOG, MODEL, PREVIEW, SPLIT, STATE, STOP
 from ._stage import Stage, choose_batch, learning_rate_factor, plan_stages
 from ._state import load_state, save_state
@@ -79,13 +81,22 @@ class Trainer:
         self.optimizers = {stage.name: self._optimizer(stage) for stage in self.stages}
         self.before: float | None = None
         self.stopped = False
+        self.prompting = self._prompt_stage()
+        self._told = ""
         self._make_folder()
 
     def _plan(self) -> list[Stage]:
         steps = self.config.denoiser_steps
         if self.config.epochs is not None:
             steps = max(1, round(self.config.epochs * len(self.training) / (self.batch * world())))
-        return plan_stages(self.config, steps, fresh=self.fresh, masks=self.masks)
+        prompted = bool(self.model.config.network.prompt_widths)
+        return plan_stages(self.config, steps, fresh=self.fresh, masks=self.masks, prompted=prompted)
+
+    def _prompt_stage(self) -> PromptStage | None:
+        if self.config.learn != "prompts":
+            return None
+        rotate = not self.model.config.input.upright
+        return PromptStage(self.training, self.validation, self.crop, self.config, rotate=rotate, device=self.device)
 
     def _make_folder(self) -> None:
         """Make the folder of the run, and refuse a disk on which its files will not fit."""
@@ -121,6 +132,8 @@ class Trainer:
         """Train one stage to the end of its budget, or until it is told to stop, from wherever it stands."""
         for name, module in self.model.named_children():
             module.requires_grad_(name in stage.modules).train(name in stage.modules)
+        if stage.name == "prompts" and stage.progress < 1:
+            yield from self._embed(stage)
         saved = reported = time.perf_counter()
         while stage.progress < 1 and not self.stopped:
             started = self.clock()
@@ -141,6 +154,16 @@ class Trainer:
                 except GeneratorExit:
                     save_state(self.folder, self)  # who closes it may want to go on later
                     raise
+                reported = time.perf_counter()
+
+    def _embed(self, stage: Stage) -> Generator[TrainProgress, None, None]:
+        """Embed the images of the prompts' stage, which its time budget does not include."""
+        assert self.prompting is not None
+        yield self.report(stage, None, f"{self.prompting.total} views of the images are embedded, once for all steps.")
+        reported = time.perf_counter()
+        for _ in self.prompting.prepare(self.model):
+            if time.perf_counter() - reported > REPORT_SECONDS:
+                yield self.report(stage, None)
                 reported = time.perf_counter()
 
     def advance(self, stage: Stage) -> float:
@@ -170,20 +193,23 @@ class Trainer:
     def draw(self, stage: Stage) -> Batch:
         """Draw a common batch, of which this process makes its share, with what nobody annotated filled in."""
         chosen = torch.randint(len(self.training), (self.batch * world(),), generator=self.generator).tolist()
-        images, masks = draw_batch(
+        if stage.name == "prompts" and self.prompting is not None:
+            return self.prompting.draw(chosen, self.model.config.network.factor, self.generator)
+        images, masks, means = draw_rated_batch(
             [self.training[i] for i in chosen],
             self.crop,
             augment=self.config.augment,
             rotate=not self.model.config.input.upright,
             generator=self.generator,
             device=self.device,
+            config=self.config,
         )
         if not is_partial(masks):
-            return Batch(images, masks, masks)
+            return Batch(images, masks, masks, means)
         if stage.name != "denoiser":
-            return Batch(images, masks, fill_nearest(masks))
+            return Batch(images, masks, fill_nearest(masks), means)
         with autocast(self.device, self.precision):
-            return Batch(images, masks, fill_predicted(self.average, images, masks))
+            return Batch(images, masks, fill_predicted(self.average, images, masks), means)
 
     def _update_average(self, stage: Stage) -> None:
         decay = min(self.config.ema, (1 + stage.step) / (10 + stage.step))
@@ -198,15 +224,34 @@ class Trainer:
         if stage.name == "autoencoder":
             return mean_score([reconstruction_dice(self.average, case) for case in self.validation] or [math.nan])
         shown = self.validation or self.training[:1]
+        if stage.name == "prompts" and self.validation:
+            return self._validate_prompts(stage)
         outcomes = [segmentation_dice(self.average, case, self.config) for case in shown]
         score = mean_score([score for score, _ in outcomes]) if self.validation else None
         if score is None:
             self._keep("")
-        elif not score < stage.best:
+        else:
+            number, told, rank_by = len(self.validation), f"DSC {score:.3f}", score
+            if self.config.select == "likelihood":
+                found = [
+                    mixture_nll(self.average, case, result) for case, (_, result) in zip(shown, outcomes, strict=True)
+                ]
+                rank_by = math.exp(-mean_score(found))
+                self._told = told = f"{told}, NLL {mean_score(found):.4f}"
+            if not rank_by < stage.best:
+                stage.best = rank_by
+                self._keep(f"{told} on {number} validation image{'s' * (number > 1)}")
+        write_preview(self.folder, shown[0], outcomes[0][1])
+        return score
+
+    def _validate_prompts(self, stage: Stage) -> float:
+        """Score the averaged weights without a prompt and with some, keep them if they are the best so far."""
+        assert self.prompting is not None
+        score, self._told = self.prompting.score(self.average)
+        if not score < stage.best:
             stage.best = score
             number = len(self.validation)
-            self._keep(f"DSC {score:.3f} on {number} validation image{'s' * (number > 1)}")
-        write_preview(self.folder, shown[0], outcomes[0][1])
+            self._keep(f"{self._told} on {number} validation image{'s' * (number > 1)}")
         return score
 
     def _keep(self, score: str) -> None:
@@ -217,6 +262,7 @@ class Trainer:
         """Sum up since the last report, and write a line of the log."""
         loss = math.fsum(stage.losses) / len(stage.losses) if stage.losses else math.nan
         stage.losses.clear()
+        note, self._told = note or self._told, ""
         preview = self.folder / PREVIEW
         fresh = score is not None and stage is self.stages[-1] and preview.is_file()
         left = sum(each.seconds_left for each in self.stages[self.stages.index(stage) :])

@@ -38,8 +38,8 @@ class ConfigForm(QWidget, Generic[C]):
     value : Config
         What it shows first; also the source of the fields that have no row here.
     show : {"main", "more"}
-        The fields that say so get a row, in the order of the class. Several groups get headings; a group of check
-        boxes shares one row.
+        The fields that say so get a row, in the order of the class. A group has a heading; a group of check boxes
+        shares one row.
     without : collection of str
         Fields that the widget asks for in another way.
     """
@@ -52,7 +52,6 @@ class ConfigForm(QWidget, Generic[C]):
         self._editors: dict[str, Editor] = {}
         rows = [one for one in settings_of(value) if one.show == show and one.name not in without]
         layout = form_layout(self)
-        headings = len({one.group for one in rows}) > 1
         for group, members in groupby(rows, key=lambda one: one.group):
             settings = list(members)
             self._editors |= {one.name: _editor(one, self._on_changed) for one in settings}
@@ -60,7 +59,7 @@ class ConfigForm(QWidget, Generic[C]):
             if group and all(isinstance(native, QCheckBox) for native in natives):
                 layout.addRow(row_label(group), _line(natives))
                 continue
-            if group and headings:
+            if group:
                 layout.addRow(_heading(group))
             for one, native in zip(settings, natives, strict=True):
                 _add_row(one, native, layout)

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from ..._util import Progress
 
 if TYPE_CHECKING:
-    from ...inference import LargeSegmentation, Segmentation
+    from ...inference import Segmentation
 
 WARM_UP = 0.5
 ACCENT = "#5672d8"
@@ -114,10 +114,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def summary(result: "Segmentation | LargeSegmentation", *, stopped: bool) -> str:
+def summary(result: "Segmentation", *, stopped: bool) -> str:
     """Return what a run did: device, time, samples."""
     samples = f"{result.samples} sample" + ("s" if result.samples != 1 else "")
     used = f"{duration(float(result.provenance['seconds']))} on {str(result.provenance['device']).upper()}"
+    if stopped and result.path is not None:
+        return "Stopped. What was computed is kept on disk; press Segment to go on."
     if stopped:
         return f"Stopped after {samples}, {used}. What was computed is kept."
     none = " One sample has no uncertainty: choose 10 or more for an SD map." if result.samples == 1 else ""

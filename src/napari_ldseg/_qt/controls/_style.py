@@ -34,6 +34,7 @@ class Page(QScrollArea):
         self.column = QVBoxLayout(page)
         self.column.setContentsMargins(*[self.MARGIN] * 4)
         self.column.setSpacing(self.SPACING)
+        self._least = 0
         self.setWidget(page)
 
     def minimumSizeHint(self) -> QSize:
@@ -43,7 +44,8 @@ class Page(QScrollArea):
         return hint.expandedTo(QSize(self.widget().minimumSizeHint().width() + bar, 0))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Tell the dock when the widgets need more room, or less."""
-        if event.type() == QEvent.Type.LayoutRequest:
+        """Tell the dock when the widgets need another width; at each new line of words would move the canvas."""
+        if event.type() == QEvent.Type.LayoutRequest and self.widget().minimumSizeHint().width() != self._least:
+            self._least = self.widget().minimumSizeHint().width()
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..._util import Progress
 from ...batch import Batch, BatchReport, Task, large_path, plan_batch, run_batch
-from ...config import BatchConfig, SegmentConfig
+from ...config import BatchConfig, PartConfig, SegmentConfig
 from ...data import LABELS
 from ..threads._import_torch import import_torch
 
@@ -20,6 +20,7 @@ class Order:
     out: Path
     config: SegmentConfig
     run: BatchConfig
+    part: PartConfig
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def segment_order(order: Order) -> Generator[Progress, None, BatchReport]:
         order.out,
         order.config,
         order.run.kinds,
+        part=order.part,
         written=order.run.written,
         overwrite=order.run.overwrite,
     )

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWi
 from ..._util import Progress
 from ...batch import Batch, BatchReport, Update
 from ...checkpoints import ModelEntry
-from ...config import BatchConfig, SegmentConfig
+from ...config import BatchConfig, PartConfig, SegmentConfig
 from ...data import find_images, shortlist, stem
 from ...errors import InputError, LDSegError
 from .._tool import ToolWidget
@@ -57,7 +57,7 @@ class FolderWidget(ToolWidget):
         self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
         self.model = ModelPicker()
         self.settings = ConfigForm(SegmentConfig(), "main")
-        self.more_settings = ConfigForm(SegmentConfig(), "more")
+        self.more_settings, self.part = ConfigForm(SegmentConfig(), "more"), ConfigForm(PartConfig(), "more")
         self.outputs = ConfigForm(BatchConfig(), "main")
         self.more_outputs = ConfigForm(BatchConfig(), "more")
         self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
@@ -142,7 +142,7 @@ class FolderWidget(ToolWidget):
         self._entry = entry
         config = self.more_settings.value().replace(**self.settings.values())
         run = self.more_outputs.value().replace(**self.outputs.values())
-        return Order(self.inputs, entry.path, Path(self.out_line.text().strip()), config, run)
+        return Order(self.inputs, entry.path, Path(self.out_line.text().strip()), config, run, self.part.value())
 
     def _on_progressed(self, progress: Progress) -> None:
         if isinstance(progress, Planned) and progress.batch is not None:
@@ -268,7 +268,7 @@ class FolderWidget(ToolWidget):
         form.addRow(row_label("Model"), self.model)
         form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
         buttons = _row(self.start_button, self.pause_button, self.cancel_button)
-        more = Section("More settings", self.more_settings, self.more_outputs)
+        more = Section("More settings", self.more_settings, self.part, self.more_outputs)
         self.table.setMinimumHeight(TABLE_HEIGHT)
         parts = (top, self.outputs, self.settings, more, buttons, self.progress, self.message, self.table)
         self.lay_out(*parts, main=self.start_button, grow=self.table)

@@ -17,6 +17,7 @@ from ...measure import measure_objects
 from ...reports import Report, Table, find_review, match_entries, table, write_report
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._section import Section
 from ..controls._table import Column, RowModel, RowView, number
 from ..threads._background import Done, Task
 from ..viewer._extra_layers import objects_layer
@@ -185,7 +186,8 @@ class MeasureWidget(ToolWidget):
         row.setSpacing(6)
         for button in (self.layer_button, self.save_button):
             row.addWidget(button)
-        parts = (top, self.settings, self.shapes, self.volume, self.measure_button, self.progress, self.message)
+        more = Section("More settings", self.more_settings)
+        parts = (top, self.settings, self.volume, more, self.measure_button, self.progress, self.message)
         self.lay_out(*parts, self.table, row, main=self.measure_button, grow=self.table)
 
 

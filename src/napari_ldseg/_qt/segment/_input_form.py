@@ -1,6 +1,7 @@
 """How the layer will be read: axes, frames and region, said in words before anything is computed."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from ...config import ModelConfig
+from ...config import ModelConfig, SegmentConfig
 from ...errors import InputError
 from ..controls._forms import form_layout, ignore_wheel, narrow, row_label
 from ..controls._section import Section
@@ -33,11 +34,22 @@ class ReadingForm(QWidget):
     """Region, frames and axes, over a sentence that says what will be segmented, and what speaks against it.
 
     The sentence follows the viewer: its sliders, the camera, the layer's scale and units, the shapes that are drawn.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    settings : callable
+        Returns the settings with which the layer is going to be segmented.
     """
 
-    def __init__(self, viewer: "ViewerModel", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewer: "ViewerModel",
+        settings: Callable[[], SegmentConfig] = SegmentConfig,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        self._viewer, self._settings = viewer, settings
         self._layer: Image | None = None
         self._config: ModelConfig | None = None
         self._watched: list[Any] = []
@@ -55,7 +67,7 @@ class ReadingForm(QWidget):
         self.frames.currentIndexChanged.connect(self._on_frames)
         dims, camera, layers = viewer.dims.events, camera_of(viewer).events, viewer.layers.events
         for event in (dims.point, dims.order, dims.ndisplay, camera.center, camera.zoom):
-            event.connect(self._on_viewer)
+            event.connect(self.refresh_soon)
         for event in (layers.inserted, layers.removed, layers.renamed):
             event.connect(self._on_layers)
 
@@ -68,18 +80,18 @@ class ReadingForm(QWidget):
         self._watch()
         self.refresh()
 
-    def value(self, *, checked: bool = False) -> Source:
+    def value(self) -> Source:
         """Return what is to be segmented.
 
         Raises
         ------
         InputError
-            The layer, the axes or the region cannot be used; with ``checked`` also where the model does not fit.
+            The layer, the axes or the region cannot be used, or do not fit the model.
         """
         layer, config = self._layer, self._config
         if layer is None or config is None:
             raise InputError("There is no image layer or no model yet.")
-        source = read_layer(
+        return read_layer(
             layer,
             config.network.ndim,
             FRAMES[self.frames.currentIndex()],
@@ -88,15 +100,8 @@ class ReadingForm(QWidget):
             ranges=[(first.value(), last.value()) for first, last in self.ranges],
             region=self._region(layer),
             config=config,
+            settings=self._settings(),
         )
-        if checked and source.reading is not None:
-            source.reading.warnings(config)
-        return source
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the whole image is to be segmented, and not a region of it."""
-        return bool(self.region.currentText() == WHOLE)
 
     def refresh(self) -> None:
         """Say anew how the layer is read."""
@@ -105,10 +110,9 @@ class ReadingForm(QWidget):
         sentence, warnings = "", []
         if self._layer is not None and self._config is not None:
             try:
-                reading = self.value().reading
-                if reading is not None:
-                    sentence = reading.sentence(self._config)
-                    warnings = reading.warnings(self._config)
+                plan = self.value().plan
+                if plan is not None:
+                    sentence, warnings = plan.sentence(), plan.warnings()
             except InputError as error:
                 warnings = [str(error)]
         said = f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
@@ -202,15 +206,16 @@ class ReadingForm(QWidget):
     def _watch(self) -> None:
         """Follow the layer, and the shapes in which a rectangle may be drawn."""
         for event in self._watched:
-            event.disconnect(self._on_viewer)
+            event.disconnect(self.refresh_soon)
         self._watched = [] if self._layer is None else [getattr(self._layer.events, name) for name in LAYER_EVENTS]
         shapes = self.region.currentData()
         if isinstance(shapes, Shapes):
             self._watched += [shapes.events.data, shapes.events.highlight]
         for event in self._watched:
-            event.connect(self._on_viewer)
+            event.connect(self.refresh_soon)
 
-    def _on_viewer(self, event: Any = None) -> None:
+    def refresh_soon(self, event: Any = None) -> None:
+        """Say it anew in a moment; of many changes in a row, once."""
         self._timer.start()
 
     def _on_layers(self, event: Any = None) -> None:

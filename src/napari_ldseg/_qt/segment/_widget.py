@@ -16,7 +16,7 @@ from ..controls._section import Section
 from ..models._library_dialog import serve
 from ..models._picker import ModelPicker
 from ..threads._segmentation import Engine, Job, Loading, Outcome, Run, engine
-from ..viewer._disk_layers import LargeLayers, large_image, result_folder
+from ..viewer._disk_layers import result_folder
 from ..viewer._layer_picker import LayerPicker
 from ..viewer._result_layers import ResultLayers
 from ._input_form import ReadingForm
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from ...inference import SegmentProgress
 
-PART = ("axes", "frames", "region")  # which the reading form asks for
 DONE = object()
 
 
@@ -47,7 +46,7 @@ class SegmentWidget(ToolWidget):
     def __init__(self, napari_viewer: "napari.Viewer", run_engine: Engine = engine) -> None:
         super().__init__(napari_viewer)
         self._engine = run_engine
-        self._results: ResultLayers | LargeLayers | None = None
+        self._results: ResultLayers | None = None
         self._outcome: Outcome | None = None
         self._writing: Iterator[None] = iter(())
         self._writer = QTimer(self)
@@ -56,10 +55,10 @@ class SegmentWidget(ToolWidget):
             self._viewer, Image, "The image layer to segment; follows the layer selected in the viewer"
         )
         self.model = ModelPicker()
-        self.reading = ReadingForm(self._viewer)
-        self.frames = self.reading.frames
         self.settings = ConfigForm(SegmentConfig(), "main")
-        self.more_settings = ConfigForm(SegmentConfig(), "more", PART)
+        self.more_settings = ConfigForm(SegmentConfig(), "more")
+        self.reading = ReadingForm(self._viewer, self._config)
+        self.frames = self.reading.frames
         self.mean = QCheckBox("Add the mean probability map")
         self.segment_button = QPushButton("Segment")
         self.cancel_button = QPushButton("Cancel")
@@ -67,6 +66,8 @@ class SegmentWidget(ToolWidget):
         self._lay_out()
         self.image.changed.connect(self._on_image_changed)
         self.model.changed.connect(self._on_input_changed)
+        for form in (self.settings, self.more_settings):
+            form.valueChanged.connect(self.reading.refresh_soon)
         serve(self.model, self)
         self.forget_on(self.image.changed, self.model.changed)
         self.segment_button.clicked.connect(self.segment)
@@ -86,15 +87,11 @@ class SegmentWidget(ToolWidget):
                 raise InputError("There is no image layer; open an image, or one of File > Open Sample > LDSeg.")
             if entry is None:
                 raise InputError("There is no model; choose one under Model, or a file by Open….")
-            source = self.reading.value(checked=True)
-            large = large_image(layer, entry.config) if self.reading.is_whole else None
-            if large is not None:
-                path = result_folder(layer, entry.name)
-                job = Job(large, entry.path, self._config(), path)
-                self._results = LargeLayers(self._viewer, layer, path, entry)
-            else:
-                job = Job(source.image, entry.path, self._config())
-                self._results = ResultLayers(self._viewer, source, entry.name, mean=self.mean.isChecked())
+            source = self.reading.value()
+            assert source.plan is not None
+            into = result_folder(layer, entry.name, source.plan.part) if source.plan.on_disk else None
+            job = Job(source.plan, entry.path, into)
+            self._results = ResultLayers(self._viewer, source, entry.name, mean=self.mean.isChecked())
         except LDSegError as error:
             self.show_error(error)
             return
@@ -117,7 +114,7 @@ class SegmentWidget(ToolWidget):
     def _on_progressed(self, progress: "SegmentProgress | Loading") -> None:
         self.progress.show_progress(progress)
         preview: Any = getattr(progress, "preview", None)
-        if self._results is not None and (preview is not None or isinstance(self._results, LargeLayers)):
+        if self._results is not None and preview is not None:
             self._writing = self._results.steps(preview)
             self._writer.start()
 
@@ -145,8 +142,6 @@ class SegmentWidget(ToolWidget):
             self.show_error(outcome.error)
         elif outcome.result is not None:
             self.progress.finish(summary(outcome.result, stopped=outcome.stopped))
-        elif isinstance(self._results, LargeLayers):
-            self.progress.finish("Stopped. What was computed is kept on disk; press Segment to go on.")
         else:
             self.progress.finish("Stopped before the first sample.")
         self.run_finished.emit(outcome)

@@ -9,17 +9,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Signal
 
 from ..._util import Progress
 from ...config import Device, SegmentConfig
 from ...data import Image
+from ...plan import Plan
 from ._background import SIGN_OF_LIFE, Background
 from ._import_torch import import_torch
 
 if TYPE_CHECKING:
-    from ...inference import LargeSegmentation, Segmentation, SegmentProgress
+    from ...inference import Segmentation, SegmentProgress
     from ...networks import LDSeg
 
 PREVIEW = 0.3
@@ -28,15 +28,24 @@ LARGE = 2**20
 
 @dataclass(frozen=True)
 class Job:
-    """What one press of Segment asks for; ``image.array`` may be lazy and is read in the thread.
+    """What one press of Segment asks for; pixels that are lazy are read in the thread.
 
-    An image that is too large for memory goes into an OME-Zarr at ``large``.
+    The result of an image that is too large for memory goes ``into`` an OME-Zarr.
     """
 
-    image: Image
+    plan: Plan
     model: Path
-    config: SegmentConfig
-    large: Path | None = None
+    into: Path | None = None
+
+    @property
+    def image(self) -> Image:
+        """The part of the image that is segmented."""
+        return self.plan.image
+
+    @property
+    def config(self) -> SegmentConfig:
+        """The settings."""
+        return self.plan.settings
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Outcome:
 
     Attributes
     ----------
-    result : Segmentation, LargeSegmentation or None
+    result : Segmentation or None
         All of it, or as far as it got before it was stopped or failed.
     error : Exception or None
     stopped : bool
@@ -61,22 +70,19 @@ class Loading(Progress):
     """A sign of life before the engine can give one."""
 
 
-Engine = Callable[[Job], "Generator[SegmentProgress | Loading, None, Segmentation | LargeSegmentation]"]
+Engine = Callable[[Job], "Generator[SegmentProgress | Loading, None, Segmentation]"]
 
 
-def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation | LargeSegmentation]":
+def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation]":
     """Load torch, the model and the image, all of which take their time, and segment."""
     yield Loading(text="Loading the model")
     import_torch()
-    from ...inference import segment, segment_large
+    from ...inference import segment
 
     yield Loading(text="Loading the model")
     model = _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
     yield Loading(text="Reading the image")
-    if job.large is not None:
-        return (yield from segment_large(model, job.image, job.large, job.config, overwrite=True))
-    image = job.image.replace(array=np.asarray(job.image.array))
-    return (yield from segment(model, image, job.config))
+    return (yield from segment(model, job.plan, into=job.into, overwrite=True))
 
 
 @lru_cache(maxsize=1)
@@ -125,7 +131,8 @@ def _run(
             now = time.monotonic()
             if not isinstance(progress, Loading) and progress.preview is not None:
                 latest = progress.preview
-                if now - shown >= PREVIEW * max(1, latest.labels.size / LARGE):
+                size = latest.labels.size if latest.path is None else 0  # on disk, only what is on screen is read
+                if now - shown >= PREVIEW * max(1, size / LARGE):
                     life = shown = now
                     tell(replace(progress, preview=_own(latest)))
             elif now - life >= SIGN_OF_LIFE:
@@ -140,13 +147,13 @@ def _run(
     return Outcome(_own(latest), stopped=True)
 
 
-def _steps(engine: Engine, job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation | LargeSegmentation]":
+def _steps(engine: Engine, job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation]":
     """Call the engine at the first step, so that its call is guarded, too."""
     return (yield from engine(job))
 
 
-def _own(result: Any) -> Any:
+def _own(result: "Segmentation | None") -> "Segmentation | None":
     """Copy the maps that the engine goes on refining, and that a viewer is about to draw; those on disk stay there."""
-    if result is None or not hasattr(result, "mean"):
+    if result is None or result.path is not None or result.mean is None:
         return result
     return replace(result, labels=result.labels.copy(), mean=result.mean.copy(), sd=result.sd.copy())

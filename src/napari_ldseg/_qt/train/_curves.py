@@ -11,7 +11,7 @@ from typing import Any
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 COLORS = {"autoencoder": "#56b4e9", "denoiser": "#e69f00", "validation": "#2fc48d"}
-LOSSES = {"autoencoder": "autoencoder", "decoder": "autoencoder", "denoiser": "denoiser"}
+LOSSES = {"autoencoder": "autoencoder", "decoder": "autoencoder", "denoiser": "denoiser", "prompts": "denoiser"}
 HEIGHT = 230
 LEAST_RANGE = 0.05
 WIDE = 1.2  # decades

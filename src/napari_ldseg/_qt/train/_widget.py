@@ -26,6 +26,7 @@ STAGES = {
     "autoencoder": "Mask autoencoder",
     "denoiser": "Image encoder and denoiser",
     "decoder": "Mask decoder",
+    "prompts": "Denoiser and prompt encoder",
 }
 logger = logging.getLogger(__name__)
 

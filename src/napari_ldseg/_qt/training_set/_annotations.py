@@ -66,10 +66,10 @@ def read_annotations(
     InputError
         The labels do not lie on the image, or there are no such frames.
     """
-    full = read_layer(image, ndim, "all", point)
+    array = np.asarray(labels.data if data is None else data)
+    full = read_layer(image, ndim, "all", point, like=array.shape)
     leading = frame_axes(image, ndim)
     counts = tuple(full.shape[axis] for axis in leading)
-    array = np.asarray(labels.data if data is None else data)
     one = _squeezed(array.shape) == _squeezed(full.image.shape)
     if not one and _squeezed(array.shape) != _squeezed((*counts, *full.image.shape)):
         shown = image.data[0].shape if image.multiscale else image.data.shape

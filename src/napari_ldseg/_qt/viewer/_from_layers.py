@@ -8,10 +8,10 @@ import numpy as np
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
-from ...config import ModelConfig
+from ...config import ModelConfig, PartConfig, SegmentConfig
 from ...data import Image, convert_spacing
 from ...errors import InputError
-from ...plan import Reading
+from ...plan import Part, Plan, plan_image, take_part
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Frames = Literal["current", "all", "range"]
 Role = Literal["space", "frames", "channels"]
 ROLES: tuple[Role, ...] = ("space", "frames", "channels")
-MAX_SIDE = 4096
 # Where a layer keeps the geometry of its medical image.
 GEOMETRY = "napari-ldseg-geometry"
 FRAME_LETTERS = ("", "s", "ts", "tps")
@@ -40,25 +39,30 @@ class Source:
     place : dict
         scale, translate, rotate, shear, affine, units and axis_labels of a result.
     order : tuple of int
-        Which axis of the layer each axis of a result is; empty where they stand in the layer's own order.
-    reading : Reading or None
-        The same in words.
+        Which axis of the layer each axis of a result is; empty where they are those of the layer.
+    plan : Plan or None
+        How it is segmented, where the model is known.
     """
 
     image: Image
     shape: tuple[int, ...]
     place: dict[str, Any]
     order: tuple[int, ...] = ()
-    reading: Reading | None = None
+    plan: Plan | None = None
 
     @property
     def in_order(self) -> bool:
         """Whether the axes of a result stand in the layer's order: no frame axis lies between the spatial ones."""
         return self.order == tuple(sorted(self.order))
 
-    def arrange(self, data: NDArray[Any]) -> NDArray[Any]:
-        """Bring a map of the result, frames first, into the dimensions of the layer."""
-        return (data if self.in_order else data.transpose(np.argsort(self.order))).reshape(self.shape)
+    def arrange(self, data: Any) -> Any:
+        """Bring a map of the result, frames first, into the dimensions of the layer; what is lazy stays lazy."""
+        if not self.order:
+            return data.reshape(self.shape)
+        if self.in_order and len(self.order) == len(self.shape):
+            return data
+        axes = (slice(None) if axis in self.order else None for axis in range(len(self.shape)))
+        return _lazy(data).transpose(np.argsort(self.order).tolist())[tuple(axes)]
 
 
 def automatic_roles(layer: "ImageLayer", ndim: int, order: Sequence[int] | None = None) -> tuple[Role, ...]:
@@ -87,6 +91,8 @@ def read_layer(
     ranges: Sequence[tuple[int, int]] = (),
     region: NDArray[Any] | None = None,
     config: ModelConfig | None = None,
+    settings: SegmentConfig | None = None,
+    like: tuple[int, ...] = (),
 ) -> Source:
     """Describe a layer for a model of ``ndim`` dimensions, without reading its pixels.
 
@@ -105,8 +111,10 @@ def read_layer(
         First and last frame along each frame axis, for ``frames="range"``.
     region : array of shape (n, layer.ndim), optional
         Points in data coordinates whose bounding box is taken along the spatial axes; not-a-number takes all.
-    config : ModelConfig, optional
-        Chooses the level of a pyramid whose pixels are nearest to the model's.
+    config, settings : ModelConfig, SegmentConfig, optional
+        Make a plan, which chooses the level of a pyramid.
+    like : tuple of int
+        Without them: take the level of this shape (axes of length 1 left out), if there is one, else the finest.
 
     Raises
     ------
@@ -115,33 +123,55 @@ def read_layer(
     """
     roles = tuple(roles) if roles is not None else automatic_roles(layer, ndim)
     spatial, leading = _checked(layer, ndim, roles)
-    channel = roles.index("channels") if "channels" in roles else None
-    array, factors, level = _level(layer, spatial, config)
-    letters = dict(zip(spatial, "zyx"[-ndim:], strict=True)) | dict(
-        zip(leading, _frame_letters(layer, leading), strict=True)
-    )
-    shape, origin = list(array.shape[: layer.ndim]), np.zeros(layer.ndim)
-    stretch = np.asarray(factors, dtype=float)
-    box: list[slice | int] = [slice(0, side) for side in array.shape]
-    for axis in leading:
-        box[axis] = _frames(layer, axis, frames, point, shape[axis], factors, dict(zip(leading, ranges, strict=False)))
-    if region is not None:
-        for axis in spatial:
-            box[axis] = _extent(region[:, axis], shape[axis], float(factors[axis]), layer.name)
-    for axis, part in enumerate(box[: layer.ndim]):
-        first, last = (part.start, part.stop) if isinstance(part, slice) else (part, part + 1)
-        origin[axis], shape[axis] = first, last - first
-    if channel is not None:
+    image = _whole(layer, roles, spatial, leading, geometry=region is None)
+    sizes = np.shape(image.array)
+    taken = [
+        _frames(layer, axis, frames, point, sizes[axis], dict(zip(leading, ranges, strict=False))) for axis in leading
+    ]
+    extents = [] if region is None else [_extent(region[:, axis], sizes[axis], layer.name) for axis in spatial]
+    config_of_part = PartConfig(frames=",".join(taken) or None, region=",".join(extents) or None)
+    plan = None if config is None else plan_image(image, config, settings, config_of_part)
+    part = _like(take_part(image, ndim, config_of_part), like) if plan is None else plan.part
+    factors = np.array([n / m for n, m in zip(sizes, np.shape(part.image.array), strict=True)][: layer.ndim])
+    pixels = [slice(each, each + 1) if isinstance(each, int) else each for each in part.box[: layer.ndim]]
+    shape, origin = [each.stop - each.start for each in pixels], np.array([each.start for each in pixels], dtype=float)
+    if "channels" in roles:
         # A result has no channels: one voxel as long as all of them, so that it shows with each.
-        letters[channel] = "c"
-        stretch[channel] *= shape[channel]
+        channel = roles.index("channels")
+        factors[channel] *= shape[channel]
         shape[channel] = 1
+    order = (*(axis for axis in leading if isinstance(part.box[axis], slice)), *spatial)
+    cut = part.cut() if plan is None else plan.image
+    return Source(cut, tuple(shape), place_on(layer, factors, origin), order, plan)
+
+
+def _whole(
+    layer: "ImageLayer", roles: Sequence[Role], spatial: list[int], leading: list[int], *, geometry: bool
+) -> Image:
+    """Return a layer with all its levels, unread."""
+    letters = dict(zip(spatial, "zyx"[-len(spatial) :], strict=True))
+    letters |= dict(zip(leading, _frame_letters(layer, leading), strict=True))
+    letters |= {axis: "c" for axis, role in enumerate(roles) if role == "channels"}
     axes = "".join(letters[axis] for axis in sorted(letters)) + ("c" if layer.rgb else "")
-    spacing, unit = pixel_size(layer, spatial, factors)
-    geometry = layer.metadata.get(GEOMETRY) if region is None else None
-    reading = Reading(Image(array, axes, spacing, unit, layer.name, geometry=geometry), tuple(box), level)
-    order = (*(axis for axis in leading if isinstance(box[axis], slice)), *spatial)
-    return Source(reading.cut(), tuple(shape), place_on(layer, stretch, origin), order, reading)
+    every, levels = list(layer.data) if layer.multiscale else [layer.data], []
+    for level in every:
+        factors = np.asarray(every[0].shape[: layer.ndim]) / np.asarray(level.shape[: layer.ndim])
+        spacing, unit = pixel_size(layer, spatial, factors)
+        levels.append(Image(_lazy(level), axes, spacing, unit, layer.name))
+    known = layer.metadata.get(GEOMETRY) if geometry else None
+    return levels[0].replace(levels=tuple(levels[1:]), geometry=known)
+
+
+def _like(part: Part, shape: tuple[int, ...]) -> Part:
+    """Return the part on the level of which the result has this shape; on the finest, where there is none."""
+    levels = [part.at(level) for level in (part.image, *part.image.levels)]
+    wanted = [side for side in shape if side != 1]
+
+    def fits(level: Part) -> bool:
+        sides = (level.size(axis) for axis in level.frame_axes + level.spatial)
+        return [side for side in sides if side != 1] == wanted
+
+    return next(filter(fits, levels), part)
 
 
 def place_on(layer: "ImageLayer | LabelsLayer", stretch: Any = 1, origin: Any = 0) -> dict[str, Any]:
@@ -196,24 +226,22 @@ def _frames(
     frames: Frames,
     point: Sequence[float],
     size: int,
-    factors: Any,
     ranges: dict[int, tuple[int, int]],
-) -> slice | int:
-    """Return what to take along a frame axis."""
+) -> str:
+    """Return what to take along a frame axis, as :class:`PartConfig` writes it."""
     if frames == "current":
-        return current_index(layer, axis, point, size, float(factors[axis]))
+        return str(current_index(layer, axis, point, size))
     if frames == "all" or axis not in ranges:
-        return slice(0, size)
+        return ":"
     first, last = ranges[axis]
     if not 0 <= first <= last < size:
         raise InputError(f"Frames {first} to {last} hold nothing of {layer.name!r}, which has frames 0 to {size - 1}.")
-    return slice(first, last + 1)
+    return f"{first}:{last + 1}"
 
 
-def current_index(layer: "ImageLayer", axis: int, point: Sequence[float], size: int, factor: float = 1.0) -> int:
+def current_index(layer: "ImageLayer", axis: int, point: Sequence[float], size: int) -> int:
     """Return the frame along an axis that is shown at ``point``, in world coordinates of the layer's own units."""
-    position = (layer.world_to_data(point)[axis] + 0.5) / factor
-    return int(np.clip(np.floor(position), 0, size - 1))
+    return int(np.clip(np.floor(layer.world_to_data(point)[axis] + 0.5), 0, size - 1))
 
 
 def frame_axes(layer: "ImageLayer", ndim: int) -> list[int]:
@@ -221,37 +249,16 @@ def frame_axes(layer: "ImageLayer", ndim: int) -> list[int]:
     return [axis for axis, role in enumerate(automatic_roles(layer, ndim)) if role == "frames"]
 
 
-def _extent(positions: NDArray[Any], size: int, factor: float, name: str) -> slice:
-    """Return the pixels that lie between the outermost of these positions; a pixel reaches half to either side."""
+def _extent(positions: NDArray[Any], size: int, name: str) -> str:
+    """Return the pixels between the outermost of these positions; a pixel reaches half to either side."""
     if np.isnan(positions).any():
-        return slice(0, size)
-    low, high = (positions.min() + 0.5) / factor, (positions.max() + 0.5) / factor
+        return ":"
     # What is off by rounding only touches no further pixel.
-    start, stop = max(int(np.floor(low + 1e-6)), 0), min(int(np.ceil(high - 1e-6)), size)
+    start, stop = np.floor(positions.min() + 0.5 + 1e-6), np.ceil(positions.max() + 0.5 - 1e-6)
+    start, stop = max(int(start), 0), min(int(stop), size)
     if stop <= start:
         raise InputError(f"The region lies outside of {name!r}; move the view or the rectangle onto it.")
-    return slice(start, stop)
-
-
-def _level(layer: "ImageLayer", spatial: list[int], config: ModelConfig | None) -> tuple[Any, Any, str]:
-    """Return one level, how much coarser it is than the finest, and its name in words.
-
-    It is the one whose pixels are nearest to the model's; where that is unknown, the finest below MAX_SIDE pixels a
-    side (else the coarsest).
-    """
-    if not layer.multiscale:
-        return _lazy(layer.data), np.ones(layer.ndim), ""
-    factors = np.asarray(layer.downsample_factors, dtype=float)[:, : layer.ndim]
-    spacing, unit = pixel_size(layer, spatial, np.ones(layer.ndim))
-    seen = config.input.spacing if config is not None and config.input.mode == "spacing" else None
-    own = convert_spacing(spacing, unit, config.input.unit) if config is not None else None
-    if seen is not None and own is not None:
-        coarser = np.log(factors[:, spatial] * own / seen).mean(axis=1)
-        number = int(np.abs(coarser).argmin())
-    else:
-        small = (i for i, level in enumerate(layer.data) if max(level.shape[: layer.ndim]) <= MAX_SIDE)
-        number = next(small, len(layer.data) - 1)
-    return _lazy(layer.data[number]), factors[number], f"level {number} of a pyramid"
+    return f"{start}:{stop}"
 
 
 def _lazy(array: Any) -> Any:
@@ -260,7 +267,7 @@ def _lazy(array: Any) -> Any:
         return array
     import dask.array  # 0.2 s, which nobody is to wait for when a widget opens
 
-    return array if isinstance(array, dask.array.Array) else dask.array.from_array(array)
+    return array if isinstance(array, dask.array.Array) else dask.array.from_array(array, name=False)
 
 
 def _is_time(layer: "ImageLayer", axis: int) -> bool:

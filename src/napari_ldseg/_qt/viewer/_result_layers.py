@@ -31,11 +31,11 @@ SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a layer was when it was last written; labels, which can be painted in place, as a copy."""
+    """What a layer was when it was last written; labels in memory, which can be painted in place, as a copy."""
 
     name: str
     data: Any
-    copy: NDArray[Any]
+    copy: Any
     place: dict[str, Any]
 
 
@@ -66,9 +66,13 @@ def add_region_layer(viewer: "ViewerModel") -> Shapes:
 
 
 def original_of(layer: Layer) -> NDArray[Any] | None:
-    """Return the labels as a model made them in this session, whatever was painted since; None for other layers."""
+    """Return the labels as a model made them in this session, before anything was painted; None for other layers."""
     stamp = WRITTEN.get(layer)
-    return None if stamp is None or stamp.copy.shape != layer.data.shape else stamp.copy
+    return (
+        None
+        if stamp is None or not isinstance(stamp.copy, np.ndarray) or stamp.copy.shape != layer.data.shape
+        else stamp.copy
+    )
 
 
 def sd_colormap(above: float = 0.0) -> Colormap:
@@ -113,7 +117,7 @@ def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
 
 
 class ResultLayers:
-    """The layers of one run, written again and again while it goes on.
+    """The layers of one run, written again and again while it goes on; of a run on disk they show its folder.
 
     Layers of an earlier run with the same names are written over only if nobody has touched them since: painted,
     renamed or moved layers stay, and new ones are added beside them. A layer that the user deletes is not made anew.
@@ -156,10 +160,13 @@ class ResultLayers:
             yield
 
     def _write(self, kind: str, result: "Segmentation") -> None:
-        data = self._source.arrange(_data(kind, result))
+        levels = _levels(kind, result)
+        if not levels:
+            return
+        data = [self._source.arrange(level) for level in levels]
         layer = self._layers.get(kind)
         if layer is None:
-            layer = self._former(kind)
+            layer = self._former(kind, multiscale=len(data) > 1)
         elif layer not in self._viewer.layers:
             return
         elif not untouched(layer):
@@ -167,27 +174,29 @@ class ResultLayers:
         if layer is None:
             layer = self._add(kind, data, result)
         else:
-            layer.data = data
-        layer.metadata = {**layer.metadata, KEY: {"kind": kind, **result.provenance}}
+            layer.data = data if len(data) > 1 else data[0]
+        layer.metadata = {**layer.metadata, KEY: _notes(kind, result)}
         if self._source.image.geometry is not None:
             layer.metadata[GEOMETRY] = self._source.image.geometry
         if isinstance(layer, Labels):
-            layer.features = _features(result)
-            # Review takes the axes of a result to be those of its layer.
-            if self._source.in_order:
+            if result.sizes.shape[-2]:
+                layer.features = _features(result)
+            layer.editable = result.path is None
+            # Review takes the axes of a result to be those of its layer, and edits it in memory.
+            if self._source.in_order and result.path is None:
                 _RESULTS[layer] = result
         self._layers[kind] = layer
-        WRITTEN[layer] = Stamp(
-            layer.name, layer.data, data.copy() if isinstance(layer, Labels) else data, self._source.place
-        )
+        painted = isinstance(layer, Labels) and result.path is None
+        WRITTEN[layer] = Stamp(layer.name, layer.data, layer.data.copy() if painted else layer.data, self._source.place)
 
-    def _former(self, kind: str) -> Layer | None:
+    def _former(self, kind: str, *, multiscale: bool) -> Layer | None:
         """Return the layer of an earlier run that may be written over."""
         for layer in self._viewer.layers:
             stamp = WRITTEN.get(layer)
             if (
                 stamp is not None
                 and layer.name == f"{self._prefix} {kind}"
+                and layer.multiscale == multiscale
                 and stamp.copy.shape == self._source.shape
                 and _same(stamp.place, self._source.place)
                 and untouched(layer)
@@ -195,10 +204,11 @@ class ResultLayers:
                 return layer
         return None
 
-    def _add(self, kind: str, data: NDArray[Any], result: "Segmentation") -> Layer:
+    def _add(self, kind: str, levels: list[Any], result: "Segmentation") -> Layer:
         # Marked before it is added, so that the pickers of images never take it for one.
-        metadata = {KEY: {"kind": kind, **result.provenance}}
+        metadata = {KEY: _notes(kind, result)}
         common = {"name": f"{self._prefix} {kind}", "metadata": metadata, **self._source.place}
+        data, common["multiscale"] = (levels, True) if len(levels) > 1 else (levels[0], False)
         layer: Layer
         if kind == "labels":
             layer = labels_layer(data, result.class_names, result.class_colors, **common)
@@ -209,13 +219,21 @@ class ResultLayers:
         return self._viewer.add_layer(layer)
 
 
-def _data(kind: str, result: "Segmentation") -> NDArray[Any]:
+def _levels(kind: str, result: "Segmentation") -> list[Any]:
+    """Return a map of a result at all of its pixel sizes, finest first; nothing where it was not kept."""
     if kind == "labels":
-        return result.labels
+        return result.levels("labels")
     if kind == "SD":
-        return result.sd
+        return result.levels("sd")
+    if result.mean is None:
+        return []
     background = result.mean.take(0, axis=result.mean.ndim - 1 - _ndim(result))
-    return np.asarray(1 - background)
+    return [np.asarray(1 - background)]
+
+
+def _notes(kind: str, result: "Segmentation") -> dict[str, Any]:
+    folder = {} if result.path is None else {"folder": str(result.path)}
+    return {"kind": kind, **result.provenance, **folder}
 
 
 def _ndim(result: "Segmentation") -> int:

@@ -23,9 +23,9 @@ from ... import SegmentConfig, save_model, segment_folder
 from ..._util import follow
 from ...batch import Fingerprint, Record, Update, plan_batch, run_batch
 from ...batch import _retry as _patience
-from ...batch._image import summarize_result
+from ...batch._image import summarize
 from ...errors import InputError
-from ..builders import make_ramp, make_tiny_model, save_picture
+from ..builders import make_ramp, make_tiny_model, mean_of, save_picture
 from ..qt_fixtures import make_result
 
 QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
@@ -139,14 +139,14 @@ def test_numbers_of_a_result() -> None:
     dark = np.full((4, 5), 200)
     dark[:2, :3] = 0
     result = make_result("yx", dark, samples=3)
-    summary = summarize_result(result, 1.25)
+    summary = summarize(result, 1.25)
     assert (summary.seconds, summary.samples, summary.frames, summary.unit) == (1.25, 3, 1, "pixel")
     assert (summary.sizes, summary.sizes_sd) == ({"gland": 6}, {"gland": 0})
     assert summary.mean_sd == pytest.approx(1 / 4)
     assert summary.uncertainty == 0
-    result.mean[:, 0, 0] = 0.5
+    mean_of(result)[:, 0, 0] = 0.5
     # 5.5 of 6 expected inside and none outside: 1 - 2 * 5.5 / (6 + 5.5)
-    assert summarize_result(result, 0).uncertainty == pytest.approx(1 - 11 / 11.5)
+    assert summarize(result, 0).uncertainty == pytest.approx(1 - 11 / 11.5)
 
 
 def test_fingerprint_of_a_folder_is_of_names_and_contents(tmp_path: Path) -> None:

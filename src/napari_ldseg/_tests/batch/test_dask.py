@@ -21,8 +21,7 @@ from ...batch import Update, _image, plan_batch, run_batch
 from ...batch._dask_cluster import ctrl_c_noted, local_cluster
 from ...data import LABELS, Image, read_image, write_image
 from ...errors import EngineError
-from ...inference import _disk as _large
-from ...plan import _level as _levels
+from ...plan import _blocks, _plan
 from ..builders import make_ramp, save_picture
 from ..plan.test_tiles import make_spacing_model, noise_picture
 from .test_batch import start, wait_for
@@ -43,8 +42,8 @@ def slides(tmp_path: Path) -> Path:
 def make_blocks_small(monkeypatch: pytest.MonkeyPatch | None = None) -> None:
     """Let an image of more than 2000 pixels count as large, and have blocks of 64 pixels a side."""
     patch = monkeypatch or pytest.MonkeyPatch()
-    patch.setattr(_large, "BLOCK_SIDE", {2: 64, 3: 16})
-    patch.setattr(_levels, "MAX_PLANE", 2000)
+    patch.setattr(_blocks, "BLOCK_SIDE", {2: 64, 3: 16})
+    patch.setattr(_plan, "MAX_PLANE", 2000)
 
 
 class Prepare(WorkerPlugin):

@@ -163,7 +163,7 @@ def test_folds_hold_out_whole_groups_and_only_those_that_were_named(monkeypatch:
     from benchmarks.evidence.compare import hold_out  # type: ignore[import-not-found,unused-ignore]
 
     names = ["patient1"] * 5 + ["patient2"] * 3 + ["patient3"] * 2 + ["phantom"] * 4
-    cases = [SimpleNamespace(group=name) for name in names]
+    cases: Any = [SimpleNamespace(group=name) for name in names]
     held = [sorted({case.group for case in validation}) for _, validation in hold_out(cases, 2, "patient", 0)]
     assert sorted(held) == [["patient1"], ["patient2", "patient3"]]
     for training, validation in hold_out(cases, 2, "patient", 0):

@@ -177,7 +177,7 @@ def write_like_camus(folder: Path) -> Path:
         patient = folder / f"patient000{number}"
         patient.mkdir(parents=True)
         volumes = {}
-        for at, (wide, narrow, length) in {"ED": (24.0, 20.0, 84), "ES": (17.0, 14.0, 70)}.items():
+        for at, (wide, narrow, length) in {"ED": (24.0, 20.0, 84.0), "ES": (17.0, 14.0, 70.0)}.items():
             wide, narrow = wide * shrink, narrow * shrink
             volumes[at] = 2 / 3 * math.pi * wide * narrow * length / 1000
             for view, width in (("4CH", wide), ("2CH", narrow)):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import Result
 
 from ... import save_model
-from ...data import find_images, read_image, read_labels, read_notes, write_image
+from ...data import find_images, output_suffix, read_image, read_labels, read_notes, write_image
 from ...datasets import find_pairs
 from ...errors import InputError
 from ..builders import make_ramp, make_tiny_model
@@ -187,7 +187,8 @@ def test_segment_writes_in_the_inputs_format(run: Callable[..., Result], volume_
     assert result.exit_code == 0, result.output
     assert run("segment", source, *flags, "--format", "mha").exit_code == 0
     assert (out / "x_sd.mha").is_file()
-    assert (
-        "'png' is not one of 'tif', 'ome-tif', 'nifti', 'mha'"
-        in run("segment", source, *flags, "--format", "png").output
-    )
+    refused = run("segment", source, *flags, "--format", "png")
+    assert refused.exit_code == 2
+    assert "'png' is not one of 'tif', 'ome-tif', 'nifti', 'mha'" in refused.output
+    with pytest.raises(InputError, match="choose one of tif, ome-tif, nifti, mha"):
+        output_suffix(source, "png")

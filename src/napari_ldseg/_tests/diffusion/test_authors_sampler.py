@@ -41,7 +41,7 @@ def write_trajectories(path: Path, shape: tuple[int, ...]) -> Path:
             latent = (latent - latent.mean()) / (latent.std(correction=0) + 1e-5)
             steps.append(latent)
         stored[name] = torch.stack(steps)
-    arrays: Any = {name: values.numpy().astype(np.float32) for name, values in stored.items()}
+    arrays: dict[str, Any] = {name: values.numpy().astype(np.float32) for name, values in stored.items()}
     np.savez(path, **arrays)
     return path
 

@@ -15,8 +15,7 @@ from ...config import SegmentConfig, TrainConfig
 from ...errors import CheckpointError
 from ...exchange import load_backbone
 from ...networks import LDSeg
-from ...plan import plan_grid
-from ...plan._tiles import plan_tiles, tile_sides
+from ...plan import plan_grid, plan_tiles, tile_sides
 from ...training import train
 from ..builders import make_tiny_model
 from ..training.test_training import QUICK, config_2d, write_pairs
@@ -190,7 +189,7 @@ def test_images_and_tiles_are_whole_cells_of_the_coarsest_grid() -> None:
     assert grid.outer == (160, 224)
     tiles = plan_tiles(grid.outer, *tile_sides(model, SegmentConfig(tile=64, overlap=32)), model.network.stride)
     assert len(tiles) > 9
-    assert all(start % 32 == 0 for tile in tiles for start in tile.start)
+    assert all(start % 32 == 0 for line in tiles.lines for start, _ in line)
     assert make_tiny_model().config.network.stride == make_tiny_model().config.network.factor
 
 

@@ -17,11 +17,12 @@ from ...data import Image
 from ...errors import EngineError, InputError
 from ...inference import Segmentation, SegmentProgress, segment
 from ...inference import _sampling as sampling
-from ...inference._memory import Maps
+from ...inference._memory import MemoryCanvas
 from ...inference._noise import mirror, sample_generator
 from ...inference._statistics import RunningStatistics
 from ...networks import LDSeg
-from ..builders import make_ramp, make_tiny_config, make_tiny_model
+from ...plan import plan_image
+from ..builders import make_ramp, make_tiny_config, make_tiny_model, mean_of
 
 FAST = SegmentConfig(samples=3, steps=2, batch=2)
 
@@ -70,12 +71,12 @@ def test_result_lies_on_the_input_s_grid(tiny_model: LDSeg, sampler: str) -> Non
     image = picture(ndim)
     seen, result = run(tiny_model, image, FAST.replace(sampler=sampler))
     assert result.labels.shape == result.sd.shape == image.shape
-    assert result.mean.shape == (2, *image.shape)
+    assert mean_of(result).shape == (2, *image.shape)
     assert result.labels.dtype == np.uint8
     assert result.sd.dtype == np.float32
     assert result.axes == "zyx"[-ndim:]
-    assert np.allclose(result.mean.sum(axis=0), 1, atol=1e-4)
-    assert np.array_equal(result.labels, result.mean.argmax(axis=0))
+    assert np.allclose(mean_of(result).sum(axis=0), 1, atol=1e-4)
+    assert np.array_equal(result.labels, mean_of(result).argmax(axis=0))
     assert 0 < result.sd.max() <= math.sqrt(0.5)
     assert (result.spacing, result.unit, result.samples) == ((2.0,) * ndim, "micrometer", 3)
     # every sample shares the whole image among its classes
@@ -101,9 +102,9 @@ def test_a_sample_depends_only_on_seed_and_index() -> None:
     _, many = run(model, image, SegmentConfig(samples=9, steps=3, batch=8, sampler="ddpm"))
     assert np.array_equal(few.sizes, many.sizes[:3])
     _, batched = run(model, image, SegmentConfig(samples=3, steps=3, batch=3, sampler="ddpm"))
-    assert np.allclose(few.mean, batched.mean, atol=1e-5)
+    assert np.allclose(mean_of(few), mean_of(batched), atol=1e-5)
     _, other = run(model, image, SegmentConfig(samples=3, steps=3, batch=3, sampler="ddpm", seed=1))
-    assert not np.allclose(few.mean, other.mean, atol=1e-3)
+    assert not np.allclose(mean_of(few), mean_of(other), atol=1e-3)
 
 
 @pytest.mark.slow
@@ -117,7 +118,7 @@ def test_bfloat16_moves_little_and_leaves_samples_independent_of_the_batch(ndim:
         assert np.array_equal(alone.sizes, together.sizes)
         assert np.allclose(alone.sd, together.sd, atol=1e-5)
     _, exact = run(model, image, config.replace(precision="float32"))
-    assert 0 < np.abs(exact.mean - alone.mean).max() < 0.03
+    assert 0 < np.abs(mean_of(exact) - mean_of(alone)).max() < 0.03
     assert np.abs(exact.sd - alone.sd).mean() < 0.02 * exact.sd.mean()
 
 
@@ -195,7 +196,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("napari_ldseg.inference._runner.decode_probabilities", greedy)
     _, result = run(model, image, SegmentConfig(samples=6, steps=2, batch=8))
     assert batches == [1, 5, 2, 2, 1]
-    assert np.allclose(result.mean, plain.mean, atol=1e-5)
+    assert np.allclose(mean_of(result), mean_of(plain), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +236,8 @@ def test_model_config_names_what_is_missing() -> None:
         ModelConfig.parse({"input": {"mode": "spacing"}})
 
 
-def test_no_mask_is_kept_where_there_is_no_memory_for_it() -> None:
-    assert run(make_tiny_model(2), picture(2), FAST.replace(keep_mb=0))[1].masks is None
+def test_no_mask_is_kept_where_no_memory_is_given() -> None:
+    assert run(make_tiny_model(2), picture(2), SegmentConfig(samples=1, steps=1, keep_mb=0))[1].masks is None
 
 
 def test_masks_are_those_that_the_sizes_count(tiny_model: LDSeg) -> None:
@@ -257,11 +258,15 @@ def test_as_many_masks_are_kept_as_fit_into_the_memory() -> None:
     _, result = run(make_tiny_model(2), frames_of_one, SegmentConfig(samples=3, steps=1, keep_mb=1))
     assert result.masks is not None
     assert result.masks.array.shape == (2, 3, 32, 32)
-    maps = Maps(Image(np.zeros((300, 20, 24)), "tyx"), make_tiny_config(2), wanted=100, keep_mb=1)
-    assert maps.masks.shape == (300, 3, 32, 32)
-    assert (
-        Maps(Image(np.zeros((2000, 20, 24)), "tyx"), make_tiny_config(2), wanted=9, keep_mb=1).freeze({}).masks is None
-    )
+    assert kept(300, samples=100).shape == (300, 3, 32, 32)
+    assert kept(2000, samples=9).shape == (2000, 0, 32, 32)
+
+
+def kept(number: int, samples: int) -> Any:
+    """The room for masks in one MiB."""
+    image = Image(np.zeros((number, 20, 24)), "tyx")
+    settings = SegmentConfig(samples=samples, keep_mb=1)
+    return MemoryCanvas(plan_image(image, make_tiny_config(2), settings)).masks
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

@@ -119,7 +119,11 @@ def test_frames_of_a_stack_are_channels_first() -> None:
 @pytest.mark.parametrize(
     ("image", "ndim", "words"),
     [
-        (Image(np.zeros((16, 16)), "yx"), 3, "segments volumes, but 'image' is a flat image; choose a 2D model"),
+        (
+            Image(np.zeros((16, 16)), "yx"),
+            3,
+            "has only the spatial axes .yx.; choose a 2D model",
+        ),
         (Image(np.zeros((4, 90)), "yx"), 2, "only 4 x 90 pixels; at least 8"),
         (Image(np.zeros((16, 16, 2)), "yxc"), 2, "2 channels"),
     ],

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ...config import ModelConfig, NetworkConfig
+from ...diffusion import alpha_bar, to_clean
 from ...errors import InputError
 from ...networks import LDSeg, pixel_shuffle, pixel_unshuffle
 from ..builders import make_tiny_config, make_tiny_model
@@ -116,6 +117,47 @@ def test_the_guess_is_not_trained_through_the_denoiser() -> None:
     assert all(p.grad is None or not p.grad.any() for p in model.parameters())
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_no_prompts_are_told_exactly_as_none(ndim: int) -> None:
+    """Whatever its weights, the encoder maps zero to zero: without a prompt nothing changes, bit for bit."""
+    model = make_tiny_model(ndim, **RICH, prompt_widths=(8, 8))
+    embedding, _ = model.embed(torch.rand(1, 3, *[16] * ndim))
+    nothing, one = torch.zeros(2, 1, 2, *[16] * ndim)
+    one[(0, 1, *[3] * ndim)] = 1
+    without = model.condition(embedding)
+    assert torch.equal(model.condition(embedding, nothing), without)
+    changed = (model.condition(embedding, one) != without).any(dim=1)[0]
+    assert changed[(0,) * ndim]
+    # a single pixel says nothing beyond the reach of the convolutions
+    assert not changed[(3,) * ndim]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_an_untrained_prompt_encoder_and_correction_change_nothing(ndim: int) -> None:
+    torch.manual_seed(0)
+    plain = LDSeg(make_tiny_config(ndim, **RICH)).eval()
+    torch.manual_seed(0)
+    changed = LDSeg(make_tiny_config(ndim, **RICH, prompt_widths=(8, 8), residual_sd=0.5)).eval()
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, changed.state_dict()[name]), name
+    embedding, _ = changed.embed(torch.rand(1, 3, *[16] * ndim))
+    guess = embedding[:, -4:]
+    condition = changed.condition(embedding, torch.ones(1, 2, *[16] * ndim))
+    assert torch.equal(condition[:, :-4], plain.condition(embedding))
+    assert torch.equal(condition[:, -4:], guess)
+    # at pure noise the estimate of the clean latent is the guess
+    t = torch.tensor([999.0])
+    latent, abar = torch.randn(1, 4, *[4] * ndim), alpha_bar(t, "cosine", 1000)
+    clean = to_clean("epsilon", changed.predict(latent, t, condition), latent, abar)
+    assert torch.allclose(clean, guess, atol=0.02)
+
+
+def test_models_that_take_no_prompts_say_so() -> None:
+    model = make_tiny_model(2)
+    with pytest.raises(InputError, match=r"takes no prompts; teach it to: `napari-ldseg fine-tune tiny-2d --learn"):
+        model.condition(torch.zeros(1, 1, 4, 4), torch.zeros(1, 2, 16, 16))
+
+
 def test_paper_preset_has_one_channel_and_four_downsamplings() -> None:
     network = NetworkConfig()
     assert (network.latent_channels, network.embedding_channels, network.factor) == (1, 1, 16)
@@ -131,6 +173,8 @@ def test_paper_preset_has_one_channel_and_four_downsamplings() -> None:
         ({"denoiser_attention": (True,)}, "denoiser_attention one entry for each"),
         ({"latent_norm": "channel"}, "at least two latent channels"),
         ({"latent_channels": 0}, "latent_channels"),
+        ({"residual_sd": 0.5}, "residual_sd needs a first guess"),
+        ({"prompt_widths": (8,)}, "prompt_widths needs as many entries as mask_widths, or none"),
         ({"no_such_setting": 1}, "no_such_setting"),
     ],
 )

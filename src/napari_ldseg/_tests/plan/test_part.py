@@ -10,12 +10,11 @@ import torch
 from typer.testing import Result
 
 from ...checkpoints import save_model
-from ...config import InputConfig, ModelConfig
+from ...config import InputConfig, ModelConfig, PartConfig
 from ...data import Image, read_image, write_image
 from ...errors import InputError
 from ...inference._preprocess import prepare, restore
-from ...plan import read_part
-from ...plan._grid import plan_grid
+from ...plan import Plan, plan_grid, plan_image
 from ..builders import make_ramp, make_tiny_config, make_tiny_model
 from ..data.medical_files import make_nifti
 
@@ -24,6 +23,12 @@ def spaced(ndim: int = 2, **changes: object) -> ModelConfig:
     """A tiny model that sees 1.55 micrometer a pixel and learned from 0.62."""
     given = {"mode": "spacing", "shape": (32,) * ndim, "spacing": (1.55,) * ndim, "source_spacing": (0.62,) * ndim}
     return make_tiny_config(ndim).replace(input=InputConfig.parse({**given, **changes}))
+
+
+def plan(image: Image, config: ModelConfig | None = None, part: dict[str, str] | None = None, ndim: int = 2) -> Plan:
+    """A plan for the tiny model of whole images, or for another; any number of channels fits it."""
+    own = make_tiny_config(ndim, image_channels=image.channels)
+    return plan_image(image, config or own, part=PartConfig.parse(part or {}))
 
 
 def picture(shape: tuple[int, ...], axes: str, step: float | None = None, unit: str = "micrometer") -> Image:
@@ -37,33 +42,35 @@ def picture(shape: tuple[int, ...], axes: str, step: float | None = None, unit: 
         (picture((40, 25, 38), "tyx"), 2, {}, "40 frames of 25 x 38, each segmented on its own"),
         (picture((24, 10, 16), "zyx", 1.0, "millimeter"), 3, {}, "one volume 24 x 10 x 16 at 1 x 1 x 1 mm"),
         (picture((52, 77, 3), "yxc", 0.62), 2, {}, "an RGB image 52 x 77 at 0.62 um"),
-        (picture((24, 10, 16), "zyx", 1.0), 2, {"frames": "5"}, "one image 10 x 16 (s = 5 of 0 to 23) at 1 um"),
+        (picture((24, 10, 16), "zyx", 1.0), 2, {"frames": "5"}, "one image 10 x 16 (z = 5 of 0 to 23) at 1 um"),
         (picture((4, 24, 10, 16), "tzyx"), 3, {}, "4 volumes of 24 x 10 x 16, each segmented on its own"),
-        (picture((9, 5, 8), "pyx"), 2, {"axes": "tyx", "frames": "3:-2"},
-         "4 frames of 5 x 8, each segmented on its own"),
+        (picture((9, 15, 18), "pyx"), 2, {"axes": "tyx", "frames": "3:-2"},
+         "4 frames of 15 x 18, each segmented on its own"),
         (picture((52, 77), "yx"), 2, {"region": "10:30,7:"}, "one image 20 x 70, a part of 52 x 77 from y 10, x 7 on"),
         (picture((5, 52, 77), "cyx"), 2, {}, "a 5-channel image 52 x 77"),
     ],
 )  # fmt: skip
 def test_sentence(image: Image, ndim: int, options: dict[str, str], sentence: str) -> None:
-    assert read_part(image, ndim, **options).sentence() == sentence
+    seen = "16 x 16 x 16" if ndim == 3 else "32 x 32"
+    said, each, rest = plan(image, part=options, ndim=ndim).sentence().partition(", each")
+    assert said.removesuffix(f", seen as {seen}") + each + rest == sentence
 
 
 def test_sentence_says_what_the_model_sees() -> None:
-    sentence = read_part(picture((522, 775, 3), "yxc", 0.62), 2).sentence(spaced())
+    sentence = plan(picture((522, 775, 3), "yxc", 0.62), spaced()).sentence()
     assert sentence == "an RGB image 522 x 775 at 0.62 um, seen at 1.55 um"
-    sentence = read_part(picture((522, 775, 3), "yxc"), 2).sentence(spaced())
+    sentence = plan(picture((522, 775, 3), "yxc"), spaced()).sentence()
     assert sentence == "an RGB image 522 x 775, taken as 0.62 um, seen at 1.55 um"
-    sentence = read_part(picture((522, 775, 3), "yxc", 0.62), 2).sentence(make_tiny_config())
+    sentence = plan(picture((522, 775, 3), "yxc", 0.62), make_tiny_config()).sentence()
     assert sentence == "an RGB image 522 x 775 at 0.62 um, seen as 32 x 32"
 
 
 def test_the_part_is_cut_where_it_was_said() -> None:
     image = picture((6, 20, 30), "tyx", 0.5)
-    part = read_part(image, 2, frames="2:4", region="5:15,10:18").cut()
+    part = plan(image, part={"frames": "2:4", "region": "5:15,10:18"}).image
     np.testing.assert_array_equal(part.array, image.array[2:4, 5:15, 10:18])
     assert (part.axes, part.spacing) == ("tyx", (0.5, 0.5))
-    alone = read_part(image, 2, frames="-1").cut()
+    alone = plan(image, part={"frames": "-1", "region": ":"}).image
     np.testing.assert_array_equal(alone.array, image.array[5])
     assert alone.axes == "yx"
 
@@ -82,7 +89,7 @@ def test_the_part_is_cut_where_it_was_said() -> None:
 )
 def test_what_cannot_be_read_is_refused(image: Image, ndim: int, options: dict[str, str], match: str) -> None:
     with pytest.raises(InputError, match=match):
-        read_part(image, ndim, **options)
+        plan(image, part=options, ndim=ndim)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_what_cannot_be_read_is_refused(image: Image, ndim: int, options: dict[s
 )
 def test_a_model_that_does_not_fit_is_refused(image: Image, config: ModelConfig, match: str) -> None:
     with pytest.raises(InputError, match=match):
-        read_part(image, 2).warnings(config)
+        plan(image, config)
 
 
 @pytest.mark.parametrize(
@@ -110,15 +117,15 @@ def test_a_model_that_does_not_fit_is_refused(image: Image, config: ModelConfig,
     ],
 )
 def test_what_may_spoil_a_result_is_said(image: Image, config: ModelConfig, words: list[str]) -> None:
-    said = " ".join(read_part(image, 2).warnings(config))
+    said = " ".join(plan(image, config).warnings())
     assert bool(said) == bool(words)
     assert all(word in said for word in words)
 
 
 def test_a_part_of_a_whole_image_model_is_said_to_be_enlarged() -> None:
     image = picture((64, 64), "yx")
-    assert read_part(image, 2).warnings(make_tiny_config()) == []
-    (warning,) = read_part(image, 2, region="0:32").warnings(make_tiny_config())
+    assert plan(image, make_tiny_config()).warnings() == []
+    (warning,) = plan(image, make_tiny_config(), {"region": "0:32"}).warnings()
     assert "enlarged to 32 x 32" in warning
 
 
@@ -159,15 +166,15 @@ def test_command_line_takes_axes_frames_and_region(run: Callable[..., Result], s
 
 
 def slices_of(volume: Path, **part: str) -> Image:
-    return read_part(read_image(volume), 2, **part).cut()
+    return plan(read_image(volume), part=part).image
 
 
 def test_some_slices_of_a_volume_keep_their_place(tmp_path: Path) -> None:
-    source = read_image(make_nifti(tmp_path / "v.nii", (7, 9, 8)))
-    part = slices_of(tmp_path / "v.nii", frames="3:6", region="2:9,1:7")
+    source = read_image(make_nifti(tmp_path / "v.nii", (17, 19, 8)))
+    part = slices_of(tmp_path / "v.nii", frames="3:6", region="2:19,1:17")
     assert source.geometry is not None
     assert part.geometry is not None
-    assert (part.axes, part.geometry.shape, part.array.shape) == ("zyx", (3, 7, 6), (3, 7, 6))
+    assert (part.axes, part.geometry.shape, part.array.shape) == ("zyx", (3, 17, 16), (3, 17, 16))
     corner = source.geometry.matrix @ [1, 2, 3, 1]
     np.testing.assert_allclose(part.geometry.matrix[:, 3], corner, rtol=1e-6)
     np.testing.assert_array_equal(part.geometry.matrix[:, :3], source.geometry.matrix[:, :3])
@@ -175,16 +182,16 @@ def test_some_slices_of_a_volume_keep_their_place(tmp_path: Path) -> None:
 
 
 def test_one_slice_of_a_volume_keeps_its_place(tmp_path: Path) -> None:
-    source = read_image(make_nifti(tmp_path / "v.nii", (7, 9, 8)))
+    source = read_image(make_nifti(tmp_path / "v.nii", (17, 19, 8)))
     part = slices_of(tmp_path / "v.nii", frames="3")
     assert source.geometry is not None
     assert part.geometry is not None
-    assert (part.axes, part.geometry.shape) == ("yx", (1, 9, 7))
+    assert (part.axes, part.geometry.shape) == ("yx", (1, 19, 17))
     np.testing.assert_allclose(part.geometry.matrix[:, 3], source.geometry.matrix @ [0, 0, 3, 1], rtol=1e-6)
 
 
 def test_all_of_a_volume_keeps_its_header(tmp_path: Path) -> None:
-    make_nifti(tmp_path / "v.nii", (7, 9, 8))
+    make_nifti(tmp_path / "v.nii", (17, 19, 8))
     assert slices_of(tmp_path / "v.nii", frames=":").geometry == read_image(tmp_path / "v.nii").geometry
 
 

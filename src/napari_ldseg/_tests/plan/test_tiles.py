@@ -14,19 +14,18 @@ from ..._util import follow
 from ...config import InputConfig, NetworkConfig, SegmentConfig
 from ...data import Image
 from ...errors import InputError
-from ...inference import _segment as pipeline
 from ...inference import segment
 from ...inference._noise import cut_field, field_noise, mirror
 from ...inference._preprocess import prepare
 from ...inference._resample import Regions, mirrored, reflected
 from ...inference._smoothing import gaussian_matrix
 from ...networks import LDSeg
-from ...plan import plan_tiles
+from ...plan import Tile, Tiles, _grid, _plan, plan_tiles
 from ...plan._frames import frames
 from ...plan._grid import plan_grid
 from ...plan._intensity import intensities
-from ...plan._tiles import decoder_reach, tile_sides, tiles_in
-from ..builders import make_ramp, make_tiny_config, make_tiny_model
+from ...plan._tiles import decoder_reach, tile_sides
+from ..builders import make_ramp, make_tiny_config, make_tiny_model, mean_of
 
 CELL = 4
 
@@ -51,26 +50,31 @@ def noise_picture(*shape: int) -> Image:
     return Image(pixels, "zyx"[-len(shape) :] + "c", (1.0,) * len(shape), "micrometer", "noise")
 
 
+def all_tiles(shape: tuple[int, ...], *sides: Any) -> list[Tile]:
+    """All tiles of a plane."""
+    return plan_tiles(shape, *sides).within(tuple((0, side) for side in shape))
+
+
 # --- plans --------------------------------------------------------------------------------------------------------
 
 
 def test_a_line_of_ten_cells_in_tiles_of_four() -> None:
     # Overlap 1: 3 tiles reach 4 + 2 * 3 = 10 cells, exactly.
-    assert [tile.box for tile in plan_tiles((40,), (16,), (4,), 4)] == [((0, 16),), ((12, 28),), ((24, 40),)]
+    assert [tile.box for tile in all_tiles((40,), (16,), (4,), 4)] == [((0, 16),), ((12, 28),), ((24, 40),)]
     # Overlap 2: 4 tiles reach 4 + 3 * 2 = 10 cells.
-    assert [tile.start for tile in plan_tiles((40,), (16,), (8,), 4)] == [(0,), (8,), (16,), (24,)]
+    assert [tile.start for tile in all_tiles((40,), (16,), (8,), 4)] == [(0,), (8,), (16,), (24,)]
     # One cell less: the four tiles move together, so that none stands out.
-    assert [tile.start for tile in plan_tiles((36,), (16,), (8,), 4)] == [(0,), (4,), (12,), (20,)]
+    assert [tile.start for tile in all_tiles((36,), (16,), (8,), 4)] == [(0,), (4,), (12,), (20,)]
 
 
 def test_tiles_of_a_plane_come_in_reading_order() -> None:
-    tiles = plan_tiles((24, 10), (16, 16), (8, 8), 8)
+    tiles = all_tiles((24, 10), (16, 16), (8, 8), 8)
     assert [tile.box for tile in tiles] == [((0, 16), (0, 10)), ((8, 24), (0, 10))]
     assert tiles[0].weights[1].tolist() == [1.0] * 10
 
 
 def test_weights_are_the_hann_window() -> None:
-    first, second = plan_tiles((6,), (4,), (2,))
+    first, second = all_tiles((6,), (4,), (2,))
     ramp = np.sin(np.pi / 8 * np.array([1, 3])) ** 2
     assert second.weights[0] == pytest.approx([*ramp, 1, 1])
     assert first.weights[0] == pytest.approx([1, 1, *ramp[::-1]])
@@ -84,7 +88,7 @@ def test_weights_are_the_hann_window() -> None:
 def test_tiles_cover_the_plane_and_weights_sum_to_one(sides: list[tuple[int, int, int]], cell: int) -> None:
     shape, tile, overlap = zip(*((a * cell, b * cell, min(c, b - 1) * cell) for a, b, c in sides), strict=True)
     total = np.zeros(shape)
-    tiles = plan_tiles(shape, tile, overlap, cell)
+    tiles = all_tiles(shape, tile, overlap, cell)
     for each in tiles:
         assert all(start % cell == 0 for start in each.start)
         assert each.shape == tuple(map(min, tile, shape))
@@ -101,8 +105,14 @@ def test_tiles_that_do_not_get_ahead_are_refused() -> None:
 
 def test_tiles_in_a_box_are_those_with_a_pixel_in_it() -> None:
     tiles = plan_tiles((40,), (16,), (4,), 4)
-    assert tiles_in(tiles, ((12, 13),)) == tiles[:2]
-    assert tiles_in(tiles, ((28, 40),)) == tiles[2:]
+    assert [tile.start for tile in tiles.within(((12, 13),))] == [(0,), (12,)]
+    assert [tile.start for tile in tiles.within(((28, 40),))] == [(24,)]
+    assert (len(tiles), tiles.count(((12, 13),)), tiles.shape) == (3, 2, (16,))
+
+
+def test_no_tiles_are_none() -> None:
+    assert not Tiles()
+    assert len(plan_tiles((10**6, 10**6), (64, 64), (16, 16), 4)) == 20833**2  # none of which is made
 
 
 def test_overlap_is_the_reach_of_the_decoder() -> None:
@@ -185,10 +195,10 @@ def test_what_fits_into_one_pass_is_not_tiled(monkeypatch: pytest.MonkeyPatch) -
     model, image = make_spacing_model(), noise_picture(40, 48)
     config = SegmentConfig(samples=2, steps=1, device="cpu")
     plain = follow(segment(model, image, config))
-    assert np.array_equal(plain.mean, follow(segment(model, image, config.replace(tiles="never"))).mean)
-    monkeypatch.setattr("napari_ldseg.plan._grid.MAX_GRID", 40 * 48 - 1)
+    assert np.array_equal(mean_of(plain), mean_of(follow(segment(model, image, config.replace(tiles="never")))))
+    monkeypatch.setattr(_grid, "MAX_GRID", 40 * 48 - 1)
     tiled = follow(segment(model, image, config))
-    assert np.array_equal(tiled.mean, follow(segment(model, image, config.replace(tiles="always"))).mean)
+    assert np.array_equal(mean_of(tiled), mean_of(follow(segment(model, image, config.replace(tiles="always")))))
     with pytest.raises(InputError, match="that fit in one pass; allow tiles"):
         follow(segment(model, image, config.replace(tiles="never")))
 
@@ -204,9 +214,9 @@ def test_tiles_differ_from_one_piece_no_more_at_their_borders(ndim: int, sampler
     assert whole is not None
     assert seen[-1].done == seen[-1].total
     tiled = follow(segment(model, image, config.replace(tile=32 if ndim == 2 else 16, overlap=8)))
-    assert np.allclose(tiled.mean.sum(axis=0), 1, atol=1e-4)
-    difference = np.abs(tiled.mean[1] - whole.mean[1])
-    edges = {side for tile in plan_tiles(image.shape, ((32, 16)[ndim - 2],) * ndim, (8,) * ndim, CELL)
+    assert np.allclose(mean_of(tiled).sum(axis=0), 1, atol=1e-4)
+    difference = np.abs(mean_of(tiled)[1] - mean_of(whole)[1])
+    edges = {side for tile in all_tiles(image.shape, ((32, 16)[ndim - 2],) * ndim, (8,) * ndim, CELL)
              for side in tile.box[-1]} - {0, image.shape[-1]}  # fmt: skip
     near = np.zeros(image.shape[-1], bool)
     for edge in edges:
@@ -215,7 +225,7 @@ def test_tiles_differ_from_one_piece_no_more_at_their_borders(ndim: int, sampler
     assert difference[..., near].mean() < 1.4 * difference[..., ~near].mean()
     # The same noise: other noise would differ far more.
     other = follow(segment(model, image, config.replace(seed=1)))
-    assert difference.mean() < 0.8 * np.abs(other.mean[1] - whole.mean[1]).mean()
+    assert difference.mean() < 0.8 * np.abs(mean_of(other)[1] - mean_of(whole)[1]).mean()
 
 
 def test_tiles_of_a_network_without_a_view_of_the_whole_change_nothing() -> None:
@@ -231,10 +241,10 @@ def test_tiles_of_a_network_without_a_view_of_the_whole_change_nothing() -> None
     whole = follow(segment(model, image, config))
     tiled = follow(segment(model, image, config.replace(tile=192, overlap=128)))
     # The outermost pixels of a tile do know only one side, but have next to no weight.
-    assert np.abs(whole.mean - tiled.mean).max() < 5e-3
+    assert np.abs(mean_of(whole) - mean_of(tiled)).max() < 5e-3
     assert np.abs(whole.sd - tiled.sd).max() < 5e-3
     rough = follow(segment(model, image, config.replace(tile=192, overlap=0)))
-    assert np.abs(whole.mean - rough.mean).max() > 0.1
+    assert np.abs(mean_of(whole) - mean_of(rough)).max() > 0.1
 
 
 def test_a_model_of_whole_images_is_tiled_only_when_told_to() -> None:
@@ -258,8 +268,8 @@ def test_what_cannot_be_tiled_is_refused(change: dict[str, Any], words: str) -> 
 
 
 def test_what_does_not_fit_into_memory_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "MAX_PLANE", 1000)
-    with pytest.raises(InputError, match="segment_large"):
+    monkeypatch.setattr(_plan, "MAX_PLANE", 1000)
+    with pytest.raises(InputError, match=r"into='result.zarr'"):
         follow(segment(make_spacing_model(), noise_picture(40, 70), SegmentConfig(device="cpu")))
 
 
@@ -280,7 +290,7 @@ def test_a_still_sequence_does_not_flicker(samples: int) -> None:
     assert [dice(a == 1, b == 1) for a, b in pairwise(result.labels)] == [1.0] * 4
     alone = follow(segment(model, Image(still.array[0], "yx"), SegmentConfig(samples=samples, steps=2, device="cpu")))
     # In bfloat16 a single image is rounded otherwise than the frames of a sequence.
-    assert np.allclose(alone.mean, result.mean[3], atol=0.01)
+    assert np.allclose(mean_of(alone), mean_of(result)[3], atol=0.01)
 
 
 def test_frames_are_computed_together_as_far_as_the_batch_goes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,13 +326,13 @@ def test_smoothing_calms_a_noisy_sequence_and_leaves_a_still_one() -> None:
     config = SegmentConfig(samples=2, steps=2, device="cpu")
     still = Image(np.repeat(make_ramp((1, 20, 24)), 6, axis=0), "tyx")
     plain, smooth = (follow(segment(model, still, config.replace(smoothing=s))) for s in (0, 2.0))
-    assert np.allclose(plain.mean, smooth.mean, atol=1e-5)
+    assert np.allclose(mean_of(plain), mean_of(smooth), atol=1e-5)
     noisy = still.replace(array=(still.array * 0.5 + rng.integers(0, 120, still.array.shape)).astype(np.uint8))
-    rough, calm = (follow(segment(model, noisy, config.replace(smoothing=s))).mean for s in (0, 2.0))
+    rough, calm = (mean_of(follow(segment(model, noisy, config.replace(smoothing=s)))) for s in (0, 2.0))
     assert np.abs(np.diff(calm, axis=0)).mean() < 0.5 * np.abs(np.diff(rough, axis=0)).mean()
     # positions are no time
     other = noisy.replace(axes="pyx")
-    assert np.array_equal(follow(segment(model, other, config.replace(smoothing=2.0))).mean, rough)
+    assert np.array_equal(mean_of(follow(segment(model, other, config.replace(smoothing=2.0)))), rough)
 
 
 def test_the_tiny_config_is_what_the_counts_rely_on() -> None:

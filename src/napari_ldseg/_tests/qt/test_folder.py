@@ -164,8 +164,8 @@ def test_the_output_folder_follows_the_images_until_one_is_chosen(widget: Folder
 def test_a_result_that_is_larger_than_memory_opens_from_disk(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_ldseg.inference._disk.BLOCK_SIDE", {2: 64})
-    monkeypatch.setattr("napari_ldseg.plan._level.MAX_PLANE", 2000)
+    monkeypatch.setattr("napari_ldseg.plan._blocks.BLOCK_SIDE", {2: 64})
+    monkeypatch.setattr("napari_ldseg.plan._plan.MAX_PLANE", 2000)
     monkeypatch.setattr("napari_ldseg.data.formats._ome_zarr.SMALLEST_LEVEL", 32)
     model = save_model(make_spacing_model(), tmp_path / "spaced.safetensors", "# Tiles\n")
     fine = noise_picture(300, 220)

@@ -10,7 +10,17 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QCheckBox, QComboBox, QLabel, QLineEdit, QWidget
 
 from ..._qt.controls._forms import ConfigForm
-from ...config import BatchConfig, CardiacConfig, Config, MeasureConfig, SegmentConfig, Show, TrainConfig, setting
+from ...config import (
+    BatchConfig,
+    CardiacConfig,
+    Config,
+    MeasureConfig,
+    PartConfig,
+    SegmentConfig,
+    Show,
+    TrainConfig,
+    setting,
+)
 from ...errors import InputError
 
 C = TypeVar("C", bound=Config)
@@ -28,10 +38,10 @@ def make_form(qtbot: QtBot, config: C, show: Show = "main") -> ConfigForm[C]:
         ("main", SegmentConfig()),
         ("main", SegmentConfig(samples=1)),
         ("main", SegmentConfig(samples=37, steps=250, seed=2**31 - 1)),
-        ("main", SegmentConfig(tolerance=0.5, device="cpu", region="0:2,0:2")),  # also fields without a row
+        ("main", SegmentConfig(tolerance=0.5, device="cpu", overlap=3)),  # also fields without a row
         ("more", SegmentConfig(sampler="ddim", views=4, max_samples=7, tolerance=0.123, keep_mb=0)),
         ("more", SegmentConfig(tiles="always", tile=640, overlap=0, smoothing=2.5, precision="bfloat16", batch=256)),
-        ("more", SegmentConfig(axes="tyx", frames="3:10", region="0:9,0:9")),
+        ("more", PartConfig(axes="tyx", frames="3:10", region="0:9,0:9")),
         ("main", BatchConfig(written="mha", sd=False, mean=True, masks=True)),
         ("more", BatchConfig(overwrite=True, workers=3)),
         ("main", MeasureConfig(smallest=2**31 - 1, shapes=False)),
@@ -67,7 +77,7 @@ def test_titles_limits_and_tooltips_come_from_the_fields(qtbot: QtBot) -> None:
     assert labels["Seed"].toolTip() == seed.toolTip() == f"<qt>{description}</qt>"
 
 
-def test_groups_are_headings_where_there_are_several(qtbot: QtBot) -> None:
+def test_groups_have_headings(qtbot: QtBot) -> None:
     def headings(form: QWidget) -> list[str]:
         return [label.text() for label in form.findChildren(QLabel, "group")]
 
@@ -111,7 +121,7 @@ def test_a_limit_that_is_not_part_of_the_range_is_refused_in_words(qtbot: QtBot)
 
 
 def test_an_empty_line_is_no_value(qtbot: QtBot) -> None:
-    form = make_form(qtbot, SegmentConfig(), "more")
+    form = make_form(qtbot, PartConfig(), "more")
     axes = form.findChild(QLineEdit, "axes")
     assert (axes.text(), axes.placeholderText(), form.value().axes) == ("", "as the file says", None)
     axes.setText(" tyx ")

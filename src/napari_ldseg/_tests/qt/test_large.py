@@ -16,16 +16,16 @@ from ..._qt.viewer import _disk_layers as large
 from ..._util import partial_of
 from ...checkpoints import save_model
 from ...config import SegmentConfig
-from ...data import open_levels
+from ...data import LABELS, open_levels
+from ...plan import _blocks, _plan
 from ..plan.test_tiles import make_spacing_model, noise_picture
 from ..qt_fixtures import open_widget, run_to_end
 
 
 @pytest.fixture(autouse=True)
 def small_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "LARGE", 5000)
-    monkeypatch.setattr(large, "REFRESH", 0.0)
-    monkeypatch.setattr("napari_ldseg.inference._disk.BLOCK_SIDE", {2: 64})
+    monkeypatch.setattr(_plan, "MAX_PLANE", 5000)
+    monkeypatch.setattr(_blocks, "BLOCK_SIDE", {2: 64})
     monkeypatch.setenv("NAPARI_LDSEG_RESULTS", str(tmp_path / "data" / "results"))
 
 
@@ -76,17 +76,25 @@ def test_another_image_of_the_same_name_leaves_a_result_alone(qtbot: QtBot, tmp_
     assert len({labels.metadata["napari-ldseg"]["folder"] for labels, _ in made}) == 2
 
 
-def test_only_what_is_too_large_is_segmented_on_disk(qtbot: QtBot, tmp_path: Path) -> None:
-    viewer, _ = open_widget(qtbot, tmp_path)
-    config = make_spacing_model().config
-    pixels = noise_picture(160, 120).array
-    layer = viewer.add_image([pixels, pixels[::2, ::2]], scale=(0.5, 0.25), units=("um", "um"), multiscale=True)
-    image = large.large_image(layer, config)
-    assert image is not None
-    assert (image.axes, image.spacing, image.levels[0].spacing) == ("yxc", (0.5, 0.25), (1.0, 0.5))
-    assert image.unit == "micrometer"
-    assert large.large_image(viewer.add_image(pixels[:70, :70]), config) is None
-    assert large.large_image(viewer.add_image(np.stack([pixels, pixels])), config) is None
+@pytest.mark.parametrize("shape", [(160, 120, 3), (3, 60, 50), (160, 3, 120)])
+def test_only_what_is_too_large_is_segmented_on_disk(qtbot: QtBot, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """A plane, a sequence and channels (here between the axes of a plane) by one rule."""
+    viewer, widget = open_widget(qtbot, tmp_path, engine)
+    save_model(make_spacing_model(), tmp_path / "spaced.safetensors", "# Tiny\n")
+    widget.model.setValue(tmp_path / "spaced.safetensors")
+    widget.settings.setValue(SegmentConfig(samples=1, steps=1, device="cpu"))
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    labels = ("y", "c", "x") if shape[1] == 3 else ("t", "y", "x") if shape[0] == 3 else ("y", "x")
+    for data in (pixels, pixels[:1] if shape[0] == 3 else pixels[:40]):
+        viewer.add_image(data, name="cells", rgb=shape[-1] == 3, axis_labels=labels)
+        widget.reading.frames.setCurrentIndex(1)
+        assert run_to_end(qtbot, widget).error is None
+    large, small = (layer for layer in viewer.layers if "labels" in layer.name)
+    assert ("folder" in large.metadata["napari-ldseg"], "folder" in small.metadata["napari-ldseg"]) == (True, False)
+    shown = tuple(1 if label == "c" else side for label, side in zip(labels, shape, strict=False))
+    assert large.data.shape == shown
+    path = Path(large.metadata["napari-ldseg"]["folder"])
+    assert np.array_equal(np.asarray(large.data).squeeze(), np.asarray(open_levels(path / LABELS)[0]))
 
 
 def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: QtBot, tmp_path: Path) -> None:
@@ -103,7 +111,9 @@ def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: Qt
     widget.segment()
     entry = widget.model.value()
     assert entry is not None
-    folder = large.result_folder(layer, entry.name)
+    plan = widget.reading.value().plan
+    assert plan is not None
+    folder = large.result_folder(layer, entry.name, plan.part)
     with qtbot.waitSignal(widget.run_finished, timeout=60_000):
         qtbot.waitUntil(lambda: "slide [" in viewer.layers[-1].name, timeout=60_000)
         assert partial_of(folder).exists()

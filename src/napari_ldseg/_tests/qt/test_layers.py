@@ -9,8 +9,9 @@ from napari.layers import Image, Labels
 
 from ..._qt.viewer._from_layers import Frames, Source, read_layer
 from ..._qt.viewer._result_layers import KEY, ResultLayers, is_result, sd_colormap
+from ...config import ModelConfig
 from ...errors import InputError
-from ..builders import make_ramp
+from ..builders import make_ramp, make_tiny_config
 from ..qt_fixtures import make_result
 
 PLACE: dict[str, Any] = {
@@ -28,10 +29,12 @@ def make_layer(shape: tuple[int, ...], **options: Any) -> Image:
     return Image(make_ramp(shape), name="cells", **{"rgb": False, **options})
 
 
-def show(layer: Image, frames: Frames = "current", ndim: int = 2, **options: Any) -> tuple[ViewerModel, Source]:
+def show(
+    layer: Image, frames: Frames = "current", ndim: int = 2, config: ModelConfig | None = None, **options: Any
+) -> tuple[ViewerModel, Source]:
     viewer = ViewerModel()
     viewer.add_layer(layer)
-    source = read_layer(layer, ndim, frames, viewer.dims.point)
+    source = read_layer(layer, ndim, frames, viewer.dims.point, config=config)
     result = make_result(source.image.axes, source.image.array, 3, ndim=ndim)
     ResultLayers(viewer, source, "glas", **options).show(result)
     return viewer, source
@@ -95,7 +98,9 @@ def test_channels_give_one_result_that_shows_with_each() -> None:
 def test_coarse_level_of_a_pyramid_lies_on_the_image() -> None:
     data = [np.zeros((8192, 16), np.uint8), np.zeros((4096, 8), np.uint8), np.zeros((2048, 4), np.uint8)]
     layer = Image(data, multiscale=True, scale=(0.5, 0.5), name="slide")
-    viewer, source = show(layer)
+    config = make_tiny_config(2, image_channels=1)
+    config = config.replace(input=config.input.replace(shape=(4000, 8)).model_dump())
+    viewer, source = show(layer, config=config)
     assert source.image.array.shape == (4096, 8)
     assert source.image.spacing == (1.0, 1.0)
     np.testing.assert_allclose(viewer.layers[1].scale, (1, 1))

@@ -1,5 +1,6 @@
 """A result lies exactly on its image, whatever the layer's axes, transforms, units, pyramid, region and frames."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 from unittest import mock
@@ -12,11 +13,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
-from ..._qt.viewer import _from_layers as _sources
 from ..._qt.viewer._from_layers import Source, automatic_roles, read_layer
 from ..._qt.viewer._result_layers import ResultLayers
 from ...inference import Segmentation
-from ...plan import frames
+from ...plan import _grid, frames
 from ..builders import make_tiny_config
 
 DTYPES = (np.uint8, np.uint16, np.int16, np.float32, np.float64, np.bool_)
@@ -39,6 +39,17 @@ def threshold(source: Source, ndim: int) -> Segmentation:
     return Segmentation(
         labels, mean, labels * np.float32(0.3), sizes, letters, None, "pixel", ("a", "b"), (), 1, {"seed": 0}
     )  # fmt: skip
+
+
+def channels_of(layer: Image, roles: Sequence[str]) -> int:
+    """How many channels a model of any channels must have for a layer."""
+    return (
+        3
+        if layer.rgb
+        else dict(zip(roles, np.shape(layer.data[0] if layer.multiscale else layer.data), strict=False)).get(
+            "channels", 1
+        )
+    )
 
 
 @st.composite
@@ -102,10 +113,14 @@ def cases(draw: st.DrawFn) -> tuple[Image, int, dict[str, Any], NDArray[Any]]:
 @given(cases())
 def test_a_result_lies_on_its_image(case: tuple[Image, int, dict[str, Any], NDArray[Any]]) -> None:
     layer, ndim, choice, bright = case
-    # The coarse level of a pyramid of two is taken where the fine one is called too large.
+    # A model of whole images takes the coarse level where that is large enough for it.
     coarse = layer.multiscale and max(layer.data[1].shape) % 2 == 0
-    with mock.patch.object(_sources, "MAX_SIDE", max(layer.data[1].shape) if coarse else 4096):
-        source = read_layer(layer, ndim, **choice)
+    config = make_tiny_config(ndim, image_channels=channels_of(layer, choice["roles"]))
+    config = config.replace(input=config.input.replace(shape=(1 if coarse else 99,) * ndim).model_dump())
+    with mock.patch.object(_grid, "MIN_SIDE", 1):
+        source = read_layer(layer, ndim, **choice, config=config)
+    assert source.plan is not None
+    assert source.plan.level == int(coarse)
     viewer = ViewerModel()
     viewer.add_layer(layer)
     ResultLayers(viewer, source, "fake").show(threshold(source, ndim))

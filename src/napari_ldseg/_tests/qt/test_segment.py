@@ -20,7 +20,8 @@ from ...config import SegmentConfig
 from ...data import Image as Picture
 from ...errors import EngineError
 from ...inference import Segmentation, SegmentProgress
-from ..builders import make_ramp
+from ...plan import plan_image
+from ..builders import make_ramp, make_tiny_config
 from ..qt_fixtures import dock_widget, fake_engine, open_widget, run_to_end, save_tiny
 
 MakeViewer = Callable[..., Viewer]
@@ -316,7 +317,8 @@ def test_the_viewer_never_freezes(
     viewer.add_image(picture, rgb=True, name="cells")
     qtbot.wait(300)
     widget.settings.setValue(SegmentConfig(samples=200))
-    endless = Job(Picture(picture, "yxc"), save_tiny(tmp_path), SegmentConfig(samples=10_000))
+    plan = plan_image(Picture(picture, "yxc"), make_tiny_config(2), SegmentConfig(samples=10_000))
+    endless = Job(plan, save_tiny(tmp_path))
     found = []
     for _ in range(3):
         allowed = max(100, 2.5 * napari_beside(qtbot, viewer, Run(run_engine, endless)))

@@ -22,14 +22,19 @@ from ...config import SegmentConfig
 from ...data import Image
 from ...errors import CheckpointError, EngineError
 from ...inference import Segmentation, SegmentProgress
-from ..builders import make_ramp, make_tiny_model
+from ...plan import Plan, plan_image
+from ..builders import make_ramp, make_tiny_config, make_tiny_model
 from ..qt_fixtures import fake_engine
 
 MODEL = Path("model.safetensors")
 
 
 def make_job(samples: int = 2, model: Path = MODEL) -> Job:
-    return Job(Image(make_ramp((16, 20)), "yx"), model, SegmentConfig(samples=samples))
+    return Job(plan_of(Image(make_ramp((16, 20)), "yx"), samples), model)
+
+
+def plan_of(image: Image, samples: int) -> Plan:
+    return plan_image(image, make_tiny_config(2), SegmentConfig(samples=samples))
 
 
 def finish(qtbot: QtBot, run: Run) -> Outcome:
@@ -157,7 +162,7 @@ def test_a_missing_model_is_said_in_words(qtbot: QtBot, tmp_path: Path) -> None:
 def test_lazy_arrays_are_read_in_the_thread(qtbot: QtBot) -> None:
     da = pytest.importorskip("dask.array")
     lazy = Image(da.from_array(make_ramp((16, 20))), "yx")
-    outcome = finish(qtbot, Run(fake_engine, Job(lazy, MODEL, SegmentConfig(samples=1))))
+    outcome = finish(qtbot, Run(fake_engine, Job(plan_of(lazy, 1), MODEL)))
     assert outcome.result is not None
     assert np.array_equal(outcome.result.labels, make_ramp((16, 20)) < make_ramp((16, 20)).mean())
 

@@ -252,6 +252,6 @@ def test_samples_of_another_image_are_refused(results: Path, tmp_path: Path) -> 
 
 def test_a_memory_too_small_for_one_sample_is_said(tmp_path: Path, tiny_model_2d: LDSeg) -> None:
     picture = Image(make_ramp((8, 8)), "yx")
-    result = follow(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1)))
+    result = follow(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1, keep_mb=0)))
     with pytest.raises(InputError, match=r"not one sample of this image fits.*raise it"):
         write_outputs(result, Task(tmp_path / "a.tif", {"samples": tmp_path / "a_samples.tif"}))

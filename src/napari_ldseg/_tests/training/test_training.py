@@ -134,7 +134,7 @@ def test_without_augmentation_a_crop_is_a_piece_of_the_image(ndim: int) -> None:
 def test_augmentation_moves_image_and_mask_together(ndim: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from ...training import _augment
 
-    monkeypatch.setattr(_augment, "recolor", lambda images, generator: images)
+    monkeypatch.setattr(_augment, "recolor", lambda images, *_: images)
     generator = torch.Generator().manual_seed(1)
     images, masks = draw_batch([a_case(ndim=ndim)] * 8, (16,) * ndim, augment=True, rotate=True, generator=generator)
     assert torch.allclose(images[:, 0], masks[:, 1], atol=1e-4)

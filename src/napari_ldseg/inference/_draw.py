@@ -1,0 +1,88 @@
+"""The one loop that draws samples, and what it draws them on."""
+
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ..plan import MIN_AUTO, Block
+from ._result import Segmentation, SegmentProgress
+from ._runner import Runner
+from ._statistics import RunningStatistics
+from ._windows import Windows
+
+
+class Canvas(Protocol):
+    """Where the maps of a result are put together: in memory, or on disk."""
+
+    blocks: list[Block]
+    """What is computed in a row."""
+    shows_first: bool
+    """Whether somebody waits for the first sample, so that it comes alone."""
+
+    def todo(self) -> list[int]:
+        """Return the numbers of the blocks that are not done."""
+
+    def part(self, number: int) -> str:
+        """Name a block to the user."""
+
+    def add(self, number: int, samples: range, statistics: Sequence[RunningStatistics], drawn: Tensor) -> None:
+        """Take in some samples of a block, (frames, len(samples), C, *box); the statistics hold them already."""
+
+    def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
+        """Finish a block, of which all samples are drawn."""
+
+    def preview(self, provenance: dict[str, Any]) -> Segmentation:
+        """Return the result so far; it shares its arrays with the canvas."""
+
+    def result(self, provenance: dict[str, Any]) -> Segmentation:
+        """Return the whole result."""
+
+
+def draw_samples(
+    runner: Runner, canvas: Canvas, number: int, windows: Windows, *, alone: bool, at_once: int, image: str
+) -> Generator[SegmentProgress, None, None]:
+    """Draw the samples of a block batch by batch; where memory runs out, the batch is halved.
+
+    Parameters
+    ----------
+    runner : Runner
+    canvas : Canvas
+    number : int
+        Of the block.
+    windows : Windows
+        What the networks see of it.
+    alone : bool
+        Whether the first sample comes alone.
+    at_once : int
+        How many samples come together, as long as memory lasts.
+    image : str
+        Its name, for the provenance.
+    """
+    statistics = [RunningStatistics() for _ in canvas.blocks[number].frames]
+    ended = False
+    while not ended:
+        start = statistics[0].count
+        wanted = 1 if alone and not start else start + min(at_once, runner.batch)
+        samples = range(start, min(wanted, runner.wanted))
+        try:
+            drawn = yield from windows.draw(samples)
+        except RuntimeError as error:
+            runner.halve_batch(len(samples), windows.at_once(len(samples)), error)
+            continue
+        for each, probabilities in zip(statistics, drawn, strict=True):
+            each.add(probabilities)
+        canvas.add(number, samples, statistics, drawn)
+        count = samples.stop
+        ended = count >= runner.wanted or all(_settled(runner, each) for each in statistics)
+        if ended:
+            canvas.close(number, statistics)
+        preview = canvas.preview(runner.provenance(image))
+        yield runner.progress(f"{count} sample{'s' if count > 1 else ''}", preview)
+
+
+def _settled(runner: Runner, statistics: RunningStatistics) -> bool:
+    """Whether ``samples="auto"`` has seen enough."""
+    if runner.config.samples != "auto" or statistics.count < MIN_AUTO:
+        return False
+    return statistics.standard_error() < runner.config.tolerance

@@ -1,0 +1,237 @@
+"""The plan of a segmentation: computed once from image, model and settings, and shown and obeyed at every door."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from ..config import ModelConfig, PartConfig, SegmentConfig
+from ..data import Image
+from ..errors import InputError
+from ._blocks import block_side
+from ._describe import describe, find_faults, gigabytes
+from ._frames import Frames
+from ._grid import Grid, plan_grid
+from ._intensity import Intensities, check_channels, common_range, probe, probe_intensities
+from ._level import nearest_level
+from ._part import Part, take_part
+from ._tiles import Tiles, plan_tiles, tile_sides
+
+# Above so many pixels the maps of a result, or the samples that are blended, go to disk.
+MAX_PLANE = 2**26
+# More pixels than this are not decoded together, more probabilities not held together, nor blended together.
+PIXELS_AT_ONCE, VALUES_AT_ONCE, BLENDED_AT_ONCE = 2**19, 2**27, 2**25
+# Samples before samples="auto" may stop, and between its looks at whether it should.
+MIN_AUTO, AUTO_AT_ONCE = 8, 16
+MEGABYTE = 2**20
+# Channels of float32 that the networks hold for each pixel that they see at a time, about.
+NETWORK_CHANNELS = 96
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be computed. Nothing is read before it is needed, and no torch is loaded.
+
+    Attributes
+    ----------
+    model : ModelConfig
+    settings : SegmentConfig
+    asked : Part
+        What is segmented, in pixels of the finest level.
+    level : int
+        The level that is read; 0 is the finest.
+    part : Part
+        What is segmented, in pixels of that level.
+    pixel_size : tuple of float or None
+        Of that level ((Z), Y, X), in the model's unit; where the image states none, what the model assumes.
+    image : Image
+        That part of that level.
+    frames : Frames
+        The same, as the model takes it.
+    grid : Grid
+        What a frame is resized and padded to.
+    sides : tuple of (tile, overlap)
+        Shape and overlap of tiles; empty where a frame is seen in one pass.
+    tiles : Tiles
+    """
+
+    model: ModelConfig
+    settings: SegmentConfig
+    asked: Part
+    level: int
+    part: Part
+    pixel_size: tuple[float, ...] | None
+    image: Image
+    frames: Frames
+    grid: Grid
+    sides: tuple[tuple[int, ...], ...]
+    tiles: Tiles
+
+    @property
+    def number(self) -> int:
+        """How many frames there are."""
+        return math.prod(self.frames.leading)
+
+    @property
+    def wanted(self) -> int:
+        """The most samples that are drawn."""
+        return self.settings.max_samples if self.settings.samples == "auto" else int(self.settings.samples)
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Shape of what the networks see at a time: of a tile, or of the whole grid."""
+        return self.tiles.shape if self.tiles else self.grid.outer
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one frame only, seen in one pass."""
+        return self.number == 1 and not self.tiles
+
+    @property
+    def needs_disk(self) -> bool:
+        """Whether not even the samples of one frame fit into memory."""
+        return self.grid.cells > MAX_PLANE
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the result is too large for memory, so that it is written to disk block by block."""
+        return self.needs_disk or self.number * math.prod(self.frames.shape) > MAX_PLANE
+
+    @property
+    def batch(self) -> int:
+        """How many samples (of so many windows) are computed together, as long as memory lasts."""
+        values = math.prod(self.window) * self.model.network.classes
+        return max(1, min(self.settings.batch, int(VALUES_AT_ONCE // values)))
+
+    def samples_at_once(self, batch: int, cells: float, *, after_first: bool) -> int:
+        """Return how many samples of ``cells`` pixels are computed, and if there are tiles, blended, together.
+
+        ``after_first`` says that the first sample comes alone, before these.
+        """
+        fitting = int(BLENDED_AT_ONCE // (self.model.network.classes * cells)) if self.tiles else batch
+        looks = AUTO_AT_ONCE if self.settings.samples == "auto" else batch
+        return max(1, min(batch, fitting, looks, self.wanted - after_first))
+
+    @cached_property
+    def probed(self) -> NDArray[Any]:
+        """Pixels (C, pixels) from all over the image: those of its coarsest level, or some of all."""
+        levels = self.asked.image.levels
+        coarsest = self.asked.at(levels[-1]).cut() if levels else self.image
+        return probe(Frames.of(coarsest, self.model), every_pixel=bool(levels))
+
+    @cached_property
+    def intensities(self) -> Intensities | None:
+        """How intensities become 0 to 1, alike for all tiles and frames; None where each frame is scaled by itself.
+
+        Looked at for the first time, it reads pixels.
+        """
+        if self.tiles:
+            return probe_intensities(self.probed, self.model, self.image.name)
+        return common_range(self.frames, self.model, self.image.name) if self.frames.leading else None
+
+    @property
+    def peak_bytes(self) -> int:
+        """About the most memory that the run takes besides program and weights.
+
+        Maps, samples that are held, and pixels that are read are counted; what the networks need in between is a rule
+        of thumb. Half of the true number or twice as much are to be expected.
+        """
+        classes, pixels = self.model.network.classes, math.prod(self.frames.shape)
+        reads = self.image.channels * 4
+        seen = min(self.batch * math.prod(self.window), max(PIXELS_AT_ONCE, math.prod(self.window)))
+        networks = 4 * NETWORK_CHANNELS * seen
+        side = block_side(self.grid)
+        block = math.prod(min(side, n) for n in self.frames.shape) if self.tiles else pixels
+        cells = self.grid.cells * block / pixels if self.on_disk else self.grid.cells
+        blended = self.samples_at_once(self.batch, cells, after_first=True) * (1 if self.tiles else self.frames_at_once)
+        samples: float = 2 * 4 * classes * cells * max(blended, 1)
+        if self.on_disk:
+            maps: float = 3 * 4 * (classes + 1) * block
+        else:
+            maps = (4 * classes + 5) * pixels * (self.number + 2)
+            maps += min(self.settings.keep_mb * MEGABYTE, self.wanted * self.number * self.grid.cells)
+            maps += 0 if isinstance(self.image.array, np.ndarray) else self.image.array.nbytes
+        window = math.prod(self.window) * reads * 4 if self.tiles else pixels * (reads + 24)
+        return int(maps + samples + networks + window)
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames are computed together: as many as fill the batch with their samples."""
+        if self.tiles:
+            return 1
+        return max(1, self.batch // self.samples_at_once(self.batch, self.grid.cells, after_first=True))
+
+    def sentence(self) -> str:
+        """Say what will be segmented, for example ``"40 frames of 256 x 384, each segmented on its own"``."""
+        level = f"level {self.level} of a pyramid" if self.asked.image.levels else ""
+        said = describe(self.part, self.model, self.grid, self.pixel_size, level)
+        if len(self.tiles) > 1:
+            said.append(f"in {len(self.tiles)} tiles")
+        if self.on_disk:
+            said.append("written to disk block by block")
+        if self.part.frames > 1:
+            said.append("each segmented on its own")
+        return ", ".join(said)
+
+    def warnings(self) -> list[str]:
+        """Return what may spoil the result or the run, each with its remedy."""
+        free = psutil.virtual_memory().available
+        found = find_faults(self.part, self.model, self.grid)
+        if self.peak_bytes > free:
+            found.append(
+                f"This will take about {gigabytes(self.peak_bytes)} of memory, and {gigabytes(free)} are free; close "
+                "other programs, or take a smaller part or batch."
+            )
+        return found
+
+    def loaded(self) -> Self:
+        """Return the plan with its pixels read into memory, once for all frames and tiles."""
+        image = self.image.replace(array=np.asarray(self.image.array))
+        return replace(self, image=image, frames=Frames.of(image, self.model))
+
+
+def plan_image(
+    image: Image, model: ModelConfig, settings: SegmentConfig | None = None, part: PartConfig | None = None
+) -> Plan:
+    """Decide how an image is segmented; nothing is computed and no pixel is read.
+
+    Parameters
+    ----------
+    image : Image
+        May be lazy, and multiscale (``levels``).
+    model : ModelConfig
+    settings : SegmentConfig, optional
+    part : PartConfig, optional
+        Other axes, some frames, a region (in pixels of the finest level).
+
+    Raises
+    ------
+    InputError
+        Image, part and model do not fit: number of axes, channels, or size.
+
+    Examples
+    --------
+    >>> from napari_ldseg import Image, ModelConfig, PartConfig, plan_image
+    >>> cine = Image(np.zeros((40, 256, 384)), "pyx", name="cine")
+    >>> plan_image(cine, ModelConfig(), part=PartConfig(axes="tyx", frames="3:10")).sentence()
+    '7 frames of 256 x 384, seen as 256 x 256, each segmented on its own'
+    """
+    settings = settings or SegmentConfig()
+    asked = take_part(image, model.network.ndim, part or PartConfig())
+    check_channels(asked.image.channels, model, image.name)
+    level, pixel_size = nearest_level(asked, model, settings.tiles)
+    here = asked.at((asked.image, *asked.image.levels)[level])
+    cut = here.cut()
+    frames = Frames.of(cut, model)
+    # A frame whose pixels fill the memory is read tile by tile, however few of them the networks see.
+    huge = model.input.mode == "spacing" and math.prod(frames.shape) > MAX_PLANE and settings.tiles == "auto"
+    grid = plan_grid(frames.shape, pixel_size, model, "always" if huge else settings.tiles)
+    sides: tuple[tuple[int, ...], ...] = tile_sides(model, settings) if grid.tiled else ()
+    tiles = plan_tiles(grid.outer, sides[0], sides[1], model.network.stride) if grid.tiled else Tiles()
+    if grid.tiled and settings.smoothing:
+        raise InputError("Frames that are cut into tiles cannot be smoothed in time; set the smoothing to 0.")
+    return Plan(model, settings, asked, level, here, pixel_size, cut, frames, grid, sides, tiles)

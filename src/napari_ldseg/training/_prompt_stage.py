@@ -1,0 +1,64 @@
+"""The stage in which a model learns prompts: crops of embeddings that were computed once, scores after clicks."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from ..config import TrainConfig
+from ..networks import LDSeg
+from ._dataset import Case
+from ._embedded import EmbeddedCases
+from ._losses import Batch
+from ._steering import Subject, click_through, prompted_score, subject_of
+
+CLICKS = 3
+
+
+class PromptStage:
+    """What the stage draws from, and is scored on.
+
+    Parameters
+    ----------
+    training, validation : sequence of Case
+    crop : tuple of int
+    config : TrainConfig
+    rotate : bool
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        training: Sequence[Case],
+        validation: Sequence[Case],
+        crop: tuple[int, ...],
+        config: TrainConfig,
+        *,
+        rotate: bool,
+        device: torch.device,
+    ) -> None:
+        self._embedded = EmbeddedCases(training, crop, config, rotate=rotate, device=device)
+        self._validation, self._config = validation, config
+        self._subjects: list[Subject] = []
+        self.total = len(training) * self._embedded.views
+
+    def prepare(self, model: LDSeg) -> Iterator[int]:
+        """Embed all views of the training images, and count them."""
+        yield from self._embedded.fill(model)
+
+    def draw(self, chosen: Sequence[int], factor: int, generator: torch.Generator) -> Batch:
+        """Return a batch of crops of the chosen cases."""
+        return self._embedded.draw(chosen, factor, generator)
+
+    def score(self, model: LDSeg) -> tuple[float, str]:
+        """Return one number for the validation images (:func:`prompted_score`), and the scores in words."""
+        if not self._subjects:
+            self._subjects = [subject_of(model, case) for case in self._validation]
+        radius, samples = max(1.5, model.config.network.factor / 2), self._config.validation_samples
+        scores = [
+            click_through(model, subject, CLICKS, radius=radius, samples=samples, seed=self._config.seed).scores
+            for subject in self._subjects
+        ]
+        means = [float(np.nanmean(column)) for column in zip(*scores, strict=True)]
+        told = ", ".join(f"{mean:.3f}" for mean in means[1:])
+        return prompted_score(scores), f"DSC {means[0]:.3f}, {told} after 1 to {CLICKS} clicks"
