@@ -1,7 +1,7 @@
 """Four radiologists: train on LIDC's slices with all their masks, and compare samples with them.
 
-    python benchmarks/lidc.py train --data DIR --config models/lung-nodule/training.json --out runs/lung-nodule
-    python benchmarks/lidc.py score --data DIR --model runs/lung-nodule --split runs/lung-nodule/split.json
+    python -m benchmarks.evidence.lidc train --data DIR --config models/lung-nodule/recipe/1.json --out runs/lung-nodule
+    python -m benchmarks.evidence.lidc score --data DIR --model runs/lung-nodule --split runs/lung-nodule/split.json
 
 DIR holds one ``.npz`` a patient: ``images`` (n, 96, 96) uint8 and ``masks``, the bits of (n, 4, 96, 96). Groups are
 patients. ``score`` prints, over the held-out patients: the squared energy distance (GED, d = 1 - IoU, two empty masks
