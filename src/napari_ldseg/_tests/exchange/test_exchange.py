@@ -94,5 +94,5 @@ def test_export_prints_how_far_it_is_off(run: Run, tmp_path: Path, tiny_model_2d
     result = run("export", path, "--out", tmp_path / "out", "-n", 2, "--author", "A. Person", "--license", "MIT")
     assert result.exit_code == 0, result.output
     assert "segmenter.pt" in result.output
-    assert 'license: "MIT"' in (tmp_path / "out" / "rdf.yaml").read_text()
+    assert "license: MIT" in (tmp_path / "out" / "rdf.yaml").read_text()
     assert 'name: "A. Person"' in (tmp_path / "out" / "rdf.yaml").read_text()

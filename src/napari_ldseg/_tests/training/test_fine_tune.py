@@ -22,7 +22,7 @@ from ...datasets import UNLABELLED, Pair, TrainingSet
 from ...errors import InputError
 from ...training import _trainer as _loop
 from ...training import fine_tune, stop_training, train
-from ...training._augment import draw_batch
+from ...training._augment import draw_rated_batch
 from ...training._precision import safe_precision
 from ..builders import make_disk, make_ramp, make_tiny_config
 from .pairs import QUICK, a_model, finish, some_pairs, write_case
@@ -238,9 +238,9 @@ def test_a_model_of_upright_images_stays_one(tmp_path: Path, monkeypatch: pytest
 
     def spy(*args: Any, rotate: bool, **rest: Any) -> Any:
         drawn.append(rotate)
-        return draw_batch(*args, rotate=rotate, **rest)
+        return draw_rated_batch(*args, rotate=rotate, **rest)
 
-    monkeypatch.setattr(_loop, "draw_batch", spy)
+    monkeypatch.setattr(_loop, "draw_rated_batch", spy)
     parent, pairs = a_model(), some_pairs(tmp_path)
     _, turned = finish(fine_tune(parent, pairs, QUICK, tmp_path / "turned"))
     assert set(drawn) == {True}
