@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from typer.testing import Result
 
 from ...checkpoints import load_model, read_header, save_model
@@ -94,5 +95,6 @@ def test_export_prints_how_far_it_is_off(run: Run, tmp_path: Path, tiny_model_2d
     result = run("export", path, "--out", tmp_path / "out", "-n", 2, "--author", "A. Person", "--license", "MIT")
     assert result.exit_code == 0, result.output
     assert "segmenter.pt" in result.output
-    assert "license: MIT" in (tmp_path / "out" / "rdf.yaml").read_text()
-    assert 'name: "A. Person"' in (tmp_path / "out" / "rdf.yaml").read_text()
+    description = yaml.safe_load((tmp_path / "out" / "rdf.yaml").read_text())
+    assert description["license"] == "MIT"
+    assert [author["name"] for author in description["authors"]] == ["A. Person"]
