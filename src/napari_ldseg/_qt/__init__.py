@@ -1,4 +1,4 @@
-"""The only room that knows the viewer: napari, Qt. A widget's module is imported when it is first asked for."""
+"""The only package that knows napari and Qt. A widget's module is imported on first use."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What the seven widgets share: their frame, their messages, and work in a thread."""
+"""The base of all widgets: their frame, their messages, and work in a thread."""
 
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -32,11 +32,11 @@ class ToolWidget(QWidget):
     NAME : str
         The object name is ``ldseg_<NAME>``.
     DOING : str
-        What goes on while it works, for the log: "unexpected error while ...".
+        Completes "unexpected error while ..." in the log.
     SIZE : (int, int)
-        Width and height; napari makes the dock this wide, which leaves room for the picture.
+        Width and height. napari makes the dock this wide, which leaves room for the canvas.
     STYLE : str
-        Style sheet besides the common one.
+        A style sheet in addition to the common one.
     """
 
     NAME: ClassVar[str]
@@ -46,7 +46,7 @@ class ToolWidget(QWidget):
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
-        # napari hands plugins a proxy that wraps each layer anew at each access; here their identity counts.
+        # napari gives plugins a proxy that wraps each layer again at each access; here their identity counts.
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._run: Any = None
         self._steps: Steps | None = None
@@ -62,19 +62,19 @@ class ToolWidget(QWidget):
 
     @property
     def is_running(self) -> bool:
-        """Whether a run is going on."""
+        """Whether a run is in progress."""
         return self._run is not None
 
     def lay_out(self, *parts: QWidget | QLayout, main: QPushButton, grow: QWidget | None = None) -> None:
-        """Put the parts below each other on a page that scrolls.
+        """Put the parts on a page that scrolls, one below the other.
 
         Parameters
         ----------
         parts : widgets and layouts
         main : QPushButton
-            The button that starts the work; it is coloured.
+            The button that starts the work. It is coloured.
         grow : QWidget, optional
-            The part that takes the room that is left.
+            The part that takes the remaining room.
         """
         main.setObjectName("main")
         page = Page(self)
@@ -84,14 +84,14 @@ class ToolWidget(QWidget):
             else:
                 page.column.addLayout(part)
         page.column.addStretch(int(grow is None))
-        # Otherwise napari puts a stretch below it, which takes the room that a table could have.
+        # Otherwise napari adds a stretch below, which takes room from the table.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(page)
 
     def follow(self, run: Background, ended: Callable[[Any], object]) -> None:
-        """Start a run, which is stopped when the dock or the viewer closes; ``ended`` takes its outcome."""
+        """Start a run and pass its outcome to ``ended``. Closing the dock or the viewer stops the run."""
         self._run = run
         run.inform(self, ended)
         run.start()
@@ -102,18 +102,18 @@ class ToolWidget(QWidget):
         then: Callable[[T], object],
         text: str,
     ) -> None:
-        """Run a generator in a thread, in place of the one before, and hand what it returns to ``then``.
+        """Run a generator in a thread, in place of the previous one, and pass what it returns to ``then``.
 
-        An error is shown. Nothing happens if the widget is gone by then, or something else was computed meanwhile.
+        Errors are shown. Nothing happens if the widget is gone by then, or something else was computed meanwhile.
 
         Parameters
         ----------
         make : callable
-            Makes the generator, which yields how far it is.
+            Makes the generator, which yields its progress.
         then : callable
-            Takes what the generator returned.
+            Receives what the generator returned.
         text : str
-            What the progress line says first.
+            The first text of the progress line.
         """
         if self._steps is not None:
             self._steps.stop()
@@ -137,13 +137,13 @@ class ToolWidget(QWidget):
         steps.start()
 
     def show_error(self, error: Exception) -> None:
-        """Tell the user, here and as a notification of napari; what nobody expected goes to the log, too."""
+        """Show an error here and as a notification of napari. Unexpected errors also go to the log."""
         text = error_text(error, self.DOING)
         self.message.show_error(text)
         show_error(text)
 
     def forget_on(self, *signals: Any) -> None:
-        """Take back messages about an input once another one is chosen."""
+        """Clear messages about an input when another one is chosen."""
         for signal in signals:
             signal.connect(self._on_other_input)
 
@@ -153,7 +153,7 @@ class ToolWidget(QWidget):
             self.progress.finish("")
 
     def showEvent(self, event: QShowEvent) -> None:
-        """When it is docked first, become a tab of the other docks of this plugin: side by side each is too low."""
+        """When docked first, become a tab of this plugin's other docks: one above the other, each is too low."""
         super().showEvent(event)
         if not self._joined:
             self._joined = True

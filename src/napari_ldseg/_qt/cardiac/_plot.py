@@ -1,4 +1,4 @@
-"""A curve over the frames of a cine, with a band, a line for the frame that is shown, and lines for ED and ES."""
+"""Plot a curve over the frames of a cine, with its interval, the current frame, ED and ES."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +16,12 @@ LV, ATRIUM, NOW = "#e8636b", "#5a9bd4", "#d8d8d8"
 
 
 class CurvePlot(QWidget):
-    """Draw curves; clicks and dragged lines are told, and acted upon by whoever listens.
+    """Draw curves, and emit signals when the plot is clicked or a line is dragged.
 
     Signals
     -------
     frame_requested (int)
-        The plot was clicked, or the line of the frame dragged.
+        The plot was clicked, or the frame's line was dragged.
     phases_requested (int, int)
         A line of end-diastole or end-systole was dragged there.
     """
@@ -66,12 +66,12 @@ class CurvePlot(QWidget):
             item.addItem(line)
         item.setXRange(0, max(found.frames - 1, 1), padding=0.04)
         low, high = item.getViewBox().childrenBounds()[1] or (0, 1)
-        # Room on top for the legend and the names of the lines.
+        # The legend and the names of the lines need room at the top.
         item.setYRange(max(0.0, low - 0.1 * (high - low)), high + 0.3 * (high - low), padding=0)
         self.show_phases(found.ed, found.es)
 
     def show_frame(self, frame: int) -> None:
-        """Move the line of the frame that is shown."""
+        """Move the line of the current frame."""
         self._place(self.now, frame)
 
     def show_phases(self, ed: int, es: int) -> None:

@@ -1,4 +1,4 @@
-"""The Cardiac widget: curves of an echocardiogram beside the viewer's time slider, volumes and ejection fraction."""
+"""The Cardiac widget shows curves of an echocardiogram, volumes and ejection fraction."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -61,7 +61,7 @@ class CardiacWidget(ToolWidget):
         self.labels = LayerPicker(self._viewer, Labels, "The labels of the cine: ventricle, myocardium and atrium")
         self.biplane = QCheckBox("Two views of one heart (biplane)")
         self.second = LayerPicker(
-            self._viewer, Labels, "The apical two-chamber view; both views are measured at the same share of the cine"
+            self._viewer, Labels, "The apical two-chamber view; both views are measured at the same phase of the cine"
         )
         self.settings = ConfigForm(CardiacConfig(), "main")
         self.more_settings = ConfigForm(CardiacConfig(), "more")
@@ -104,7 +104,7 @@ class CardiacWidget(ToolWidget):
         except LDSegError as error:
             self.show_error(error)
             return
-        # The labels may be painted meanwhile.
+        # The user may paint meanwhile, so this is a copy.
         sources = [_copy(one.source) if one is not None else None for one in (subject, second)]
         provenance = {one.layer.name: one.provenance for one in (subject, second) if one is not None}
         unit = subject.unit
@@ -117,7 +117,7 @@ class CardiacWidget(ToolWidget):
         self.compute(measuring, lambda result: self._on_measured(subject, provenance, result), "Measuring")
 
     def set_phases(self, ed: int, es: int) -> None:
-        """Take other frames as end-diastole and end-systole."""
+        """Use other frames as end-diastole and end-systole."""
         if self.result is None:
             return
         self.result = self.result.at(ed, es)
@@ -229,14 +229,14 @@ class CardiacWidget(ToolWidget):
         self.kind.addItems(["Area", "Volume"])
         self.kind.setToolTip("What the curve shows")
         narrow(self.kind)
-        self.plot.setToolTip("Click: show that frame. Drag ED or ES: take another frame for it")
+        self.plot.setToolTip("Click to show a frame. Drag ED or ES to another frame")
         inside.addWidget(self.kind)
         inside.addWidget(self.plot, 1)
         row = QHBoxLayout()
         for name, box in zip(PHASES, (self.ed, self.es), strict=True):
             form = QFormLayout()
             form.addRow(QLabel(name), box)
-            box.setToolTip(f"The frame that is taken as {PHASES[name]}")
+            box.setToolTip(f"The frame used as {PHASES[name]}")
             row.addLayout(form, 1)
         self.save_button.setToolTip("The curves as a table (.csv), or volumes and EF with all settings (.json)")
         row.addWidget(self.save_button)

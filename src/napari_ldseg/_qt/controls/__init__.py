@@ -1,1 +1,1 @@
-"""Qt widgets that know no viewer: forms, sections, messages, progress, tables."""
+"""Qt widgets that do not depend on napari: forms, sections, messages, progress, tables."""

@@ -1,4 +1,4 @@
-"""A settings class as a form: a row for each field, with title, tooltip, limits and editor taken from the field."""
+"""Make a form from a settings class: each field gives a row its title, tooltip, limits and editor."""
 
 import html
 import re
@@ -31,17 +31,17 @@ DECIMAL = r"[0-9]{0,7}\.?[0-9]{0,8}(e-?[0-9]{1,2})?"
 
 
 class ConfigForm(QWidget, Generic[C]):
-    """A form that speaks one settings class.
+    """A form for one settings class.
 
     Parameters
     ----------
     value : Config
-        What it shows first; also the source of the fields that have no row here.
+        The first value. Fields without a row keep it.
     show : {"main", "more"}
-        The fields that say so get a row, in the order of the class. A group has a heading; a group of check boxes
+        The fields with this mark get a row, in the order of the class. A group has a heading; a group of check boxes
         shares one row.
     without : collection of str
-        Fields that the widget asks for in another way.
+        Fields that the widget sets in another way.
     """
 
     valueChanged = Signal()
@@ -76,12 +76,12 @@ class ConfigForm(QWidget, Generic[C]):
         Raises
         ------
         InputError
-            If something that was typed in is out of range.
+            If a typed value is out of range.
         """
         return self._base.replace(**self.values())
 
     def values(self) -> dict[str, Any]:
-        """Return what its rows say, to be put into the settings of another form."""
+        """Return the values of its rows, for the settings of another form."""
         return {name: editor.get() for name, editor in self._editors.items()}
 
     def setValue(self, value: C) -> None:
@@ -118,7 +118,7 @@ class NumberOrWord(QComboBox):
         self.setValidator(QRegularExpressionValidator(QRegularExpression(pattern), self))
 
     def value(self) -> Any:
-        """Return the number, or what the word stands for; of a text that is neither, the text."""
+        """Return the number, or the value of the word. Other text is returned as it is."""
         text = str(self.currentText()).strip()
         try:
             return self._special if text == self._word else self._number(text)
@@ -131,7 +131,7 @@ class NumberOrWord(QComboBox):
 
 
 def _editor(one: Setting, changed: Callable[[], None]) -> Editor:
-    """Return the editor for a setting: magicgui's for its type, or ours where it may also be a word or None."""
+    """Return the editor for a setting: magicgui's for its type, or ours if it may also be a word or None."""
     if (one.choices or one.optional) and one.types[:1] in ((int,), (float,)):
         box = NumberOrWord(one)
         _dress(box, one)
@@ -160,7 +160,7 @@ def _annotation(one: Setting) -> Any:
 
 
 def _options(one: Setting) -> dict[str, Any]:
-    """Return what magicgui must know of it besides its type."""
+    """Return magicgui's options for a setting."""
     kind = one.types[:1]
     if one.choices or (kind == (bool,) and one.optional):
         words = one.choices or (True, False)
@@ -174,7 +174,7 @@ def _options(one: Setting) -> dict[str, Any]:
 
 
 def _dress(editor: QWidget, one: Setting) -> None:
-    """Give an editor its name, its tooltip and the size of all others."""
+    """Give an editor its name, its tooltip and the common size."""
     editor.setObjectName(one.name)
     editor.setToolTip(tooltip(one.description))
     if isinstance(editor, QComboBox):
@@ -185,7 +185,7 @@ def _dress(editor: QWidget, one: Setting) -> None:
 
 
 def _add_row(one: Setting, editor: QWidget, layout: QFormLayout) -> None:
-    """Add a row; a check box says itself what it is for."""
+    """Add a row. A check box carries its own label."""
     if isinstance(editor, QCheckBox):
         layout.addRow(editor)
         return
@@ -214,12 +214,12 @@ def _heading(text: str) -> QLabel:
 
 
 def tooltip(text: str) -> str:
-    """Return a text that Qt breaks into lines; a plain one would run across the whole screen."""
+    """Return a tooltip that Qt wraps. A plain one would run across the whole screen."""
     return f"<qt>{html.escape(text, quote=False)}</qt>" if text else ""
 
 
 def form_layout(parent: QWidget) -> QFormLayout:
-    """Return a two-column layout that fills narrow docks: labels on the left, fields as wide as there is room."""
+    """Return a two-column layout for narrow docks: labels on the left; the fields take the remaining width."""
     layout = QFormLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setHorizontalSpacing(10)
@@ -230,7 +230,7 @@ def form_layout(parent: QWidget) -> QFormLayout:
 
 
 def row_label(text: str) -> QLabel:
-    """Return the label of a row; all are equally wide, so that the fields of several forms stand in one line."""
+    """Return the label of a row. All labels have one width, so that the fields of several forms line up."""
     label = QLabel(text)
     label.setFixedWidth(LABEL_WIDTH)
     return label
@@ -245,14 +245,14 @@ def narrow(box: QComboBox) -> None:
 
 
 def ignore_wheel(widget: QWidget) -> None:
-    """Keep the wheel for scrolling: it must not change a setting that the pointer happens to pass."""
+    """Reserve the mouse wheel for scrolling, so that it never changes a setting under the pointer."""
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelFilter(widget))
 
 
 class _WheelFilter(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Refuse the wheel, so that the scroll area takes it."""
+        """Ignore the wheel, so that the scroll area receives it."""
         if event.type() == QEvent.Type.Wheel:
             event.ignore()
             return True

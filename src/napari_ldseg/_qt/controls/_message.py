@@ -1,4 +1,4 @@
-"""Words for the user inside a widget: a small area that appears when there is something to say."""
+"""Show messages inside a widget: a small area appears when there is something to say."""
 
 import logging
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("napari_ldseg")
 
 
 def error_text(error: Exception, doing: str) -> str:
-    """Return what a user reads of an error; one that nobody expected goes to the log, with its traceback."""
+    """Return the text of an error for the user. An unexpected error goes to the log with its traceback."""
     if isinstance(error, LDSegError):
         return str(error)
     logger.error("unexpected error while %s", doing, exc_info=error)
@@ -25,7 +25,7 @@ def error_text(error: Exception, doing: str) -> str:
 
 
 class WrappedLabel(QLabel):
-    """A label that wraps its words and is as high as they need; in nested layouts Qt alone cuts off the last lines."""
+    """A label that wraps and is always high enough. In nested layouts Qt's own label cuts off the last lines."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
@@ -37,7 +37,7 @@ class WrappedLabel(QLabel):
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit the height anew."""
+        """Adapt the height."""
         super().resizeEvent(event)
         self._fit()
 
@@ -77,6 +77,6 @@ class Message(QFrame):
         self.show()
 
     def clear(self) -> None:
-        """Say nothing and take no room."""
+        """Hide the message."""
         self._label.setText("")
         self.hide()

@@ -1,4 +1,4 @@
-"""The dark plot in which curves are drawn."""
+"""Make the dark plot for curves."""
 
 from typing import Any
 

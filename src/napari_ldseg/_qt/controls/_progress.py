@@ -1,4 +1,4 @@
-"""How far a run is, how long it will take, and how it ended."""
+"""Show how far a run is, how long it will take, and how it ended."""
 
 import time
 from typing import TYPE_CHECKING
@@ -19,8 +19,8 @@ ACCENT = "#5672d8"
 class Bar(QWidget):
     """A thin progress bar.
 
-    A QProgressBar repaints at once at each step, and with it the whole window and the canvas in it (30 ms and more);
-    this one waits for its turn.
+    A QProgressBar repaints the whole window, canvas included, at every step (30 ms and more). This one only schedules
+    a repaint.
     """
 
     HEIGHT = 6
@@ -53,7 +53,7 @@ class Bar(QWidget):
 
 
 class ProgressView(QWidget):
-    """A progress bar over a line of words."""
+    """A progress bar over a line of text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,26 +71,26 @@ class ProgressView(QWidget):
         self.line.hide()
 
     def start(self) -> None:
-        """Show that a run has begun, of which nothing is known yet."""
+        """Show that a run has begun."""
         self._begun = None
-        # Room for two lines, so that nothing below jumps when the words of a step wrap.
+        # There is room for two lines, so that nothing below jumps when a text wraps.
         self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
         self.bar.show_progress(Progress())
         self.bar.show()
         self.say("Starting")
 
     def show_progress(self, progress: Progress) -> None:
-        """Show its words, how much is done, and once it can be told, the time that is left."""
+        """Show the text, how much is done, and, once it can be estimated, the time left."""
         self.bar.show_progress(progress)
         self.say(" · ".join(part for part in (progress.text, self._left(progress.done, progress.total)) if part))
 
     def say(self, text: str) -> None:
-        """Show a line of words."""
+        """Show a line of text."""
         self.line.setText(text)
         self.line.setVisible(bool(text))
 
     def finish(self, text: str) -> None:
-        """Take the bar away and leave a line of words."""
+        """Replace the bar by a line of text."""
         self.bar.hide()
         self.line.setMinimumHeight(0)
         self.say(text)
@@ -107,7 +107,7 @@ class ProgressView(QWidget):
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as words: "0.8 s", "42 s", "3 min 5 s"."""
+    """Return seconds as text: "0.8 s", "42 s", "3 min 5 s"."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

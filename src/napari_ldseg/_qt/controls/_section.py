@@ -1,11 +1,11 @@
-"""A part of a form that can be folded away."""
+"""Fold away a part of a form."""
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 
 class Section(QWidget):
-    """A title with an arrow; a click unfolds the widgets below it. Folded at first."""
+    """A title with an arrow. A click unfolds the widgets below it; they are folded at first."""
 
     def __init__(self, title: str, *contents: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)

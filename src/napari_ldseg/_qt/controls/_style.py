@@ -1,4 +1,4 @@
-"""What all widgets look like: the button that starts the work, and a page that scrolls."""
+"""The common look of all widgets: the main button, and a page that scrolls."""
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
@@ -16,7 +16,7 @@ QPushButton#main:disabled {{ background: rgba(69, 96, 196, 90); color: rgba(255,
 
 class _Column(QWidget):
     def heightForWidth(self, width: int) -> int:
-        """Return the least height: plots and tables become lower before the page scrolls."""
+        """Return the minimum height, so that plots and tables shrink before the page scrolls."""
         return int(self.layout().minimumHeightForWidth(width))
 
 
@@ -44,7 +44,7 @@ class Page(QScrollArea):
         return hint.expandedTo(QSize(self.widget().minimumSizeHint().width() + bar, 0))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Tell the dock when the widgets need another width; at each new line of words would move the canvas."""
+        """Tell the dock when the widgets need another width, but not at every new text, which would move the canvas."""
         if event.type() == QEvent.Type.LayoutRequest and self.widget().minimumSizeHint().width() != self._least:
             self._least = self.widget().minimumSizeHint().width()
             self.updateGeometry()

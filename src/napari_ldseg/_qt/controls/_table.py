@@ -1,4 +1,4 @@
-"""A table of many rows: a model that sorts by numpy, so that ten thousand rows take a few milliseconds."""
+"""A table of many rows. numpy sorts ten thousand rows in a few milliseconds."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -30,16 +30,16 @@ class Column:
     ----------
     title : str
     values : list
-        One for each row, all numbers or all texts.
+        One for each row: all numbers, or all texts.
     text : callable
-        What a cell shows of its value.
+        Turns a value into the text of its cell.
     color, swatch : callable, optional
         The colour (#rrggbb) of a cell's text, and of a square before it.
     tip : str
     widest : str
-        A text that there is to be room for, should it come.
+        The widest text that must fit.
     left : bool
-        Whether it stands at the left though its values are numbers (by which it is sorted).
+        Whether numbers are aligned to the left.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """Whether it holds numbers, which stand at the right and sort by size."""
+        """Whether it holds numbers, which are aligned to the right and sorted by size."""
         return not self.left and bool(self.values) and isinstance(self.values[0], int | float)
 
 
@@ -65,9 +65,9 @@ def number(value: float) -> str:
 
 
 class RowModel(QAbstractTableModel):
-    """Columns of equal length, shown in an order that a click on a head changes.
+    """Columns of equal length. A click on a header changes their order.
 
-    A *row* is counted as it was given; its *line* is where it stands now.
+    A *row* is a position in the given order, a *line* one in the current order.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -77,22 +77,22 @@ class RowModel(QAbstractTableModel):
         self._places: NDArray[np.intp] = np.zeros(0, np.intp)  # line of each row
 
     def set_columns(self, columns: Sequence[Column]) -> None:
-        """Show other rows, in the order in which they are given."""
+        """Show other rows, in the given order."""
         self.beginResetModel()
         self.columns = list(columns)
         self._arrange(np.arange(len(self.columns[0].values) if self.columns else 0))
         self.endResetModel()
 
     def row_at(self, line: int) -> int:
-        """Return which row stands on a line."""
+        """Return the row on a line."""
         return int(self._lines[line])
 
     def line_of(self, row: int) -> int:
-        """Return on which line a row stands."""
+        """Return the line of a row."""
         return int(self._places[row])
 
     def set_value(self, row: int, column: int, value: Any) -> None:
-        """Change one value; the row stays on its line until the table is sorted again."""
+        """Change one value. The row stays on its line until the table is sorted again."""
         self.columns[column].values[row] = value
         index = self.index(self.line_of(row), column)
         self.dataChanged.emit(index, index)
@@ -106,7 +106,7 @@ class RowModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.columns)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
+        """Return a cell's text, alignment or colours."""
         if not index.isValid():
             return None
         column = self.columns[index.column()]
@@ -122,7 +122,7 @@ class RowModel(QAbstractTableModel):
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the heads."""
+        """Return the headers."""
         if orientation != Qt.Orientation.Horizontal or section >= len(self.columns):
             return None
         column = self.columns[section]
@@ -132,7 +132,7 @@ class RowModel(QAbstractTableModel):
         return found.get(Qt.ItemDataRole(role))
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort by a column; equal values keep their order, and nan comes last either way."""
+        """Sort by a column. Equal values keep their order, and nan always comes last."""
         if not 0 <= column < len(self.columns):
             return
         descending = order == Qt.SortOrder.DescendingOrder
@@ -155,7 +155,7 @@ class RowModel(QAbstractTableModel):
 
 
 class RowView(QTableView):
-    """The table: whole rows are selected, one at a time; a click on a head sorts."""
+    """The table. Whole rows are selected, one at a time; a click on a header sorts."""
 
     HEIGHT = 24
 
@@ -171,7 +171,7 @@ class RowView(QTableView):
         self.setAlternatingRowColors(False)
         rows, heads = self.verticalHeader(), self.horizontalHeader()
         rows.hide()
-        # Rows of one height: Qt need not ask each of them how high it is.
+        # All rows have one height, so Qt need not ask each of them.
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(self.HEIGHT)
         heads.setHighlightSections(False)
@@ -184,7 +184,7 @@ class RowView(QTableView):
         heads.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
 
     def fit(self) -> None:
-        """Make each column as wide as its head and its first rows need, and no wider: docks are narrow."""
+        """Make each column as wide as its header and its first rows need, and no wider: docks are narrow."""
         model = self.model()
         metrics = self.fontMetrics()
         for index, column in enumerate(model.columns):

@@ -1,4 +1,4 @@
-"""How many of the errors lie where the SD is highest."""
+"""Plot how many of the errors lie where the SD is highest."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ FOUND, ORACLE, RANDOM = "#2fc48d", "#c8ccd4", "#7b828f"
 
 
 class FoundPlot(QWidget):
-    """Draw the share of wrong pixels found over the share of pixels that were looked at, the least sure ones first.
+    """Plot the share of errors found against the share of pixels reviewed, the most uncertain first.
 
-    The dashed line is an oracle that knows the errors, the dotted one a random order.
+    The dashed line is an oracle that knows the errors; the dotted one is a random order.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -36,7 +36,7 @@ class FoundPlot(QWidget):
         layout.addWidget(self.plot)
 
     def show_curve(self, shares: NDArray[Any], found: NDArray[Any], wrong: float) -> None:
-        """Draw the share found (0 to 1) after each share of the pixels; ``wrong`` is the share of all that is wrong."""
+        """Draw the share found (0 to 1) after each share of the pixels; ``wrong`` is the share of wrong pixels."""
         item = self.plot.getPlotItem()
         item.clear()
         best = np.minimum(shares / max(wrong, 1e-12), 1)

@@ -1,4 +1,4 @@
-"""The Evaluate widget: a labels layer against a reference layer."""
+"""The Evaluate widget compares a labels layer with a reference layer."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,9 @@ NAMES = {
     "error_auroc": "SD finds errors (AUROC)",
     "error_ause": "SD against oracle (AUSE)",
 }
-SHARES = np.linspace(0, 1, 101) ** 2  # denser where most errors should be
+SHARES = np.linspace(0, 1, 101) ** 2  # more points where most errors should be
 COLORS = dict(zip(ERRORS, ("#000000", "#4aa3ff", "#ff5d5d", "#f0c75e"), strict=True))
-# Share of the wrong pixels found after each of SHARES, the highest SD first, and the share that is wrong.
+# The share of wrong pixels found after each of SHARES, highest SD first, and the share of wrong pixels.
 Found = tuple[NDArray[np.float64], float]
 
 
@@ -54,8 +54,8 @@ class EvaluateWidget(ToolWidget):
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__(napari_viewer)
-        self.prediction = LayerPicker(self._viewer, Labels, "The labels to judge")
-        self.reference = LayerPicker(self._viewer, Labels, "What they should be: an expert's labels")
+        self.prediction = LayerPicker(self._viewer, Labels, "The labels to score")
+        self.reference = LayerPicker(self._viewer, Labels, "The correct labels, for example an expert's")
         self.foreground = QCheckBox("All labels above 0 are one class")
         self.objects = QCheckBox("Compare objects (GlaS challenge)")
         self.button = QPushButton("Evaluate")
@@ -73,14 +73,14 @@ class EvaluateWidget(ToolWidget):
         self.forget_on(self.prediction.changed, self.reference.changed)
 
     def evaluate(self) -> None:
-        """Compare in a thread and fill the table, or say why that cannot be."""
+        """Compare in a thread and fill the table, or show why that is not possible."""
         self.message.clear()
         layer, reference = self.prediction.value(), self.reference.value()
         if layer is None or reference is None:
-            self._fail(InputError("Two labels layers are needed: one to judge, and one that holds the truth."))
+            self._fail(InputError("Two labels layers are needed: the labels to score, and a reference."))
             return
         if layer is reference:
-            self._fail(InputError("A layer is the same as itself; choose another one as the reference."))
+            self._fail(InputError("A layer cannot be its own reference; choose another one."))
             return
         masks = [np.array(one.data) for one in (layer, reference)]  # painting goes on meanwhile
         names = (repr(layer.name), repr(reference.name))
@@ -106,7 +106,7 @@ class EvaluateWidget(ToolWidget):
         task.start()
 
     def add_errors(self) -> None:
-        """Add a layer of where the labels and the reference differed when they were compared."""
+        """Add a layer that shows where labels and reference differed when they were compared."""
         if self._judged is not None:
             layer, comparison = self._judged
             self._viewer.add_layer(errors_layer(layer, comparison.errors, COLORS))
@@ -139,10 +139,10 @@ class EvaluateWidget(ToolWidget):
         self.table.fit()
 
     def _lay_out(self) -> None:
-        self.foreground.setToolTip("Compare only what is background and what is not: for numbers of objects")
-        self.objects.setToolTip("Also the F1, Dice and Hausdorff distance of objects, as the GlaS challenge has them")
+        self.foreground.setToolTip("Compare only foreground with background, for labels that number objects")
+        self.objects.setToolTip("Add F1, Dice and Hausdorff distance of objects, as in the GlaS challenge")
         self.button.setToolTip("Compare both layers pixel by pixel")
-        self.show_errors.setToolTip("Add a layer: what the labels miss, what they have too much, and other classes")
+        self.show_errors.setToolTip("Add a layer with missed pixels, false pixels and wrong classes")
         self.show_errors.setEnabled(False)
         self.found.hide()
         self.key.hide()

@@ -1,4 +1,4 @@
-"""A batch as steps for a thread, and where its outputs lie."""
+"""Run a batch step by step in a thread, and find its outputs."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..threads._import_torch import import_torch
 
 @dataclass(frozen=True)
 class Order:
-    """What one press of Start asks for."""
+    """The request of one press of Start."""
 
     inputs: tuple[Path, ...]
     model: Path
@@ -25,23 +25,23 @@ class Order:
 
 @dataclass(frozen=True)
 class Planned(Progress):
-    """What a batch is going to do, once that is known."""
+    """What a batch will do, once it is known."""
 
     batch: Batch | None = None
 
     @property
     def is_milestone(self) -> bool:
-        """Always."""
+        """It is always one."""
         return True
 
 
 def segment_order(order: Order) -> Generator[Progress, None, BatchReport]:
-    """Compare with what is done, then segment the rest; meant for a thread.
+    """Compare with earlier results, then segment the rest. Call it in a thread.
 
     Yields
     ------
     Progress
-        While images are compared, then one :class:`Planned`, then each :class:`Update` of the batch.
+        While images are compared; then one :class:`Planned`, then each :class:`Update` of the batch.
     """
     batch = yield from plan_batch(
         order.inputs,
@@ -61,7 +61,7 @@ def segment_order(order: Order) -> Generator[Progress, None, BatchReport]:
 
 
 def finished_outputs(task: Task) -> dict[str, Path]:
-    """Return where the labels and the SD map of an image lie; nothing where it is not segmented yet."""
+    """Return the paths of the labels and the SD map of an image; nothing if it is not segmented yet."""
     if task.outputs["labels"].exists():
         return dict(task.outputs)
     large = large_path(task)

@@ -1,4 +1,4 @@
-"""The table of a batch: how far each image is, and its numbers."""
+"""Show the images of a batch in a table: their state and their numbers."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ..controls._table import Column, RowModel, RowView, number
 STATES = {"waiting": "waiting", "done": "done earlier", "blocked": "exists"}
 COLORS = {"failed": "#d9534f", "exists": "#e69f00"}
 STATE, UNCERTAINTY, MEAN_SD, SECONDS, SIZES = 1, 2, 3, 4, 5
-# A failure stands before every score, whatever that is.
+# Failures sort before every score.
 FAILED = math.inf
 
 
@@ -38,7 +38,7 @@ class FolderTable(RowView):
                 color=lambda text: COLORS.get(text, "#009e73" if text.startswith("done") else "#999999"),
                 widest="done earlier",
             ),
-            Column("Uncertainty", list(nothing), _score, tip="1 - soft Dice confidence: high ones need a look"),
+            Column("Uncertainty", list(nothing), _score, tip="1 - soft Dice confidence; check images with high values"),
             Column("Mean SD", list(nothing), number, tip="Mean of the SD map", widest="0.00123"),
             Column("Seconds", list(nothing), number, widest="1,234"),
         ]
@@ -64,14 +64,14 @@ class FolderTable(RowView):
             self._fill(update.index, update.record.summary)
 
     def back_to_waiting(self) -> None:
-        """Images that were being segmented when the run was stopped wait again."""
+        """Set images that were in work when the run stopped back to waiting."""
         if self.rows.columns:
             for row, text in enumerate(self.rows.columns[STATE].values):
                 if text.endswith("%"):
                     self.rows.set_value(row, STATE, "waiting")
 
     def sort_by_urgency(self) -> None:
-        """Put first what needs a look first."""
+        """Sort by urgency, the most uncertain first."""
         self.sortByColumn(UNCERTAINTY, Qt.SortOrder.DescendingOrder)
 
     def _fill(self, row: int, summary: Summary) -> None:

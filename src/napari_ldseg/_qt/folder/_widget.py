@@ -1,4 +1,4 @@
-"""The Segment folder widget: many files, one after another, with a table of what needs a look first."""
+"""The Segment folder widget segments many files and ranks them by how much they need a look."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,7 +68,7 @@ class FolderWidget(ToolWidget):
         self._set_running(False)
 
     def set_inputs(self, paths: Sequence[Path]) -> None:
-        """Choose a folder, or files; an output folder beside them is proposed unless another was chosen."""
+        """Choose a folder or files. An output folder beside them is proposed unless one was chosen."""
         self.inputs = tuple(paths)
         self.input_line.setText(str(paths[0]) if len(paths) == 1 else f"{len(paths)} files in {paths[0].parent}")
         first = paths[0]
@@ -83,7 +83,7 @@ class FolderWidget(ToolWidget):
         task.start()
 
     def start(self) -> None:
-        """Compare with what is done, and segment the rest; say in words why that cannot be."""
+        """Compare with earlier results and segment the rest, or show why that is not possible."""
         if self._run is not None:
             return
         self.message.clear()
@@ -101,7 +101,7 @@ class FolderWidget(ToolWidget):
         self.follow(run, self._on_finished)
 
     def pause(self) -> None:
-        """Wait at the next step; pressed again, go on."""
+        """Pause at the next step; pressed again, continue."""
         if self._run is not None:
             self._run.pause(not self._run.paused)
             self.pause_button.setText("Go on" if self._run.paused else "Pause")
@@ -109,14 +109,14 @@ class FolderWidget(ToolWidget):
                 self.progress.say("Paused")
 
     def cancel(self) -> None:
-        """Stop at the next step; what is finished stays, and Start goes on with the rest."""
+        """Stop at the next step. Finished images stay, and Start continues with the rest."""
         if self._run is not None:
             self._run.stop()
             self.cancel_button.setEnabled(False)
             self.progress.say("Stopping…")
 
     def open_row(self, row: int) -> None:
-        """Show an image with its labels and SD map, once it is done; say why where it failed."""
+        """Show an image with its labels and SD map if it is done, or why it failed."""
         if self._batch is None or self._entry is None or self._opening is not None:
             return
         task = self._batch.items[row].task
@@ -153,7 +153,7 @@ class FolderWidget(ToolWidget):
             self.progress.show_progress(progress)
 
     def _on_found(self, inputs: tuple[Path, ...], done: Done) -> None:
-        """Say which images Start will segment."""
+        """Show which images Start will segment."""
         if inputs != self.inputs:
             return
         if done.error is not None:
@@ -193,7 +193,7 @@ class FolderWidget(ToolWidget):
             self.progress.finish("")
             self.show_error(done.error)
         elif report is None:
-            self.progress.finish("Stopped. What is finished is kept; Start goes on with the rest.")
+            self.progress.finish("Stopped. Finished images are kept; Start continues with the rest.")
         else:
             self.table.sort_by_urgency()
             count = report.count("done", "earlier")
@@ -252,14 +252,14 @@ class FolderWidget(ToolWidget):
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
         for widget, tip in (
-            (self.input_line, "The images that are segmented"),
+            (self.input_line, "The images to segment"),
             (self.folder_button, "Segment all images of a folder"),
             (self.files_button, "Segment single files"),
             (self.out_line, "The folder into which the results are written; the images are never changed"),
             (self.out_button, "Choose the folder for the results"),
-            (self.start_button, "Segment what is not done yet; what was done before is kept"),
-            (self.pause_button, "Wait at the next step, and go on from there"),
-            (self.cancel_button, "Stop at the next step; what is finished is kept"),
+            (self.start_button, "Segment the images that are not done yet; earlier results are kept"),
+            (self.pause_button, "Pause at the next step, or continue"),
+            (self.cancel_button, "Stop at the next step and keep finished images"),
         ):
             widget.setToolTip(tip)
         form = form_layout(top := QWidget())

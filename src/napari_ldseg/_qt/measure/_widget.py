@@ -1,4 +1,4 @@
-"""The Measure widget: a table of all objects with error bars, and the files that are made of it."""
+"""The Measure widget lists all objects with error bars, and saves tables and reports."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -33,7 +33,7 @@ Made = tuple[Report, Table]
 
 
 def make_report(subject: Subject, config: MeasureConfig, name: str) -> Generator[Progress, None, Made]:
-    """Measure a copy of the labels, which may be painted meanwhile; meant for a thread, for it reads lazy images."""
+    """Measure a copy of the labels, because the user may paint meanwhile. Call it in a thread: it reads lazy images."""
     source = replace(subject.source, labels=subject.source.labels.copy())
     if source.image is not None:
         source = replace(source, image=np.asarray(source.image))
@@ -72,7 +72,7 @@ class MeasureWidget(ToolWidget):
         self._subject: Subject | None = None
         self.report: Report | None = None
         self.labels = LayerPicker(self._viewer, Labels, "The labels whose objects are measured")
-        self.image = LayerPicker(self._viewer, Image, "Its intensities are measured where it lies on the labels' grid")
+        self.image = LayerPicker(self._viewer, Image, "Its intensities are measured if it has the labels' grid")
         self.settings = ConfigForm(MeasureConfig(), "main")
         self.more_settings = ConfigForm(MeasureConfig(), "more")
         self.volume = QCheckBox("The last three axes are a volume")
@@ -108,7 +108,7 @@ class MeasureWidget(ToolWidget):
         )
 
     def add_layer(self) -> None:
-        """Add a labels layer with a number for each object, and the table as its features."""
+        """Add a labels layer that numbers the objects, with the table as its features."""
         report, subject = self.report, self._subject
         if report is None or subject is None:
             self.show_error(InputError("There is nothing to add yet; press Measure first."))
@@ -176,9 +176,11 @@ class MeasureWidget(ToolWidget):
 
     def _lay_out(self) -> None:
         self.volume.setToolTip("Measure objects in 3D; otherwise each slice or frame is measured on its own")
-        self.measure_button.setToolTip("Measure all objects of these labels; in this session with their uncertainty")
-        self.layer_button.setToolTip("A labels layer with a number for each object, and this table as its features")
-        self.save_button.setToolTip("As a table (.csv), for QuPath (.geojson), or as a page with pictures (.html)")
+        self.measure_button.setToolTip("Measure all objects; with uncertainty if they were segmented in this session")
+        self.layer_button.setToolTip("Add a labels layer that numbers the objects, with this table as its features")
+        self.save_button.setToolTip(
+            "Save a table (.csv), objects for QuPath (.geojson) or an illustrated report (.html)"
+        )
         form = form_layout(top := QWidget())
         form.addRow(row_label("Labels"), self.labels)
         form.addRow(row_label("Image"), self.image)

@@ -1,4 +1,4 @@
-"""The one list of models that all pickers follow."""
+"""Keep all model pickers in step with the list of models."""
 
 from qtpy.QtCore import QObject, Signal
 
@@ -7,7 +7,7 @@ FILTER = "LDSeg models (*.safetensors);;Keras files of the LDSeg release (*.hdf5
 
 
 class _Models(QObject):
-    """Tells every picker when models came or went; and when one got another name, its file before and now."""
+    """Tells every picker when models appear or disappear, and the old and new file of a renamed one."""
 
     changed = Signal()
     renamed = Signal(object, object)

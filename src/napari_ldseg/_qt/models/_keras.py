@@ -1,4 +1,4 @@
-"""Importing a Keras folder beside a running viewer; meant for a thread, because it loads torch and some megabytes."""
+"""Import a Keras folder while the viewer runs. Call it in a thread: it loads torch and some megabytes."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ..threads._import_torch import import_torch
 def import_folder(folder: Path) -> Path:
     """Import the four Keras files of a folder into the user's own models; return the model's file.
 
-    A folder that was imported before, with the same files, is found again.
+    A folder that was imported before, with the same files, is not imported again.
     """
     import_torch()
     from ...checkpoints import save_model

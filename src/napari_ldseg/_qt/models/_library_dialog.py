@@ -1,4 +1,4 @@
-"""The user's models in a window: rename, delete, hand out as one file, take in."""
+"""Manage the user's models in a window: rename, delete, export and import them."""
 
 from pathlib import Path
 
@@ -37,11 +37,11 @@ from ._picker import ModelDrops, ModelPicker
 ROLE = 256  # Qt.ItemDataRole.UserRole
 BUTTONS = ("Rename…", "Delete…", "Export…", "Import…")
 ONE_FILE = "LDSeg models (*.safetensors)"
-LINK = "#4a90d9"  # Qt's own blue cannot be read on napari's dark grey
+LINK = "#4a90d9"  # Qt's own blue is unreadable on napari's dark grey
 
 
 class Card(QTextBrowser):
-    """A model's card, which may come from anyone: without HTML and pictures; web addresses open in the browser."""
+    """A model's card. Anyone may have written it, so HTML and pictures are off; links open in the browser."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Card(QTextBrowser):
         self.anchorClicked.connect(self._on_clicked)
 
     def show_card(self, card: str) -> None:
-        """Show this Markdown, from its beginning."""
+        """Show this Markdown from the start."""
         kinds = QTextDocument.MarkdownFeature
         self.document().setMarkdown(card, kinds.MarkdownDialectGitHub | kinds.MarkdownNoHTML)
         readable, cursor = QTextCharFormat(), self.textCursor()
@@ -61,14 +61,14 @@ class Card(QTextBrowser):
         self.moveCursor(QTextCursor.MoveOperation.Start)
 
     def loadResource(self, kind: int, name: QUrl) -> QImage:
-        """Return an empty picture for whatever a card refers to: no file is read, and no address is asked."""
+        """Return an empty picture for everything a card refers to. No file is read, no address is contacted."""
         del kind, name
         picture = QImage(1, 1, QImage.Format.Format_ARGB32)
         picture.fill(0)
         return picture
 
     def _links(self) -> list[tuple[int, int]]:
-        """Return where links begin and end."""
+        """Return the start and end of each link."""
         found, block = [], self.document().begin()
         while block.isValid():
             part = block.begin()
@@ -86,26 +86,26 @@ class Card(QTextBrowser):
 
 
 def serve(picker: ModelPicker, tool: ToolWidget) -> None:
-    """Let a tool say why a file is no model, open the window of all models, and take in models dropped on it."""
+    """Connect a tool with its picker: show errors, open the model manager, and import dropped models."""
     picker.failed.connect(tool.show_error)
     picker.manage_requested.connect(lambda: manage_models(picker))
     ModelDrops(picker, tool)
 
 
 def manage_models(picker: ModelPicker) -> None:
-    """Open the window of all models over a picker, and wait until it is closed."""
+    """Open the model manager over a picker, and wait until it is closed."""
     dialog = ManageDialog(picker)
     dialog.exec()
     dialog.deleteLater()
 
 
 class ManageDialog(QDialog):
-    """All models with their cards; what came with napari-ldseg can be handed out, and not be changed.
+    """All models with their cards. Those that came with napari-ldseg can be exported, but not changed.
 
     Parameters
     ----------
     picker : ModelPicker
-        Its parent, whose choice is selected first.
+        The parent. Its model is selected first.
     """
 
     def __init__(self, picker: ModelPicker) -> None:
@@ -125,7 +125,7 @@ class ManageDialog(QDialog):
         self.refresh()
 
     def sizeHint(self) -> QSize:
-        """Return a size at which a card can be read."""
+        """Return a size at which cards are readable."""
         return QSize(720, 460)
 
     def value(self) -> ModelEntry | None:
@@ -162,16 +162,16 @@ class ManageDialog(QDialog):
                 self.select(name.strip())
 
     def delete(self) -> None:
-        """Delete, once the user has confirmed it."""
+        """Delete the model after the user confirms."""
         entry = self.value()
         if entry is None:
             return
-        ask = QMessageBox.question(self, "Delete a model", f"Delete {entry.name!r}? It cannot be brought back.")
+        ask = QMessageBox.question(self, "Delete a model", f"Delete {entry.name!r}? This cannot be undone.")
         if ask == QMessageBox.StandardButton.Yes:
             self._done(lambda: delete_model(entry))
 
     def export(self) -> None:
-        """Copy the model into one file."""
+        """Copy the model to a file."""
         entry = self.value()
         if entry is not None:
             start = str(Path.home() / f"{entry.name}.safetensors")
@@ -211,7 +211,7 @@ class ManageDialog(QDialog):
     def _lay_out(self) -> None:
         self.setWindowTitle("LDSeg models")
         own = user_folder("models")
-        self.list.setToolTip(f"Your own models lie in {own}; drop a .safetensors file here to import it")
+        self.list.setToolTip(f"Your own models are in {own}; drop a .safetensors file here to import it")
         self.buttons["Delete…"].setToolTip("Models that came with napari-ldseg cannot be deleted or renamed")
         close = QPushButton("Close")
         close.clicked.connect(self.accept)

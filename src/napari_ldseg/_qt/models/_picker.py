@@ -1,4 +1,4 @@
-"""Choosing a model: released, the user's own, or any file; with its card in short."""
+"""Choose a model: a released one, the user's own, or any file. A short card describes it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 OPEN = "Open…"
 OPEN_KERAS = "Open a Keras folder…"
-FIRST = "glas"  # shown while nothing is known of the image
+FIRST = "glas"  # shown while the image is unknown
 MANAGE = "Manage models…"
 NO_MODEL = "No model found"
 CHOOSE = "Choose a model…"
 
 
 class ModelPicker(QWidget):
-    """A combo box of models over the card of the chosen one.
+    """A combo box of models over the card of the chosen model.
 
-    ``failed`` carries why a file is no model; ``manage_requested`` asks for the window of all models.
+    ``failed`` carries why a file is no model; ``manage_requested`` asks for the model manager.
     """
 
     changed = Signal()
@@ -74,7 +74,7 @@ class ModelPicker(QWidget):
         Raises
         ------
         CheckpointError
-            The file is not a model, or there is no model of that name.
+            If the file is not a model, or no model has that name.
         """
         entry = next((entry for entry in self._entries if entry.name == name_or_path), None)
         if entry is None:
@@ -88,9 +88,9 @@ class ModelPicker(QWidget):
         self._choose(entry)
 
     def suggest(self, layer: "ImageLayer | None") -> None:
-        """Choose a model that seems made for a layer, if nobody has chosen one yet and the one that is shown is not.
+        """Choose a model that suits a layer, if the user has not chosen one and the current one does not suit it.
 
-        Best is one that sees all the layer's axes at once, next one that goes through it plane by plane.
+        A model that sees all the layer's axes at once is best; next is one that goes through it plane by plane.
         """
         if layer is None or self._by_hand or self._chosen is None:
             return
@@ -102,9 +102,9 @@ class ModelPicker(QWidget):
                 return
 
     def refresh(self) -> None:
-        """Read the list of models again; keep the choice, and files that were opened.
+        """Read the list of models again; keep the choice and opened files.
 
-        Where the chosen model is gone, none is chosen, and the card says so.
+        If the chosen model is gone, none is chosen, and the card says so.
         """
         listed = list_models()
         known = {entry.path for entry in listed}
@@ -144,7 +144,7 @@ class ModelPicker(QWidget):
             self.changed.emit()
 
     def _on_renamed(self, before: Path, now: Path) -> None:
-        """Follow a file to its new name, under which the list is about to show it."""
+        """Follow a renamed file."""
         if self._chosen is not None and self._chosen.path == before:
             self._chosen = replace(self._chosen, path=now)
 
@@ -166,7 +166,7 @@ class ModelPicker(QWidget):
             self.open_path(Path(path))
 
     def open_path(self, path: Path) -> None:
-        """Choose the model in a file or folder; what lies there as Keras files is imported first, in a thread."""
+        """Choose the model in a file or folder. Keras files are first imported, in a thread."""
         if path.suffix.lower() in KERAS:
             path = path.parent
         try:
@@ -178,7 +178,7 @@ class ModelPicker(QWidget):
             self.failed.emit(error)
 
     def take_in(self, path: Path) -> None:
-        """Copy a model that was dropped here into the user's own, and choose it."""
+        """Import a dropped model and choose it."""
         try:
             if path.suffix.lower() in KERAS or path.is_dir():
                 self.open_path(path)
@@ -191,7 +191,7 @@ class ModelPicker(QWidget):
         self.setValue(entry.name)
 
     def _import(self, keras_folder: Path) -> None:
-        keras_files(keras_folder)  # what is missing is said at once
+        keras_files(keras_folder)  # report missing files at once
         self.combo.setEnabled(False)
         self.card.setText(f"Importing {keras_folder.name}…")
         self._importing = Task(lambda: import_folder(keras_folder))
@@ -209,7 +209,7 @@ class ModelPicker(QWidget):
 
 
 class ModelDrops(QObject):
-    """Lets a picker, or the widget around it, take in model files that are dropped on it."""
+    """Lets a picker, or the widget around it, import model files that are dropped on it."""
 
     def __init__(self, picker: ModelPicker, widget: QWidget | None = None) -> None:
         widget = widget or picker
@@ -219,7 +219,7 @@ class ModelDrops(QObject):
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take model files; whatever else is dropped, napari opens."""
+        """Accept model files. napari opens everything else."""
         if event.type() not in (QEvent.Type.DragEnter, QEvent.Type.Drop):
             return bool(super().eventFilter(watched, event))
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
@@ -239,7 +239,7 @@ def _is_keras(path: Path) -> bool:
 
 
 def describe(entry: ModelEntry) -> str:
-    """Return the card in short: what the model segments, its score, and how it sees images."""
+    """Return a short card: what the model segments, its score, and how it sees images."""
     config = entry.config
     lines = [entry.title, entry.score and f"Score: {entry.score}", f"Input: {_input(config)}"]
     lines.append(f"Default: {config.sampler}, {config.steps} steps")

@@ -1,1 +1,1 @@
-"""What the manifest names besides widgets: readers, writers, sample data; and the demo."""
+"""The manifest's readers, writers and sample data, and the demo."""

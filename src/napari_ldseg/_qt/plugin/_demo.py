@@ -1,4 +1,4 @@
-"""The demonstration: napari with the sample image and the docked widget; or, headless, a picture of its result."""
+"""Show the demo: napari with a sample image and the docked widget, or a screenshot of its result."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TITLE = "Segment (LDSeg)"
 WINDOW = (1400, 900)
 DRAWING = 500
-# What is opened, and the released model for it.
+# The samples, and the released model for each.
 SAMPLES = {"gland": (colon_gland, "glas-small"), "echo": (echo_cine, "echo"), "volume": (knee_volume, "knee")}
 
 
@@ -39,9 +39,9 @@ def demo(
     Parameters
     ----------
     screenshot : str or Path, optional
-        Instead of waiting, press Segment, save a picture (PNG) of the window with the result, and close.
+        Instead of waiting, press Segment, save a screenshot (PNG) of the window with the result, and close.
     samples : int or "auto"
-        What the form shows.
+        The value in the form.
     model : str or Path, optional
         A model's name or file; by default the released one for the sample.
     sample : "gland", "echo" or "volume"
@@ -50,9 +50,9 @@ def demo(
     Raises
     ------
     InputError
-        There is no display, or no model.
+        If there is no display, or no model.
     LDSegError
-        With ``screenshot``: whatever kept the run from finishing.
+        With ``screenshot``: if the run does not finish.
     """
     require_display()
     viewer, widget = open_demo(model, sample)
@@ -92,7 +92,7 @@ def released_model(sample: DemoSample) -> str:
     Raises
     ------
     InputError
-        It is not there.
+        If the model is missing.
     """
     name = SAMPLES[sample][1]
     known = [entry.name for entry in list_models()]
@@ -105,7 +105,7 @@ def released_model(sample: DemoSample) -> str:
 
 
 def press_segment(widget: SegmentWidget) -> Outcome:
-    """Press Segment and wait, with the event loop running, until the run has ended."""
+    """Press Segment and wait until the run has ended; the event loop keeps running."""
     outcomes: list[Outcome] = []
     loop = QEventLoop()
     widget.run_finished.connect(outcomes.append)
@@ -117,7 +117,7 @@ def press_segment(widget: SegmentWidget) -> Outcome:
 
 
 def save_picture(viewer: "Viewer", path: Path) -> None:
-    """Save a picture of the whole window, once all is drawn; PNG unless the name says otherwise."""
+    """Save a screenshot of the whole window once everything is drawn; PNG by default."""
     settle()
     picture = PIL.Image.fromarray(viewer.window.screenshot(canvas_only=False, flash=False)[..., :3])
     with replacing(path) as partial:
@@ -132,12 +132,12 @@ def settle(milliseconds: int = DRAWING) -> None:
 
 
 def require_display() -> None:
-    """Refuse in words where Qt would end the process.
+    """Raise an error where Qt would abort the process.
 
     Raises
     ------
     InputError
-        On Linux, without a display.
+        If there is no display (Linux only).
     """
     named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if sys.platform.startswith("linux") and not named:

@@ -1,4 +1,4 @@
-"""napari's File > Open and Save for medical images: the geometry goes along in the layer's metadata."""
+"""Open and save medical images through napari's File menu. The layer's metadata keep the geometry."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from napari.types import LayerData
 
 READS = ("nifti", "mha", "dicom", "cine")
-# A mask has few values; images of as few grey levels are rare.
+# A mask has few values. Images with so few grey levels are rare.
 MOST_CLASSES = 20
 
 
 def get_reader(path: str | Sequence[str]) -> "Callable[[str | Sequence[str]], list[LayerData]] | None":
-    """Return the reader of a medical image, a cine, or a folder that is one DICOM series; None for other paths."""
+    """Return the reader of a medical image, a cine, or a folder with one DICOM series; None for other paths."""
     paths = [path] if isinstance(path, str) else list(path)
     return read_layers if all(format_of(Path(each)) in READS for each in paths) else None
 
@@ -36,7 +36,7 @@ def read_layers(path: str | Sequence[str]) -> "list[LayerData]":
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write an image or labels layer as OME-TIFF, NIfTI or MetaImage, with its pixel size, unit and geometry.
 
-    A layer that came from a medical image, or was made of one, lies on its source again.
+    A layer that came from a medical image, or was made from one, is written onto its source's grid.
     """
     if attributes.get("multiscale") or isinstance(data, (list, tuple)):
         data = data[0]
@@ -69,7 +69,7 @@ def _layer(path: Path) -> "LayerData":
 
 
 def _holds_classes(image: Image, path: Path) -> bool:
-    """Whether a file is a label mask: by its name, or because it holds few whole numbers from 0 on."""
+    """Whether a file is a label mask, by its name or because it holds few whole numbers from 0 on."""
     array = image.array
     if "c" in image.axes or format_of(path) == "cine":
         return False
@@ -84,7 +84,7 @@ def _holds_classes(image: Image, path: Path) -> bool:
 
 
 def _writable(array: Any) -> Any:
-    """Return whole numbers in the smallest type that holds them: not every format knows 64 bits."""
+    """Return whole numbers in the smallest type that holds them. Not every format has 64 bits."""
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
         low, high = int(array.min(initial=0)), int(array.max(initial=0))
         kinds = (np.uint8, np.uint16, np.int32) if low >= 0 else (np.int16, np.int32)
@@ -96,7 +96,7 @@ def _writable(array: Any) -> Any:
 
 
 def _axes(attributes: dict[str, Any], ndim: int) -> str:
-    """Return our letters for the axes: those that the layer is labelled with, else the usual order."""
+    """Return our letters for the axes: the layer's own labels, else the usual order."""
     labels = "".join(str(label) for label in attributes.get("axis_labels") or ())
     spatial = "".join(letter for letter in labels if letter in "zyx")
     if len(labels) == ndim == len(set(labels)) and not set(labels) - set("tpszyxc") and spatial in ("yx", "zyx"):
@@ -116,7 +116,7 @@ def _linear(attributes: dict[str, Any], ndim: int) -> Affine:
 
 
 def _placed(geometry: Geometry | None, linear: Affine, spatial: list[int], shape: tuple[int, ...]) -> Geometry | None:
-    """Return the geometry of the layer's own grid, which may be coarser than its source, or a part of it."""
+    """Return the geometry of the layer's own grid, which may be coarser than its source or a part of it."""
     if geometry is None:
         return None
     full = linear.affine_matrix

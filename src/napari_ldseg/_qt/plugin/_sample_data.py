@@ -1,4 +1,4 @@
-"""Sample data for the File menu."""
+"""Provide sample data for the File menu."""
 
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def colon_gland() -> "list[LayerData]":
-    """Colon glands in haematoxylin and DAB, real tissue; the picture ships with scikit-image."""
+    """Return real colon glands in haematoxylin and DAB; scikit-image ships the image."""
     return [layer_data(phantoms.colon_gland())]
 
 
 def echo_cine() -> "list[LayerData]":
-    """One heart beat of an echocardiography phantom, and its true labels, hidden."""
+    """Return one heart beat of an echocardiography phantom, with its true labels hidden."""
     cine = phantoms.echo_cine(4, frames=24)
     return _with_truth(cine.image, cine.labels)
 
 
 def knee_volume() -> "list[LayerData]":
-    """A knee-like volume, and its true labels, hidden."""
+    """Return a knee-like volume, with its true labels hidden."""
     return _with_truth(*phantoms.volume_phantom(0))
 
 

@@ -1,4 +1,4 @@
-"""The columns of the review list."""
+"""Fill the columns of the review list."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ NAME, STATE, SIZE, SCORE, MEAN_SD, EXISTS = range(6)
 
 
 def columns(session: Session, ranking: Ranking) -> list[Column]:
-    """Return name with swatch, state, size, score, mean SD and existence of each row."""
+    """Return columns for name and swatch, state, size, score, mean SD and existence."""
     subject, found = session.subject, session.measurements
     frames = bool(found) and found[0].region.label == 0
     ndim = 2 if frames else subject.source.ndim
@@ -65,7 +65,7 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
             "Exists",
             [float(np.float64(one.existence)) for one in found],
             lambda share: "" if np.isnan(share) else f"{share:.0%}",
-            tip="Share of the samples that have it",
+            tip="Share of the samples that have this object",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Which objects an edit of the labels touched."""
+"""Find the objects that an edit of the labels touched."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ REACH = 10
 
 
 class Edits:
-    """Compares the labels with what they were when the objects were listed.
+    """Compares the labels with their state when the objects were listed.
 
     Parameters
     ----------
     subject : Subject
     regions : list of Region
     original : integer array
-        A copy of ``subject.source.labels`` from then.
+        A copy of ``subject.source.labels`` from that time.
     """
 
     def __init__(self, subject: Subject, regions: list[Region], original: NDArray[Any]) -> None:
@@ -29,14 +29,14 @@ class Edits:
         self._boxes = np.array(boxes, np.intp).reshape(len(regions), original.ndim, 2) if regions else None
 
     def touched(self, atoms: list[Any], selected: Region | None) -> list[Region]:
-        """Return the objects that an edit touched: those with changed pixels in them or at their rim.
+        """Return the objects that an edit touched, that is, with changed pixels inside or at the rim.
 
-        Where there is none, the selected object counts if the edit lies near it: something was added to it.
+        If there is none, the selected object counts if the edit lies near it: it was extended.
 
         Parameters
         ----------
         atoms : list
-            What napari's ``paint`` event carries.
+            The content of napari's ``paint`` event.
         selected : Region, optional
         """
         box = self._box_of(atoms)
@@ -46,11 +46,11 @@ class Edits:
         return found
 
     def is_original(self, region: Region) -> bool:
-        """Whether an object and its surroundings are as they were."""
+        """Whether an object and its surroundings are unchanged."""
         return not self._changed(region, REACH, whole=True)
 
     def _box_of(self, atoms: list[Any]) -> NDArray[np.intp] | None:
-        """Return first and last pixel of an edit along each axis; None where napari does not tell."""
+        """Return the first and last pixel of an edit along each axis; None if napari does not tell."""
         lows, highs = [], []
         for atom in atoms:
             place = getattr(atom, "slice_key", None) or atom[0]
@@ -62,7 +62,7 @@ class Edits:
         return np.stack([np.min(lows, axis=0)[axes], np.max(highs, axis=0)[axes]], axis=-1)
 
     def _near(self, box: NDArray[np.intp] | None) -> list[Region]:
-        """Return the regions whose box an edit meets."""
+        """Return the regions whose box overlaps an edit."""
         if self._boxes is None:
             return []
         if box is None:
@@ -73,7 +73,7 @@ class Edits:
         return [self._regions[i] for i in np.flatnonzero(meets.all(axis=1))]
 
     def _changed(self, region: Region, by: int, *, whole: bool = False) -> bool:
-        """Whether a pixel of a region, grown by some pixels, or of its grown box, is not what it was."""
+        """Whether any pixel of a grown region, or of its grown box, has changed."""
         box, mask = grown(region, by, self._original.shape[self._original.ndim - region.mask.ndim :])
         index: Any = (*region.frame, *box)
         differs = self._subject.source.labels[index] != self._original[index]

@@ -1,4 +1,4 @@
-"""What is shown over the image while reviewing: SD or mean map, contours of confidence, and single samples."""
+"""Show overlays while reviewing: SD or mean map, contours of confidence, and single samples."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ KINDS = ("mean", "sd", "contours", "sample")
 
 
 class Overlays(QWidget):
-    """The controls; ``paste_requested`` carries the number of the sample whose version is wanted."""
+    """The controls. ``paste_requested`` carries the number of the sample to paste from."""
 
     paste_requested = Signal(int)
 
@@ -53,7 +53,7 @@ class Overlays(QWidget):
         self.show_subject(None)
 
     def show_subject(self, subject: Subject | None) -> None:
-        """Offer what there is for these labels, and show it in place of what was shown for others."""
+        """Offer the overlays of these labels, and replace those of other labels."""
         self._subject = subject
         for kind in KINDS:
             self._hide(kind)
@@ -74,16 +74,16 @@ class Overlays(QWidget):
         self._on_sample(self.sample.value())
 
     def flip(self, by: int) -> None:
-        """Show the next or the previous sample; after the last one comes none."""
+        """Show the next or the previous sample. After the last one comes none."""
         if self.sample.isEnabled():
             self.sample.setValue((self.sample.value() + by) % (self.sample.maximum() + 1))
 
     def paste(self) -> None:
-        """Ask for the version of the sample that is shown."""
+        """Request the version of the current sample."""
         self.paste_requested.emit(self.sample.value())
 
     def toggle_map(self) -> None:
-        """Show the map, or no map."""
+        """Show or hide the map."""
         self.map.setCurrentIndex(0 if self.map.currentIndex() == 2 else 2)
         self._on_map()
 
@@ -106,7 +106,7 @@ class Overlays(QWidget):
             mean.opacity = self.opacity.value() / STEPS
 
     def _sd_of(self, subject: Subject, *, wanted: bool) -> Layer | None:
-        """Return a layer with the SD of a result whose own layer is gone, or shows another run by now."""
+        """Return a layer with the SD of a result whose own layer is gone or shows another run."""
         sd = self._fresh("sd")
         if sd is None and wanted and subject.source.sd is not None:
             data = np.asarray(subject.source.sd).reshape(subject.layer.data.shape)
@@ -125,7 +125,7 @@ class Overlays(QWidget):
         self._put("contours", bands, _own_place(subject), contour_layer)
 
     def _on_sample(self, number: int) -> None:
-        """Show one sample as a line, on the grid on which it was drawn: no pixel is computed for it."""
+        """Show one sample as an outline, on its own grid: no pixel is resampled."""
         subject = self._subject
         if subject is None or subject.source.masks is None or number == 0:
             self._hide("sample")
@@ -142,7 +142,7 @@ class Overlays(QWidget):
         self._put("sample", shown.reshape(shape), where, sample_layer).name = f"Sample {number}"
 
     def _put(self, kind: str, data: NDArray[Any], where: dict[str, Any], make: Callable[..., Layer]) -> Layer:
-        """Show data in the helper of a kind, whatever that showed before and wherever it lay."""
+        """Show data in the helper layer of a kind, in place of what it showed before."""
         assert self._subject is not None
         layer = self._helper(kind)
         if layer is not None and layer.ndim != data.ndim:
@@ -159,11 +159,11 @@ class Overlays(QWidget):
         return layer
 
     def _helper(self, kind: str) -> Layer | None:
-        """Return the helper of a kind, whatever it shows."""
+        """Return the helper layer of a kind, whatever it shows."""
         return next((layer for layer in self._viewer.layers if layer.metadata.get(HELPER) == kind), None)
 
     def _fresh(self, kind: str) -> Layer | None:
-        """Return the helper of a kind if it shows what is reviewed now."""
+        """Return the helper layer of a kind if it belongs to the current review."""
         return self._helper(kind) if self._shown.get(kind) is self._subject else None
 
     def _hide(self, kind: str) -> None:
@@ -174,12 +174,12 @@ class Overlays(QWidget):
     def _lay_out(self) -> None:
         self.map.addItems(MAPS)
         narrow(self.map)
-        self.map.setToolTip("What lies over the image (key H)")
+        self.map.setToolTip("The map over the image (key H)")
         self.confidence.setRange(51, 99)
         self.confidence.setValue(90)
         self.confidence.setSuffix(" %")
         self.contours.setToolTip("Draw lines of equal confidence from the mean probability")
-        self.confidence.setToolTip("Lines where the mean probability is this, one half, and 1 minus this")
+        self.confidence.setToolTip("Lines at this mean probability, at one half, and at 1 minus this")
         self.sample.setSpecialValueText("none")
         self.sample.setWrapping(True)
         self.sample.setToolTip("Flip through the alternatives (keys , and .)")
@@ -202,12 +202,12 @@ class Overlays(QWidget):
 
 
 def _own_place(subject: Subject) -> dict[str, Any]:
-    """Return the place of a helper that lies on the labels' own grid."""
+    """Return the transforms of a helper layer on the labels' own grid."""
     return place_on(subject.layer)
 
 
 def _foreground(subject: Subject) -> NDArray[np.float32]:
-    """Return the mean probability of all that is not background, in the shape of the layer."""
+    """Return the mean probability of the foreground, in the shape of the layer."""
     assert subject.source.mean is not None
     background = subject.source.mean.take(0, axis=-subject.source.ndim - 1)
     return np.asarray(1 - background).reshape(subject.layer.data.shape)

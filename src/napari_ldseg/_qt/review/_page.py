@@ -1,4 +1,4 @@
-"""What the Review widget looks like: pickers, list, buttons with their keys, and overlays."""
+"""Lay out the Review widget: pickers, list, buttons with their keys, and overlays."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -36,7 +36,7 @@ from ._overlays import Overlays
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-# Keys that napari 0.9 leaves free in every mode of every layer.
+# napari 0.9 leaves these keys free in every mode of every layer.
 KEYS = {
     "next": "N",
     "previous": "Shift+N",
@@ -50,13 +50,13 @@ KEYS = {
 TIPS = {
     "previous": "Go to the line above",
     "next": "Go to the line below",
-    "accept": "It is right; go on to the next one that is to do",
-    "reject": "It is wrong and stays so; go on to the next one that is to do",
+    "accept": "It is right; go to the next open one",
+    "reject": "It is wrong and stays so; go to the next open one",
 }
 
 
 class ReviewPage(QWidget):
-    """Looks and requests; what they do is the widget's business."""
+    """The controls and their signals. The widget acts on them."""
 
     list_requested = Signal()
     next_requested = Signal()
@@ -85,12 +85,12 @@ class ReviewPage(QWidget):
         self._on_labels()
 
     def show_subject(self, subject: Subject | None) -> None:
-        """Offer what there is for the labels that are reviewed now."""
+        """Offer the overlays of the labels under review."""
         self.subject = subject
         self.overlays.show_subject(subject)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Take the keys wherever the main window or, where this floats, its own window has the focus."""
+        """Take the keys while the main window has the focus, or the dock's own window if it floats."""
         window: QWidget | None = self
         while window is not None and not isinstance(window, QMainWindow):
             window = window.parentWidget()
@@ -100,7 +100,7 @@ class ReviewPage(QWidget):
         super().showEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Leave the keys to others."""
+        """Release the keys."""
         for shortcut in self.shortcuts.values():
             shortcut.setEnabled(False)
             shortcut.setParent(self)
@@ -112,20 +112,20 @@ class ReviewPage(QWidget):
             self.table.setCurrentIndex(self.model.index(line, 1))
 
     def set_rankings(self, measurements: list[Measurement], chosen: Ranking) -> None:
-        """Offer the scores that exist."""
+        """Offer the available scores."""
         self.ranking.clear()
         self.ranking.addItems([name for name in get_args(Ranking) if usable_ranking(measurements, name) == name])
         self.ranking.setCurrentText(chosen)
 
     def count(self, review: Review, total: int) -> None:
-        """Say how many rows are in each state."""
+        """Show how many rows are in each state."""
         states = list(review.states.values())
         done = {state: states.count(state) for state in STATES[1:]}
         parts = [f"{number} {state}" for state, number in done.items() if number]
         self.counts.setText(f"{sum(done.values())} of {total} reviewed" + (f": {', '.join(parts)}" if parts else ""))
 
     def say_done(self) -> None:
-        """Say that nothing is left to do."""
+        """Show that nothing is left to do."""
         self.progress.say("Nothing is left to do in this list.")
 
     def _connect(self) -> None:
@@ -144,14 +144,14 @@ class ReviewPage(QWidget):
         }
         self.shortcuts = {name: QShortcut(QKeySequence(key), self) for name, key in KEYS.items()}
         for name, shortcut in self.shortcuts.items():
-            # The window's, not the list's: they work while the canvas has the focus and somebody paints.
+            # The keys belong to the window, not the list, so that they work while the user paints on the canvas.
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(actions[name])
         shortcuts = list(self.shortcuts.values())
         self.destroyed.connect(lambda: _delete(shortcuts))
 
     def _seen(self) -> tuple[int, tuple[str, ...]]:
-        """Return the spatial axes and the class names of the labels, for a training set that is new."""
+        """Return the spatial axes and the class names of the labels, for a new training set."""
         if self.subject is not None:
             return self.subject.source.ndim, self.subject.class_names or ("background", "foreground")
         layer = self.labels.value()
@@ -168,10 +168,10 @@ class ReviewPage(QWidget):
         self._rows_label.setVisible(deep)
 
     def _training_set(self) -> Section:
-        """Return the folded part that hands what was reviewed over to training."""
+        """Return the folded section that adds reviewed objects to a training set."""
         self.add.hide_sources()
         self.teach_button.setToolTip(
-            "Objects that are still to do, or were rejected, are added as unlabelled (255): nothing is learnt from them"
+            "Open and rejected objects are added as unlabelled (255): nothing is learnt from them"
         )
         form = form_layout(folder := QWidget())
         form.addRow(row_label("Folder"), self.dataset)
@@ -217,7 +217,7 @@ class ReviewPage(QWidget):
 
 
 def _delete(shortcuts: Iterable[QShortcut]) -> None:
-    """Delete the shortcuts that another window holds by now."""
+    """Delete shortcuts that belong to another window by now."""
     for shortcut in shortcuts:
         with suppress(RuntimeError):  # deleted already
             shortcut.deleteLater()

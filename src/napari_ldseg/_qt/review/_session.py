@@ -1,4 +1,4 @@
-"""One review going on: the objects, what was said of them, and how it is listed, pasted and saved. Knows no widget."""
+"""Hold one review: its objects and decisions, and how they are listed, pasted and saved. It knows no widget."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ Steps = Generator[Progress, None, Any]
 
 @dataclass(frozen=True)
 class Listed:
-    """What was found in the thread: the objects of a copy of the labels, and a review of them that was kept.
+    """The outcome of the thread: the objects of a copy of the labels, and their saved review, if any.
 
     ``salt`` as in :func:`napari_ldseg.reports._review_store.fingerprint`.
     """
@@ -35,7 +35,7 @@ class Listed:
 
 
 def list_rows(subject: Subject, config: MeasureConfig, *, frames: bool, salt: str = "") -> Steps:
-    """Copy the labels, which may be painted meanwhile, and measure their objects or frames; meant for a thread."""
+    """Copy the labels, because the user may paint meanwhile, and measure objects or frames. Call it in a thread."""
     original = subject.source.labels.copy()
     source = replace(subject.source, labels=original)
     measurements = yield from (measure_frames if frames else measure_objects)(source, config.replace(shapes=False))
@@ -43,15 +43,15 @@ def list_rows(subject: Subject, config: MeasureConfig, *, frames: bool, salt: st
 
 
 def reviewed_labels(session: "Session") -> tuple[NDArray[Any], Literal["current"] | Sequence[int]]:
-    """Return what a review vouches for: a copy of the layer's data, and the frames in which something was reviewed.
+    """Return the reviewed labels: a copy of the layer's data, and the frames in which something was reviewed.
 
-    Objects, frames or slices that are still to do, or were rejected, are 255 in it, unlabelled, and so is a rim of two
-    pixels around objects: nobody said what is there instead. Everything else is taken as it stands.
+    Open and rejected objects, frames or slices become 255, unlabelled, and so does a rim of two pixels around objects,
+    because nobody said what is there instead. Everything else stays as it is.
 
     Raises
     ------
     InputError
-        Nothing was accepted or corrected.
+        If nothing was accepted or corrected.
     """
     subject, review = session.subject, session.review
     good = [region for region in session.regions if review.state(region.number) in ("accepted", "corrected")]
@@ -67,7 +67,7 @@ def reviewed_labels(session: "Session") -> tuple[NDArray[Any], Literal["current"
         part[mask & (np.isin(part, (0, region.label)) if region.label else True)] = UNLABELLED
     frames = sorted({region.frame for region in good})
     if len(frames[0]) > 1:
-        raise InputError("There are several axes of frames; add the frames one by one, with the Train widget.")
+        raise InputError("There are several frame axes; add the frames one by one with the Train widget.")
     return data, [frame[0] for frame in frames] if frames[0] else "current"
 
 
@@ -105,21 +105,21 @@ class Session:
         self.dirty = True
 
     def edited(self, atoms: list[Any], selected: int | None) -> list[int]:
-        """Return the rows that an edit of the labels turned to "corrected"."""
+        """Return the rows that an edit of the labels set to "corrected"."""
         self._steps, self.dirty = _steps(self.subject.layer), True
         rows = self._correct(atoms, selected)
-        # Something that can be redone: the edit was undone before it was noticed.
+        # There is something to redo: the edit was undone before it was noticed.
         return [*rows, *self._restore()] if self._steps[1] else rows
 
     def stepped(self, selected: int | None) -> list[int] | None:
-        """Return the rows that an undo or a redo turned to another state; None where there was neither.
+        """Return the rows whose state an undo or a redo changed; None if there was neither.
 
-        napari tells of neither: they are noticed by the lengths of its history.
+        napari announces neither: the lengths of its history reveal them.
         """
         layer, (before, _) = self.subject.layer, self._steps
         self._steps = _steps(layer)
         by = self._steps[0] - before
-        if by == 0:  # nothing, or a stroke has begun, which forgets what can be redone
+        if by == 0:  # nothing happened, or a stroke has begun, which clears the redo history
             return None
         self.dirty = True
         items = list(layer._undo_history if by > 0 else layer._redo_history)[-abs(by) :]
@@ -128,14 +128,14 @@ class Session:
         return back + (self._correct(atoms, selected if by > 0 else None, only_to_do=by < 0) if atoms else [])
 
     def catch_up(self) -> None:
-        """Take note of what was painted while the rows were being listed."""
+        """Account for what was painted while the rows were being listed."""
         if not np.array_equal(self.subject.source.labels, self._original):
             self.edited([], None)
 
     def put_back(self, labels: NDArray[Any]) -> int:
-        """Put labels that were kept into the layer, undoably, but not over what was painted since they were listed.
+        """Restore saved labels as one step of undo, but never over pixels painted since they were listed.
 
-        Returns how many pixels changed.
+        It returns how many pixels changed.
         """
         here = self.subject.source.labels
         changed = np.nonzero((here != labels) & (here == self._original))
@@ -148,7 +148,7 @@ class Session:
         return len(changed[0])
 
     def version(self, row: int, sample: int) -> tuple[tuple[NDArray[np.intp], ...], NDArray[Any]]:
-        """Return the indices and values to write for a sample's version of an object; meant for a thread."""
+        """Return the indices and values that write a sample's version of an object. Call it in a thread."""
         region, masks = self.regions[row], self.subject.source.masks
         assert masks is not None
         frame = masks.array.ndim - masks.ndim - 1
@@ -162,14 +162,14 @@ class Session:
         for canvas, where, what in ((new, new_box, new_mask), (old, region.box, region.mask)):
             canvas[tuple(slice(w.start - b.start, w.stop - b.start) for w, b in zip(where, box, strict=True))] = what
         values = one.labels(region.frame, 0, box)
-        # Where the sample has another class, it has that; its neighbours of the same class are not its business.
+        # Other classes of the sample are written, too; neighbours of the same class stay untouched.
         values = np.where(new, region.label, np.where(values == region.label, 0, values))
         inside = np.nonzero(new | old)
         places = [*region.frame, *(at + b.start for at, b in zip(inside, box, strict=True))]
         return tuple(np.broadcast_to(np.asarray(place), inside[0].shape) for place in places), values[inside]
 
     def paste(self, version: tuple[tuple[NDArray[np.intp], ...], NDArray[Any]]) -> bool:
-        """Write what :meth:`version` found into the labels, as one step of undo; return whether a pixel changed."""
+        """Write the result of :meth:`version` into the labels as one step of undo; return whether a pixel changed."""
         places, values = version
         differs = self.subject.source.labels[places] != values
         if differs.any():
@@ -182,9 +182,9 @@ class Session:
         Raises
         ------
         InputError
-            If the disk refuses; there is still something to save then.
+            If writing fails; the review stays unsaved then.
         UnkeptError
-            If the edits are of a kind that cannot be kept.
+            If the edits cannot be saved in any format.
         """
         self.dirty = False
         labels = self.subject.source.labels.copy()
@@ -199,7 +199,7 @@ class Session:
             raise
 
     def _correct(self, atoms: list[Any], selected: int | None, *, only_to_do: bool = False) -> list[int]:
-        """Return the rows that changed pixels turn to "corrected"."""
+        """Return the rows that changed pixels set to "corrected"."""
         region = None if selected is None else self.regions[selected]
         touched = self._edits.touched(atoms, region)
         if only_to_do:
@@ -207,7 +207,7 @@ class Session:
         return [self.row_of(one) for one in touched if self.review.correct(one.number)]
 
     def _restore(self) -> list[int]:
-        """Return the rows whose edit was undone, and which are again what they were before."""
+        """Return the rows whose edit was undone and which are back in their earlier state."""
         rows = [self._rows[number] for number in list(self.review.before)]
         back = [row for row in rows if self._edits.is_original(self.regions[row])]
         return [row for row in back if self.review.restore(self.regions[row].number)]

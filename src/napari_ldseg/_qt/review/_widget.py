@@ -1,4 +1,4 @@
-"""The Review widget: a list of objects, the most uncertain first, that leads the viewer from one to the next."""
+"""The Review widget lists objects, the most uncertain first, and leads the viewer from one to the next."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ class ReviewWidget(ToolWidget):
         page = self.page
         self._autosave = _timer(self, AUTOSAVE, self._on_autosave)
         self._retry = _timer(self, RETRY, self._on_autosave)
-        # napari tells of an edit before it is made.
+        # napari announces an edit before it makes it.
         self._noticing = _timer(self, 0, self._on_edited)
         page.list_requested.connect(self.list_rows)
         page.ranking.activated.connect(self._on_ranking)
@@ -69,7 +69,7 @@ class ReviewWidget(ToolWidget):
 
     @property
     def row(self) -> int | None:
-        """The selected row, counted as listed."""
+        """The selected row, in the order as listed."""
         index = self.page.table.currentIndex()
         return self.page.model.row_at(index.row()) if index.isValid() and self.session is not None else None
 
@@ -102,7 +102,7 @@ class ReviewWidget(ToolWidget):
             self.page.select_line(min(max(line + by, 0), len(self.session.regions) - 1))
 
     def mark(self, state: State) -> None:
-        """Accept or reject the selected row, and go on to the next one that is to do."""
+        """Accept or reject the selected row, and go to the next open one."""
         if self.session is None or self.row is None:
             return
         self.session.set_state(self.row, state)
@@ -116,7 +116,7 @@ class ReviewWidget(ToolWidget):
         self.page.say_done()
 
     def paste(self, sample: int) -> None:
-        """Put a sample's version of the selected object into the labels; undo (Ctrl+Z) takes it back."""
+        """Put a sample's version of the selected object into the labels. Ctrl+Z undoes it."""
         session, row = self.session, self.row
         if session is None or row is None or session.regions[row].label == 0 or sample == 0:
             self.page.message.show_error("Select an object in the list and a sample to take it from.")
@@ -127,13 +127,13 @@ class ReviewWidget(ToolWidget):
         task.start()
 
     def teach(self) -> None:
-        """Add what was accepted or corrected to the training set; the rest of the image counts as unlabelled."""
+        """Add accepted and corrected objects to the training set. The rest counts as unlabelled."""
         form = self.page.add
         form.message.clear()
         try:
             image = form.image.value()
             if self.session is None:
-                raise InputError("Press List first, and accept or correct what you want to teach.")
+                raise InputError("Press List first, then accept or correct the objects to learn from.")
             if image is None:
                 raise InputError("There is no image layer that the labels belong to.")
             layer, ndim = self.session.subject.layer, self.session.subject.source.ndim
@@ -150,11 +150,11 @@ class ReviewWidget(ToolWidget):
             form.message.show_error(str(error))
 
     def flush(self) -> None:
-        """Save at once what is not saved yet."""
+        """Save all unsaved changes now."""
         if self._noticing.isActive():
             self._noticing.stop()
             self._on_edited()
-        self._on_step()  # of labels that are hidden napari does not tell that they are shown anew
+        self._on_step()  # napari does not announce new data of hidden labels
         if self.session is not None and self.session.dirty:
             try:
                 self.session.save()
@@ -169,7 +169,7 @@ class ReviewWidget(ToolWidget):
         super().hideEvent(event)
 
     def _salt(self, layer: "Labels") -> str:
-        """Return what tells labels that are still empty from those of other images."""
+        """Return the salt that tells empty labels from those of other images."""
         image = image_layer(self._viewer, layer) or self.page.add.image.value()
         return repr([(one.name, one.source.path) for one in (layer, image) if one is not None])
 
@@ -186,7 +186,7 @@ class ReviewWidget(ToolWidget):
         words = f"Review of {len(session.review.states)} objects restored." if session.review.states else ""
         if listed.found is not None and listed.found.labels is not None and session.put_back(listed.found.labels):
             words += " The corrected labels were put back; Ctrl+Z undoes that."
-        # napari undoes and paints in the layer that is selected; and those that were painted meanwhile are to be saved.
+        # napari undoes and paints in the selected layer. Labels that were painted meanwhile must be saved, too.
         self._viewer.layers.selection.active = subject.layer
         image = image_layer(self._viewer, subject.layer)
         if image is not None:
@@ -229,7 +229,7 @@ class ReviewWidget(ToolWidget):
             self._autosave.start()
 
     def _on_data(self, event: Any = None) -> None:
-        """After undo, of which napari tells no more than that the data is shown anew; or after a new run."""
+        """React to an undo, which napari announces only as new data, or to a new run."""
         if self.session is not None and not self._is_gone(self.session.subject) and not self._noticing.isActive():
             self._on_step()
 
@@ -238,11 +238,11 @@ class ReviewWidget(ToolWidget):
             self._is_gone(self.session.subject)
 
     def _is_gone(self, subject: Subject) -> bool:
-        """Whether labels are no longer what was listed; then their review is left, which is said."""
+        """Whether the labels are no longer those that were listed. If so, the review ends with a message."""
         if subject.layer not in self._viewer.layers:
             words = "These labels were removed; their review is kept. Press List to review others."
         elif not np.may_share_memory(subject.layer.data, subject.source.labels):
-            words = "These labels were written anew; press List again."
+            words = "These labels were replaced; press List again."
         else:
             return False
         self.flush()
@@ -251,7 +251,7 @@ class ReviewWidget(ToolWidget):
         return True
 
     def _on_step(self) -> None:
-        """Take note of an undo or a redo, if there was one."""
+        """Handle an undo or a redo, if there was one."""
         rows = self.session.stepped(self.row) if self.session is not None else None
         if rows is not None:
             self._show_states(rows)
@@ -261,7 +261,7 @@ class ReviewWidget(ToolWidget):
         if done.error is not None:
             self.show_error(done.error)
         elif session is self.session and not session.paste(done.value):
-            self.page.progress.say("This sample's version of the object is what the labels hold already.")
+            self.page.progress.say("The labels already hold this sample's version of the object.")
 
     def _show_states(self, rows: list[int]) -> None:
         assert self.session is not None
@@ -292,13 +292,13 @@ class ReviewWidget(ToolWidget):
         self.saved.emit()
 
     def _on_kept(self) -> None:
-        """Take back what was said when the review could not be saved."""
+        """Clear the message about a failed save."""
         if self._refused and self.page.message.text() == self._refused:
             self.page.message.clear()
         self._refused = ""
 
     def _on_refused(self, error: Exception) -> None:
-        """Say once that the review cannot be saved, and try again later."""
+        """Show once that the review cannot be saved, and try again later."""
         text = error_text(error, "saving a review")
         if text != self._refused:
             self.show_error(error)
@@ -307,7 +307,7 @@ class ReviewWidget(ToolWidget):
             self._retry.start()
 
     def _leave(self) -> None:
-        """Let go of the labels that were reviewed."""
+        """Release the reviewed labels."""
         if self.session is not None:
             events = self.session.subject.layer.events
             events.paint.disconnect(self._on_paint)

@@ -1,4 +1,4 @@
-"""How the layer will be read: axes, frames and region, said in words before anything is computed."""
+"""Choose axes, frames and region of the layer; a sentence says what will be segmented."""
 
 import math
 from collections.abc import Callable
@@ -31,15 +31,15 @@ LAYER_EVENTS = ("data", "name", "scale", "translate", "rotate", "shear", "affine
 
 
 class ReadingForm(QWidget):
-    """Region, frames and axes, over a sentence that says what will be segmented, and what speaks against it.
+    """Region, frames and axes, with a sentence that says what will be segmented, and warnings.
 
-    The sentence follows the viewer: its sliders, the camera, the layer's scale and units, the shapes that are drawn.
+    The sentence follows the viewer: its sliders, its camera, the layer's scale and units, and drawn shapes.
 
     Parameters
     ----------
     viewer : ViewerModel
     settings : callable
-        Returns the settings with which the layer is going to be segmented.
+        Returns the settings of the next run.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class ReadingForm(QWidget):
         self.refresh()
 
     def value(self) -> Source:
-        """Return what is to be segmented.
+        """Return the selected part.
 
         Raises
         ------
         InputError
-            The layer, the axes or the region cannot be used, or do not fit the model.
+            If the layer, the axes or the region cannot be used, or do not fit the model.
         """
         layer, config = self._layer, self._config
         if layer is None or config is None:
@@ -104,7 +104,7 @@ class ReadingForm(QWidget):
         )
 
     def refresh(self) -> None:
-        """Say anew how the layer is read."""
+        """Update the sentence."""
         self._timer.stop()
         self._show_frames()
         sentence, warnings = "", []
@@ -122,7 +122,7 @@ class ReadingForm(QWidget):
         self.setVisible(self._layer is not None)
 
     def _roles(self) -> tuple[Role, ...]:
-        """Return what each axis is: what was chosen, or where nothing was, what the viewer shows."""
+        """Return the role of each axis: the chosen one, or else what the viewer shows."""
         assert self._layer is not None
         assert self._config is not None
         if len(self.roles) != self._layer.ndim:  # its data was replaced
@@ -138,7 +138,7 @@ class ReadingForm(QWidget):
         return drawn(self._viewer, shapes, layer) if isinstance(shapes, Shapes) else None
 
     def _show_frames(self) -> None:
-        """Offer frames only where there are some, and a range for each of their axes."""
+        """Show a range for each frame axis, if there are any."""
         layer = self._layer
         axes = []
         if layer is not None and self._config is not None:
@@ -204,7 +204,7 @@ class ReadingForm(QWidget):
         self.region.blockSignals(False)
 
     def _watch(self) -> None:
-        """Follow the layer, and the shapes in which a rectangle may be drawn."""
+        """Follow the layer, and the shapes layer that may hold a rectangle."""
         for event in self._watched:
             event.disconnect(self.refresh_soon)
         self._watched = [] if self._layer is None else [getattr(self._layer.events, name) for name in LAYER_EVENTS]
@@ -215,7 +215,7 @@ class ReadingForm(QWidget):
             event.connect(self.refresh_soon)
 
     def refresh_soon(self, event: Any = None) -> None:
-        """Say it anew in a moment; of many changes in a row, once."""
+        """Update the sentence soon; many changes in a row cause one update."""
         self._timer.start()
 
     def _on_layers(self, event: Any = None) -> None:
@@ -273,7 +273,7 @@ def _shape(layer: Image) -> tuple[int, ...]:
 
 
 def _clear(widget: QWidget) -> None:
-    """Take all rows out of a column."""
+    """Remove all rows of a column."""
     column = widget.layout()
     while column.count():
         row = column.takeAt(0).layout()

@@ -1,4 +1,4 @@
-"""What the colours of a result mean."""
+"""Explain the colours of a result."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ class Legend(QWidget):
         layout.addWidget(_Gradient(), 1, 1)
 
     def show_classes(self, names: Sequence[str], colors: Sequence[str]) -> None:
-        """Show these classes; the background, which is transparent, is left out."""
+        """Show these classes without the background, which is transparent."""
         while (item := self._classes.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
@@ -70,7 +70,7 @@ class _Gradient(QWidget):
         self.setToolTip("Standard deviation of the probability over the samples: transparent where they agree")
 
     def sizeHint(self) -> QSize:
-        """Room for the bar and a line of numbers."""
+        """The size of the bar and a line of numbers."""
         return QSize(160, self.HEIGHT + self.fontMetrics().height() + 4)
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -1,4 +1,4 @@
-"""The Segment widget: choose an image and a model, press Segment, get labels and their uncertainty."""
+"""The Segment widget turns an image into labels and their uncertainty."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class SegmentWidget(ToolWidget):
     ----------
     napari_viewer : napari.Viewer
     run_engine : callable, optional
-        Another engine in place of the real one, for tests.
+        Replaces the real engine in tests.
     """
 
     NAME, DOING = "segment", "segmenting"
@@ -76,9 +76,9 @@ class SegmentWidget(ToolWidget):
         self._set_running(False)
 
     def segment(self) -> None:
-        """Start a run with what the form says; say in words why that cannot be."""
+        """Start a run with the form's settings, or show why it cannot start."""
         if self._run is not None:
-            self.progress.say("A run is going on; press Cancel first to start another.")
+            self.progress.say("A run is in progress; cancel it before you start another.")
             return
         self.message.clear()
         layer, entry = self.image.value(), self.model.value()
@@ -163,8 +163,8 @@ class SegmentWidget(ToolWidget):
 
     def _lay_out(self) -> None:
         self.segment_button.setToolTip("Segment the image; a first preview appears after the first sample")
-        self.cancel_button.setToolTip("Stop at the next step and keep what is computed by then")
-        self.mean.setToolTip("A hidden layer with the mean probability of all that is not background")
+        self.cancel_button.setToolTip("Stop at the next step and keep what is done")
+        self.mean.setToolTip("A hidden layer with the mean probability of the foreground")
         inputs = QWidget()
         form = form_layout(inputs)
         for text, widget in (("Image", self.image), ("Model", self.model)):

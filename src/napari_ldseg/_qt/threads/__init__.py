@@ -1,1 +1,1 @@
-"""Work in threads: the engine's generators become Qt signals."""
+"""Run work in threads. The engine's generators become Qt signals."""

@@ -1,4 +1,4 @@
-"""Work in a thread beside the event loop, whose outcome arrives in the thread of the widgets."""
+"""Run work in a thread beside the event loop. Its outcome arrives in the widgets' thread."""
 
 import math
 import threading
@@ -14,13 +14,13 @@ from ..._util import Progress
 SIGN_OF_LIFE = 0.05
 BREATH = 0.1
 
-# A QObject must end in its own thread: were its working thread the last to hold it, Qt would deliver signals to an
-# object that is just being freed (a crash when the dock was closed during a run).
+# A QObject must be freed in its own thread. If the working thread held the last reference, Qt would deliver signals
+# to an object that is being freed (a crash when the dock was closed during a run).
 _GOING: "set[Background]" = set()
 
 
 class Background(QObject):
-    """A thread that does :meth:`work`; ``finished`` carries what that returns, in the thread that made the object.
+    """A thread that runs :meth:`work`. ``finished`` carries its return value, in the thread that made the object.
 
     This is a plain thread and not a worker of napari (superqt 0.9), which drops every RuntimeError without a signal
     (and most of torch's errors are RuntimeErrors), does not close a generator when it is stopped, and swaps the
@@ -40,14 +40,14 @@ class Background(QObject):
             app.aboutToQuit.connect(self.stop)
 
     def start(self) -> None:
-        """Start the thread; from here to its end the object lives, whoever lets go of it."""
+        """Start the thread. The object lives until the thread ends, even if nobody else refers to it."""
         _GOING.add(self)
         self._thread.start()
 
     def inform(self, owner: QObject, slot: Callable[[Any], object]) -> None:
-        """Call a function that uses a widget when the work has finished; if the widget goes first, stop the work."""
+        """Call a function of a widget when the work has finished. If the widget is destroyed first, stop the work."""
         owner.destroyed.connect(self._forget)
-        gone = self._gone  # a slot that held this object would keep it forever
+        gone = self._gone  # a slot that referred to this object would keep it forever
         self.finished.connect(lambda outcome: None if gone.is_set() else slot(outcome))
 
     def stop(self) -> None:
@@ -55,7 +55,7 @@ class Background(QObject):
         self._stop.set()
 
     def work(self) -> object:
-        """Do the work, in the thread; must not raise."""
+        """Do the work, in the thread. It must not raise."""
         raise NotImplementedError
 
     def _run(self) -> None:
@@ -66,14 +66,14 @@ class Background(QObject):
         self.stop()
 
     def _on_ended(self, outcome: object) -> None:
-        self._thread.join()  # it has only to return; whatever it still holds is let go here and not there
+        self._thread.join()  # it only has to return; its remaining references are dropped here, not there
         self.finished.emit(outcome)
         _GOING.discard(self)
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a task returned, or raised, or that it was stopped before."""
+    """The outcome of a task: its result, its error, or that it was stopped."""
 
     value: Any = None
     error: Exception | None = None
@@ -81,7 +81,7 @@ class Done:
 
 
 class Task(Background):
-    """One call of a function in a thread; ``finished`` carries a :class:`Done`."""
+    """One call of a function in a thread. ``finished`` carries a :class:`Done`."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         super().__init__()
@@ -96,16 +96,16 @@ class Task(Background):
 
 
 class Steps(Background):
-    """A generator in a thread that yields how far it is; ``finished`` carries a :class:`Done`.
+    """A generator in a thread that yields its progress. ``finished`` carries a :class:`Done`.
 
-    ``progressed`` carries every milestone (:attr:`Progress.is_milestone`) and, of all else, at most some 20 updates a
-    second, however fast the generator is; none arrives after :meth:`stop`. A subclass may choose others
-    (:meth:`due`), and keep what there is of a result that is never finished (:meth:`so_far`).
+    ``progressed`` carries every milestone (:attr:`Progress.is_milestone`) and at most some 20 other updates a second,
+    however fast the generator is; none arrives after :meth:`stop`. A subclass may choose other updates (:meth:`due`)
+    and keep a partial result (:meth:`so_far`).
 
     Parameters
     ----------
     make : callable
-        Returns the generator; it is called in the thread.
+        Returns the generator. It is called in the thread.
     """
 
     progressed = Signal(object)
@@ -121,18 +121,18 @@ class Steps(Background):
 
     @property
     def paused(self) -> bool:
-        """Whether it waits."""
+        """Whether it is paused."""
         return not self._going.is_set()
 
     def pause(self, paused: bool) -> None:
-        """Wait at the next step, or go on."""
+        """Pause at the next step, or continue."""
         if paused:
             self._going.clear()
         else:
             self._going.set()
 
     def due(self, progress: Progress) -> Progress | None:
-        """Return what is told of an update, in the thread; None to leave it out."""
+        """Return the update to emit, or None to skip it. Called in the thread."""
         now = time.monotonic()
         if not progress.is_milestone and now - self._told < SIGN_OF_LIFE:
             return None
@@ -140,7 +140,7 @@ class Steps(Background):
         return progress
 
     def so_far(self) -> Any:
-        """Return what there is of the result where the generator fails or is stopped, in the thread."""
+        """Return the partial result if the generator fails or is stopped. Called in the thread."""
         return None
 
     def work(self) -> Done:

@@ -1,4 +1,4 @@
-"""Importing torch beside a running viewer, without stopping it.
+"""Import torch while the viewer runs, without freezing it.
 
 ``import torch`` in a thread still freezes the viewer for half a second: Python holds its global lock while the
 system loads torch's 400 MB library, and the import makes enough objects for several full garbage collections,
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def import_torch() -> None:
-    """Import torch, and pandas, which the results' tables need; meant for a thread. Later calls return at once."""
+    """Import torch, and pandas for the results' tables. Call it in a thread; later calls return at once."""
     if {"torch", "pandas"} <= sys.modules.keys():
         return
     _load_library()
@@ -29,7 +29,7 @@ def import_torch() -> None:
 
 
 def _load_library() -> None:
-    """Load torch's library by a foreign call, which (unlike an import) lets go of Python's lock."""
+    """Load torch's library by a foreign call, which (unlike an import) releases Python's lock."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None or sys.platform == "win32":
         return
@@ -37,5 +37,5 @@ def _load_library() -> None:
     library = Path(spec.origin).parent / "lib" / f"libtorch_cpu{suffix}"
     load = ctypes.CDLL(None).dlopen
     load.restype, load.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_int]
-    # Should this fail, the import that follows says why.
+    # If this fails, the import that follows says why.
     load(str(library).encode(), ctypes.RTLD_LOCAL | 1)

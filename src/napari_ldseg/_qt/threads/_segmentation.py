@@ -1,4 +1,4 @@
-"""The engine in a thread: its generator becomes signals, and no error is lost on the way."""
+"""Run the engine in a thread: its generator becomes signals, and no error is lost."""
 
 import math
 import threading
@@ -28,7 +28,7 @@ LARGE = 2**20
 
 @dataclass(frozen=True)
 class Job:
-    """What one press of Segment asks for; pixels that are lazy are read in the thread.
+    """The request of one press of Segment. Lazy pixels are read in the thread.
 
     The result of an image that is too large for memory goes ``into`` an OME-Zarr.
     """
@@ -55,7 +55,7 @@ class Outcome:
     Attributes
     ----------
     result : Segmentation or None
-        All of it, or as far as it got before it was stopped or failed.
+        The whole result, or what was done before it stopped or failed.
     error : Exception or None
     stopped : bool
         Whether the user stopped it.
@@ -67,14 +67,14 @@ class Outcome:
 
 
 class Loading(Progress):
-    """A sign of life before the engine can give one."""
+    """Progress from before the engine runs."""
 
 
 Engine = Callable[[Job], "Generator[SegmentProgress | Loading, None, Segmentation]"]
 
 
 def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation]":
-    """Load torch, the model and the image, all of which take their time, and segment."""
+    """Load torch, the model and the image, which takes a while, then segment."""
     yield Loading(text="Loading the model")
     import_torch()
     from ...inference import segment
@@ -87,7 +87,7 @@ def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation
 
 @lru_cache(maxsize=1)
 def _load(path: Path, modified: int, device: Device) -> "LDSeg":
-    """Keep the last model; a file that was written anew counts as another."""
+    """Load a model and cache the last one. A file that has changed is loaded again."""
     from ...checkpoints import load_model
 
     del modified
@@ -95,10 +95,10 @@ def _load(path: Path, modified: int, device: Device) -> "LDSeg":
 
 
 class Run(Background):
-    """One run in its thread; ``progressed`` carries a SegmentProgress or Loading, ``finished`` an Outcome.
+    """One run in its thread. ``progressed`` carries a SegmentProgress or Loading, ``finished`` an Outcome.
 
-    Both arrive in the thread that made the run. At most some 20 signs of life and 3 previews a second come through,
-    however fast the engine is; of pictures of more than a million pixels, which take longer to draw, fewer previews.
+    Both arrive in the thread that made the run. At most some 20 updates and 3 previews a second are emitted, however
+    fast the engine is. Images of more than a million pixels take longer to draw, so they give fewer previews.
     """
 
     progressed = Signal(object)
@@ -121,7 +121,7 @@ class Run(Background):
 def _run(
     engine: Engine, job: Job, stop: threading.Event, tell: "Callable[[SegmentProgress | Loading], object]"
 ) -> Outcome:
-    """Run the engine to its end; hand on what is due, and turn any error into an outcome."""
+    """Run the engine to its end; emit what is due, and turn any error into an outcome."""
     steps = _steps(engine, job)
     latest: Segmentation | None = None
     life = shown = -math.inf
@@ -148,12 +148,12 @@ def _run(
 
 
 def _steps(engine: Engine, job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation]":
-    """Call the engine at the first step, so that its call is guarded, too."""
+    """Call the engine at the first step, so that errors of the call are caught, too."""
     return (yield from engine(job))
 
 
 def _own(result: "Segmentation | None") -> "Segmentation | None":
-    """Copy the maps that the engine goes on refining, and that a viewer is about to draw; those on disk stay there."""
+    """Copy the maps for the viewer, because the engine keeps refining them. Those on disk stay there."""
     if result is None or result.path is not None or result.mean is None:
         return result
     return replace(result, labels=result.labels.copy(), mean=result.mean.copy(), sd=result.sd.copy())

@@ -1,7 +1,7 @@
-"""The curves of a training: the losses of both stages, and the validation scores.
+"""Plot the curves of a training: the losses of both stages, and the validation scores.
 
-Drawn by pyqtgraph: it draws in Qt itself, in milliseconds, where a matplotlib canvas takes 50 ms and more for each
-update of the main thread; it needs nothing but numpy, and is looked after (0.14 of 2025).
+pyqtgraph draws them in Qt itself, in milliseconds, while a matplotlib canvas takes 50 ms and more of the main thread
+for each update. It needs only numpy and is maintained (0.14 of 2025).
 """
 
 import math
@@ -63,7 +63,7 @@ class Curves(QWidget):
         return list(self._points[name])
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Add lines of the log; steps that a resumed run does once more take the place of those of before."""
+        """Add lines of the log. Steps that a resumed run repeats replace the earlier ones."""
         for row in rows:
             stage, step = str(row["stage"]), int(row["step"])
             if stage == "autoencoder":
@@ -100,7 +100,7 @@ class Curves(QWidget):
 
 
 def _log_axis() -> Any:
-    """Return an axis for logarithms that names few numbers of each decade; pyqtgraph's own run into each other."""
+    """Return a logarithmic axis with few labels per decade; pyqtgraph's own labels overlap."""
     import pyqtgraph
 
     class LogAxis(pyqtgraph.AxisItem):

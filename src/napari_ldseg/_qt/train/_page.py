@@ -1,4 +1,4 @@
-"""What the Train widget looks like: what to add, what to train, and how it goes."""
+"""Lay out the Train widget: what to add, what to train, and its progress."""
 
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ QFrame#offer QLabel { background: transparent; }
 
 
 class Offer(QFrame):
-    """Says that there is an unfinished training, and offers to go on with it."""
+    """Offers to resume an unfinished training."""
 
     resume_requested = Signal()
     discard_requested = Signal()
@@ -67,7 +67,7 @@ class Offer(QFrame):
         return str(self._label.text()) if self.isVisibleTo(self.parentWidget()) else ""
 
     def show_text(self, text: str) -> None:
-        """Offer, in these words."""
+        """Show the offer with this text."""
         self._label.setText(text)
         self.show()
 
@@ -76,7 +76,7 @@ class NameLine(QLineEdit):
     """A name for the new model."""
 
     def propose(self, text: str) -> None:
-        """Write a name, unless the user has typed one that a model can have."""
+        """Propose a name, unless the user has typed a valid one."""
         if self.isModified():
             try:
                 check_name(self.text().strip())
@@ -88,7 +88,7 @@ class NameLine(QLineEdit):
 
 
 class TrainPage:
-    """The controls and their layout; what the buttons do is the widget's business."""
+    """The controls and their layout. The widget acts on them."""
 
     def __init__(self, viewer: "ViewerModel", tool: ToolWidget) -> None:
         self.progress, self.message = tool.progress, tool.message
@@ -113,12 +113,12 @@ class TrainPage:
         self.show_running(False)
 
     def job(self) -> TrainJob:
-        """Return what is to be trained.
+        """Return the training job of the form.
 
         Raises
         ------
         InputError
-            If a field does not fit.
+            If a field is invalid.
         """
         entry = self.model.value()
         minutes = self.budget_unit.currentIndex() == 0
@@ -129,7 +129,7 @@ class TrainPage:
         return TrainJob.parse(values | {"name": self.name.text().strip(), "config": config})
 
     def show_running(self, running: bool, paused: bool = False) -> None:
-        """Enable what makes sense."""
+        """Enable the buttons that make sense."""
         self.start.setEnabled(not running)
         self.start.setVisible(not running)
         for button in (self.pause, self.stop, self.cancel):
@@ -151,13 +151,13 @@ class TrainPage:
         self.budget_unit.addItems(["minutes", "epochs"])
         narrow(self.budget_unit)
         self.budget_unit.setMinimumContentsLength(5)
-        self.budget.setToolTip("When the training ends by itself; Stop ends it sooner and keeps the best so far")
+        self.budget.setToolTip("When the training ends by itself; Stop ends it sooner and keeps the best model so far")
         budget = QWidget()
         row = QHBoxLayout(budget)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.budget, 1)
         row.addWidget(self.budget_unit, 1)
-        self.name.setToolTip("Name of the new model; the one that it starts from is not changed")
+        self.name.setToolTip("Name of the new model; the one it starts from stays unchanged")
         form = form_layout(fields := QWidget())
         for text, widget in (("Model", self.model), ("New name", self.name), ("Budget", budget)):
             form.addRow(row_label(text), widget)
@@ -165,10 +165,10 @@ class TrainPage:
 
     def _lay_out(self, tool: ToolWidget) -> None:
         self.start.setToolTip("Train a new model on the training set, in a process of its own")
-        self.pause.setToolTip("Pause, and go on from there")
-        self.offer.resume.setToolTip("Go on with this training from its last saved state")
+        self.pause.setToolTip("Pause, or continue")
+        self.offer.resume.setToolTip("Continue this training from its last saved state")
         self.offer.discard.setToolTip("Delete this training and all that it has saved")
-        self.budget_unit.setToolTip("Whether the budget is a time, or how often all images are seen")
+        self.budget_unit.setToolTip("The unit of the budget: time, or passes over all images")
         self.stop.setToolTip("End now and keep the best model so far")
         self.cancel.setToolTip("End now and keep nothing")
         self.notes.hide()

@@ -1,4 +1,4 @@
-"""The preview of a training: one validation image with the outlines of segmentation and reference."""
+"""Show the preview of a training: a validation image with the outlines of segmentation and reference."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ HIGHEST = 260
 
 
 class Preview(QWidget):
-    """A picture that fits its width, over a line that says what the outlines are; hidden while there is none."""
+    """A picture that fits its width, over a line that explains the outlines. It is hidden while empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,11 +46,11 @@ class Preview(QWidget):
         self._fit()
 
     def shape(self) -> tuple[int, int] | None:
-        """Return height and width of the picture; None where there is none."""
+        """Return height and width of the picture, or None."""
         return None if self._pixmap is None else (self._pixmap.height(), self._pixmap.width())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit the picture anew."""
+        """Adapt the picture to the width."""
         super().resizeEvent(event)
         self._fit()
 

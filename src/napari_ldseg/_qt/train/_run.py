@@ -1,4 +1,4 @@
-"""A training process, followed from a thread: its reports become signals, and its model one of the user's."""
+"""Follow a training process from a thread: its reports become signals, and its model joins the user's own."""
 
 import shutil
 from collections.abc import Generator
@@ -31,7 +31,7 @@ class Report(Progress):
 
     @property
     def is_milestone(self) -> bool:
-        """Whether there is anything new."""
+        """Whether it holds anything new."""
         return bool(self.rows)
 
 
@@ -43,7 +43,7 @@ class Ended:
     ----------
     state : {"done", "saved", "failed", "killed", "cancelled"}
     text, details : str
-        In words; details for those who can read a traceback.
+        A message for the user; the details hold the traceback.
     model : ModelEntry or None
         The new model in the user's folder.
     """
@@ -55,10 +55,10 @@ class Ended:
 
 
 class TrainRun(Steps):
-    """Start a training process and follow it; ``progressed`` carries a :class:`Report`.
+    """Start a training process and follow it. ``progressed`` carries a :class:`Report`.
 
-    ``finished`` carries a :class:`Done` with an :class:`Ended`. When the thread is stopped, for example because napari
-    closes, the process is let go: it saves its state and ends.
+    ``finished`` carries a :class:`Done` with an :class:`Ended`. If the thread is stopped, for example because napari
+    closes, the process saves its state and ends.
     """
 
     def __init__(self, process: TrainProcess) -> None:
@@ -67,11 +67,11 @@ class TrainRun(Steps):
         self._cancelled = False
 
     def cancel(self) -> None:
-        """End the process and leave nothing of it."""
+        """End the process and delete everything it made."""
         self._cancelled = True
 
     def _follow(self) -> Generator[Report, None, Ended]:
-        yield self._news()  # what there is of a run that is resumed
+        yield self._news()  # the earlier state of a resumed run
         try:
             self.process.start()
             running = True
@@ -96,18 +96,18 @@ class TrainRun(Steps):
 
 
 def publish(process: TrainProcess) -> ModelEntry:
-    """Put the model of a finished run among the user's, and delete the run."""
+    """Move the model of a finished run to the user's models, and delete the run."""
     model, name = process.folder / MODEL, process.job().name
     try:
         entry = install_model(model, name)
     except CheckpointError:
-        entry = install_model(model)  # the name was given away meanwhile: with a number
+        entry = install_model(model)  # the name is taken by now: add a number
     shutil.rmtree(process.folder, ignore_errors=True)
     return entry
 
 
 def read_preview(path: Path) -> NDArray[np.uint8] | None:
-    """Return the picture of a preview: the image, the outlines of the segmentation and of the reference on it."""
+    """Return the picture of a preview: the image with the outlines of segmentation and reference."""
     try:
         with np.load(path, allow_pickle=False) as file:
             image, labels, reference = file["image"], file["labels"], file["reference"]

@@ -1,4 +1,4 @@
-"""The Train widget: add corrected images to a training set, teach a model with it, watch it learn."""
+"""The Train widget fine-tunes a model on corrected images and shows how it learns."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -66,11 +66,11 @@ class TrainWidget(ToolWidget):
 
     @property
     def process(self) -> TrainProcess | None:
-        """The training that is going on."""
+        """The current training."""
         return self._run.process if self._run is not None else None
 
     def start(self) -> None:
-        """Train with what the form says; say in words why that cannot be."""
+        """Train with the form's settings, or show why that is not possible."""
         if self._run is not None:
             return
         try:
@@ -87,7 +87,7 @@ class TrainWidget(ToolWidget):
         self._follow(process)
 
     def pause(self) -> None:
-        """Pause, or go on."""
+        """Pause, or continue."""
         if self._run is not None:
             self._paused = not self._paused
             self._run.process.tell("pause" if self._paused else "resume")
@@ -108,12 +108,12 @@ class TrainWidget(ToolWidget):
             self._ending("Cancelling…")
 
     def resume(self) -> None:
-        """Go on with the training that was found unfinished."""
+        """Resume the unfinished training."""
         if self._left is not None and self._run is None:
-            self._follow(TrainProcess(self._left.folder))  # without the orders that it was given before
+            self._follow(TrainProcess(self._left.folder))  # without its earlier orders
 
     def discard(self) -> None:
-        """Delete the training that was found unfinished."""
+        """Delete the unfinished training."""
         if self._left is not None:
             task = Task(self._left.discard)
             task.inform(self, lambda _: self._look())
@@ -137,7 +137,7 @@ class TrainWidget(ToolWidget):
         page.show_running(True)
         run = TrainRun(process)
         run.progressed.connect(self._on_reported)
-        self.follow(run, self._on_finished)  # once stopped, it lets the process go, which saves its state and ends
+        self.follow(run, self._on_finished)  # once the thread stops, the process saves its state and ends
 
     def _ending(self, text: str) -> None:
         self.page.progress.say(text)
@@ -195,12 +195,12 @@ class TrainWidget(ToolWidget):
             logger.error("the training process said:\n%s", ended.details)
         self.show_error(InputError(ended.text))
         if process.has_state():
-            self._offer(process, "Your images, your labels and the last state of the training are whole.")
+            self._offer(process, "Your images, your labels and the last state of the training are safe.")
         elif ended.state == "failed":
             self._left = process
             self.discard()  # it never began
         else:
-            self._offer(process, "It had no state yet: Resume starts it anew.")
+            self._offer(process, "It had no state yet, so Resume starts from the beginning.")
 
     def _look(self) -> None:
         """Look for unfinished trainings, in a thread."""
@@ -226,7 +226,7 @@ class TrainWidget(ToolWidget):
         self.page.model.suggest(self.page.add.image.value())
 
     def _on_model(self) -> None:
-        """Offer a name that is free."""
+        """Propose a free name."""
         entry = self.page.model.value()
         if entry is None:
             return

@@ -1,4 +1,4 @@
-"""Adding to a training set: an image layer with its labels, frame by frame, into its folder."""
+"""Add an image layer with its labels to a training set, frame by frame."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,9 +33,9 @@ class AddForm(QWidget):
     ----------
     viewer : ViewerModel
     dataset : SetPicker
-        Where to.
+        The target.
     model : callable
-        Returns how many axes the model sees, and the names of its classes, for a set that is new.
+        Returns the number of the model's axes and its class names, for a new set.
     """
 
     added = Signal()
@@ -69,7 +69,7 @@ class AddForm(QWidget):
         return self._task is not None
 
     def add(self) -> None:
-        """Add what is chosen; say in words why that cannot be."""
+        """Add the chosen frames, or show why that is not possible."""
         image, labels = self.image.value(), self.labels.value()
         self.message.clear()
         try:
@@ -107,7 +107,7 @@ class AddForm(QWidget):
         self._task.start()
 
     def tell(self) -> None:
-        """Say what the training set holds; read in a thread, for it may lie on a slow disk."""
+        """Show what the training set holds. A thread reads it, because the disk may be slow."""
         folder = self._dataset.value()
         task = Task(lambda: _size(TrainingSet(folder)) if (folder / "index.jsonl").exists() else "A new training set.")
         task.inform(self, lambda done: self.count.setText(done.value if done.error is None else str(done.error)))
@@ -138,7 +138,7 @@ class AddForm(QWidget):
             widget.setVisible(deep and self.frames.currentIndex() == 1)
 
     def hide_sources(self) -> None:
-        """Leave the choice of labels and frames to another widget."""
+        """Hide the choice of labels and frames, which another widget makes."""
         for widget in (self.labels, self._labels_label, self.frames, self._frames_label, self.button):
             widget.hide()
         self.image.changed.disconnect(self._on_image)
@@ -147,14 +147,14 @@ class AddForm(QWidget):
         self.frames.addItems(FRAMES)
         narrow(self.frames)
         self.button.setObjectName("add")
-        self.frames.setToolTip("Which frames of the image are added, each with its labels")
+        self.frames.setToolTip("The frames of the image to add, each with its labels")
         self.button.setToolTip("Copy the image and its labels into the folder of the training set")
         self.chosen.setPlaceholderText("0-3, 7")
         self.chosen.setToolTip("Numbers and ranges of frames, counted from 0 as on the viewer's slider")
         self.group.setPlaceholderText("the image")
         self.group.setToolTip("Patient or source: a group is never split between training and validation")
-        self.foreground.setToolTip("For numbers of objects: all that is not background becomes class 1")
-        self.replace.setToolTip("An image that the set holds with other labels is otherwise refused")
+        self.foreground.setToolTip("For labels that number objects: all foreground becomes class 1")
+        self.replace.setToolTip("Without this, an image that the set holds with other labels is refused")
         fields = QWidget()
         form = form_layout(fields)
         self._labels_label, self._frames_label, self._chosen_label = map(row_label, ("Labels", "Frames", "Which"))

@@ -1,4 +1,4 @@
-"""From an image layer and a labels layer to the annotated frames that a training set keeps."""
+"""Turn an image layer and a labels layer into annotated frames for a training set."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ Chosen = Literal["current", "all"] | Sequence[int]
 
 @dataclass(frozen=True)
 class Annotation:
-    """One frame as a training set takes it; ``image.array`` may be lazy."""
+    """One frame for a training set. ``image.array`` may be lazy."""
 
     image: Image
     labels: NDArray[Any]
@@ -45,26 +45,26 @@ def read_annotations(
     group: str = "",
     data: NDArray[Any] | None = None,
 ) -> list[Annotation]:
-    """Return the chosen frames of an image layer with their labels, which are copied: painting goes on meanwhile.
+    """Return the chosen frames of an image layer with copies of their labels, which the user may paint meanwhile.
 
     Parameters
     ----------
     image, labels : layers
     ndim : {2, 3}
-        Axes that the model sees; those before are frames.
+        The number of axes that the model sees. Those before are frames.
     chosen : {"current", "all"} or sequence of int
         Frames, counted from 0 as napari's slider does.
     point : sequence of float
-        The viewer's ``dims.point``, in the world of the image layer: its axes, in its units.
+        The viewer's ``dims.point`` in world coordinates of the image layer: its axes, in its units.
     group : str
-        What must not be split between training and validation; by default the image layer.
+        Images of one group are never split between training and validation; by default the image layer.
     data : array, optional
-        Taken in place of the data of the labels layer.
+        Replaces the data of the labels layer.
 
     Raises
     ------
     InputError
-        The labels do not lie on the image, or there are no such frames.
+        If the labels do not lie on the image, or there are no such frames.
     """
     array = np.asarray(labels.data if data is None else data)
     full = read_layer(image, ndim, "all", point, like=array.shape)
@@ -100,7 +100,7 @@ def read_annotations(
 
 
 def keep(dataset: TrainingSet, found: Sequence[Annotation], *, foreground: bool, replace: bool) -> list[InputError]:
-    """Add frames to a training set; return what kept some from being added. Meant for a thread."""
+    """Add frames to a training set; return the errors of those that were refused. Call it in a thread."""
     refused = []
     for one in found:
         labels = merge_foreground(one.labels) if foreground else one.labels
@@ -120,13 +120,13 @@ def parse_frames(text: str) -> list[int]:
     Raises
     ------
     InputError
-        If it is no list of frames.
+        If the text is no list of frames.
     """
     frames: list[int] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", part)
         if match is None:
-            raise InputError(f"{part!r} is no frame; write numbers and ranges such as 0-3, 7.")
+            raise InputError(f"{part!r} is not a frame; write numbers and ranges such as 0-3, 7.")
         first, last = int(match[1]), int(match[2] or match[1])
         frames += range(first, min(last, first + 100_000) + 1)
     if not frames:
@@ -148,7 +148,7 @@ def _indices(chosen: Chosen, counts: tuple[int, ...], current: tuple[int, ...]) 
 
 
 def _place(labels: "Labels", image: "ImageLayer", point: Sequence[float]) -> Sequence[float]:
-    """Return where the frame of these labels is: their own place if they have one, else what is shown."""
+    """Return the frame of these labels: their own if they have one, else the one on screen."""
     if labels.ndim != image.ndim:
         return point
     starts = (np.asarray(labels.data_to_world((0,) * labels.ndim)) * factors(labels.units, image.units)).tolist()
@@ -157,7 +157,7 @@ def _place(labels: "Labels", image: "ImageLayer", point: Sequence[float]) -> Seq
 
 
 def _frame_of(image: Image, index: tuple[int, ...]) -> Image:
-    """Return one frame of an image, unread; channels last."""
+    """Return one frame of an image without reading it; channels last."""
     left = iter(index)
     key = tuple(next(left) if axis in image.frame_axes else slice(None) for axis in image.axes)
     axes = "".join(axis for axis in image.axes if axis not in image.frame_axes)

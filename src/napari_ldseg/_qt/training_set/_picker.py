@@ -1,4 +1,4 @@
-"""Choosing the folder of a training set."""
+"""Choose the folder of a training set."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ NAME = "training set"
 
 
 class SetPicker(QWidget):
-    """A folder, typed in or browsed for; all pickers show the one that was chosen last when they are made."""
+    """A folder, typed in or browsed for. New pickers start with the last choice."""
 
     changed = Signal()
     _last: Path | None = None
@@ -20,7 +20,7 @@ class SetPicker(QWidget):
         super().__init__(parent)
         self.line = QLineEdit(str(SetPicker._last or user_folder("sets") / NAME))
         self.line.setObjectName("training_set")
-        self.line.setToolTip("Folder of annotated images; it is made when the first one is added")
+        self.line.setToolTip("Folder of annotated images; it is created when the first one is added")
         self.line.setCursorPosition(0)
         browse = QToolButton()
         browse.setText("…")

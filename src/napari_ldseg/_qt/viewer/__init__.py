@@ -1,1 +1,1 @@
-"""napari layers, both ways: what a layer holds for the engine, and layers for results."""
+"""Convert napari layers to the engine's input, and results to layers."""

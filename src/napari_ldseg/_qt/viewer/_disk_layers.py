@@ -1,4 +1,4 @@
-"""Where the results of layers that are larger than memory lie on disk."""
+"""Choose the folder for results of layers that are larger than memory."""
 
 import hashlib
 import re
@@ -11,23 +11,23 @@ from ..._util import user_folder
 from ...plan import Part
 from ._from_layers import pixel_size
 
-# Pixels of a layer that are looked at to tell it from others: boxes of this side at so many places, corner to corner.
+# A layer is identified by pixels in boxes of this side, at so many places from corner to corner.
 LOOK, PLACES = 64, 8
 LONGEST_NAME = 80
 
 
 def result_folder(layer: Image, model: str, part: Part | None = None) -> Path:
-    """Return where the result of a layer, or of a part of it, lies: in the user's data folder, beside the models.
+    """Return the folder for the result of a layer or part of it: in the user's data folder, beside the models.
 
-    The same part of the same layer, opened again, has the same folder, so that a stopped run goes on; another image of
-    the same name has another one.
+    The same part of the same layer, opened again, has the same folder, so that a stopped run resumes. Another image of
+    the same name has another folder.
     """
     name = re.sub(r"[^\w.+-]+", "_", f"{layer.name}_{model}")[:LONGEST_NAME]
     return user_folder("results") / f"{name}_{_digest(layer, model, part)}.zarr"
 
 
 def _digest(layer: Image, model: str, part: Part | None) -> str:
-    """Return what tells a layer from others: file, shape, pixel size, part, and pixels of its coarsest level."""
+    """Identify a layer by file, shape, pixel size, part, and pixels of its coarsest level."""
     levels = list(layer.data) if layer.multiscale else [layer.data]
     size = pixel_size(layer, list(range(layer.ndim)), np.ones(layer.ndim))
     shapes = [(tuple(level.shape), str(level.dtype)) for level in levels]

@@ -1,4 +1,4 @@
-"""Layers besides results: what was wrong, what was measured, and what is shown while reviewing."""
+"""Make layers other than results: errors, measured objects, and overlays for the review."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ SAMPLE_COLOR = "#ff4fa3"
 
 
 def errors_layer(labels: Labels, errors: NDArray[np.uint8], colors: Mapping[str, str]) -> Labels:
-    """Return a layer on these labels of what is wrong in them, which ``colors`` names and shows in order."""
+    """Return a layer of the errors in these labels; ``colors`` names and colours the kinds in order."""
     return Labels(
         errors,
         name=f"{labels.name} errors",
@@ -29,8 +29,8 @@ def errors_layer(labels: Labels, errors: NDArray[np.uint8], colors: Mapping[str,
 def objects_layer(
     labels: Labels, numbers: NDArray[np.int32], rows: Sequence[Sequence[Any]], columns: Sequence[str]
 ) -> Labels:
-    """Return a layer on these labels with the number of each object, and a table of all objects as its features."""
-    import pandas as pd  # 0.3 s, which nobody is to wait for when a widget opens
+    """Return a layer that numbers the objects of these labels, with a table of all objects as its features."""
+    import pandas as pd  # the import takes 0.3 s; no widget should wait for it
 
     features = pd.DataFrame(rows, columns=columns)
     features.insert(0, "index", features["object"])
@@ -44,7 +44,7 @@ def mean_layer(data: NDArray[np.float32], **options: Any) -> Image:
 
 
 def contour_layer(data: NDArray[np.uint8], **options: Any) -> Labels:
-    """Return the lines between four bands of probability, 0 to 3."""
+    """Return the lines between the four bands of probability, 0 to 3."""
     return _lines(data, "Confidence contours", CONTOUR_COLORS, opacity=0.9, **options)
 
 

@@ -1,4 +1,4 @@
-"""From our images to napari layers: of files that are opened, of samples, and of the results of a folder run."""
+"""Turn our images into napari layers: opened files, samples, and results of a folder run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.types import LayerData
 
-# Of which file each layer was opened here, and what it was then.
+# The file that each layer was opened from, and its state at that time.
 _OPENED: "WeakKeyDictionary[Layer, tuple[Path, Stamp]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Opened:
-    """The pictures of one row, read from their files; ``files`` says which: "image", "labels" and "SD"."""
+    """The arrays of one row. ``files`` names where each came from: "image", "labels" and "SD"."""
 
     image: Image
     labels: Image
@@ -34,7 +34,7 @@ class Opened:
 
 
 def read_row(image: Path, outputs: Mapping[str, Path]) -> Opened:
-    """Read the image and its outputs, large ones when they are looked at; meant for a thread.
+    """Read the image and its outputs; large ones are read on demand. Call it in a thread.
 
     Raises
     ------
@@ -51,9 +51,8 @@ def read_row(image: Path, outputs: Mapping[str, Path]) -> Opened:
 def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list[Layer]:
     """Add image, labels and SD map as layers.
 
-    Layers that were opened of the same files before are replaced where nobody has touched them since; painted ones
-    stay, just below the new ones. All others stay, too, whatever their names: results of the Segment widget, images
-    of the same name.
+    Untouched layers of the same files are replaced. Painted ones stay, just below the new ones. All other layers stay,
+    too, whatever their names: results of the Segment widget, images of the same name.
     """
     made = _layers(opened, config)
     for kind, layer in made.items():
@@ -67,17 +66,17 @@ def show_row(viewer: "ViewerModel", opened: Opened, config: ModelConfig) -> list
 
 
 def layer_of(image: Image, on: Image | None = None, **options: Any) -> dict[str, Any]:
-    """Return what a napari layer takes to show an image: data, name, place, axis labels, geometry.
+    """Return the data and options of a napari layer for an image: name, place, axis labels, geometry.
 
     Parameters
     ----------
     image : Image
-        All of its levels are shown. Colours become the last axis; other channels stand before the picture, where napari
-        has a slider for them.
+        All of its levels are shown. Colours become the last axis; other channels come first, so that napari gives them
+        a slider.
     on : Image, optional
-        The image on which it lies, in the unit of that one; its pixels may be smaller.
+        The image on which it lies, whose unit it takes. Its pixels may be smaller.
     options
-        Take the place of these, or are added.
+        Added, or replacing the defaults.
     """
     on = on or image
     levels, axes = [image.array, *(level.array for level in image.levels)], image.axes.replace("c", "")
@@ -106,7 +105,7 @@ def layer_of(image: Image, on: Image | None = None, **options: Any) -> dict[str,
 
 
 def layer_data(image: Image, kind: str = "image", **options: Any) -> "LayerData":
-    """Return the same as napari's readers and samples do: data, options and the kind of layer, "image" or "labels"."""
+    """Return what napari expects of readers and samples: data, options and the kind, "image" or "labels"."""
     made = layer_of(image, **options) | ({"rgb": is_colour(image)} if kind == "image" else {})
     return made.pop("data"), made, kind
 
@@ -126,14 +125,14 @@ def _layers(opened: Opened, config: ModelConfig) -> dict[str, Layer]:
 
     made: dict[str, Layer] = {"image": Layer.create(*layer_data(image))}
     made["labels"] = labels_layer(names=config.class_names, colors=config.class_colors, **result(labels, "labels"))
-    made["labels"].editable = not labels.levels  # on disk, and coarser levels would not follow
+    made["labels"].editable = not labels.levels  # it is on disk, and coarser levels would not follow
     if sd is not None:
         made["SD"] = sd_layer(ndim=config.network.ndim, **result(sd, "SD"))
     return made
 
 
 def _make_room(viewer: "ViewerModel", file: Path) -> None:
-    """Remove what was opened of a file and is still as it was; bring to the top what has been changed since."""
+    """Remove untouched layers of a file, and move changed ones to the top."""
     for layer in [one for one in viewer.layers if one in _OPENED and _OPENED[one][0] == file]:
         if WRITTEN.get(layer) is _OPENED[layer][1] and untouched(layer):
             viewer.layers.remove(layer)
@@ -142,7 +141,7 @@ def _make_room(viewer: "ViewerModel", file: Path) -> None:
 
 
 def _remember(layer: Layer, file: Path) -> None:
-    """Note what a layer is that was just opened of a file."""
+    """Note the file and state of a layer that was just opened."""
     copy = layer.data.copy() if isinstance(layer, Labels) and not layer.multiscale else layer.data
     place = place_on(layer)
     stamp = WRITTEN[layer] = Stamp(layer.name, layer.data, copy, place)

@@ -1,4 +1,4 @@
-"""From an image layer to what the engine takes, and the place where its result belongs."""
+"""Turn an image layer into the engine's input, and tell where the result belongs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Frames = Literal["current", "all", "range"]
 Role = Literal["space", "frames", "channels"]
 ROLES: tuple[Role, ...] = ("space", "frames", "channels")
-# Where a layer keeps the geometry of its medical image.
+# The key of a layer's metadata that holds the geometry of its medical image.
 GEOMETRY = "napari-ldseg-geometry"
 FRAME_LETTERS = ("", "s", "ts", "tps")
 CHANNEL_LABELS = ("c", "ch", "channel", "channels")
@@ -28,20 +28,20 @@ CHANNEL_LABELS = ("c", "ch", "channel", "channels")
 
 @dataclass(frozen=True)
 class Source:
-    """An image layer (or a part of it) for the engine.
+    """An image layer, or a part of it, for the engine.
 
     Attributes
     ----------
     image : Image
         Its array may be lazy (dask).
     shape : tuple of int
-        Shape of a result in the layer's own dimensions; 1 along axes that the result does not have.
+        Shape of a result in the layer's own dimensions; 1 along axes that the result lacks.
     place : dict
         scale, translate, rotate, shear, affine, units and axis_labels of a result.
     order : tuple of int
-        Which axis of the layer each axis of a result is; empty where they are those of the layer.
+        The axis of the layer for each axis of a result; empty if they are the same.
     plan : Plan or None
-        How it is segmented, where the model is known.
+        How it will be segmented, if the model is known.
     """
 
     image: Image
@@ -52,11 +52,11 @@ class Source:
 
     @property
     def in_order(self) -> bool:
-        """Whether the axes of a result stand in the layer's order: no frame axis lies between the spatial ones."""
+        """Whether the axes of a result have the layer's order: no frame axis lies between spatial ones."""
         return self.order == tuple(sorted(self.order))
 
     def arrange(self, data: Any) -> Any:
-        """Bring a map of the result, frames first, into the dimensions of the layer; what is lazy stays lazy."""
+        """Bring a map of the result, frames first, into the dimensions of the layer. Lazy arrays stay lazy."""
         if not self.order:
             return data.reshape(self.shape)
         if self.in_order and len(self.order) == len(self.shape):
@@ -66,9 +66,9 @@ class Source:
 
 
 def automatic_roles(layer: "ImageLayer", ndim: int, order: Sequence[int] | None = None) -> tuple[Role, ...]:
-    """Say what each axis of a layer is for a model of ``ndim`` dimensions.
+    """Return the role of each axis of a layer for a model of ``ndim`` dimensions.
 
-    The last axes of ``order``, those on screen, are space; an axis of channels or of time never is.
+    The last axes of ``order``, those on screen, are spatial. An axis of channels or time never is.
     """
     channel = channel_axis(layer)
     axes = [axis for axis in order or range(layer.ndim) if axis != channel]
@@ -102,24 +102,24 @@ def read_layer(
         Gray, RGB or RGBA, single or multiscale, with any transforms. An axis labelled "c" or "channel" is one.
     ndim : {2, 3}
     frames : {"current", "all", "range"}
-        What to take where the layer has more axes than the model: the frame that is shown, each of them, or ``ranges``.
+        What to take if the layer has more axes than the model: the current frame, all frames, or ``ranges``.
     point : sequence of float
-        The viewer's ``dims.point``, in the layer's world coordinates; tells the current frame.
+        The viewer's ``dims.point`` in the layer's world coordinates. It selects the current frame.
     roles : sequence of {"space", "frames", "channels"}, optional
-        What each axis of the layer is; by default as :func:`automatic_roles` says.
+        The role of each axis of the layer; by default that of :func:`automatic_roles`.
     ranges : sequence of (int, int)
         First and last frame along each frame axis, for ``frames="range"``.
     region : array of shape (n, layer.ndim), optional
-        Points in data coordinates whose bounding box is taken along the spatial axes; not-a-number takes all.
+        Points in data coordinates. Their bounding box is taken along the spatial axes; nan takes everything.
     config, settings : ModelConfig, SegmentConfig, optional
         Make a plan, which chooses the level of a pyramid.
     like : tuple of int
-        Without them: take the level of this shape (axes of length 1 left out), if there is one, else the finest.
+        Without a plan: take the level of this shape (ignoring axes of length 1), if there is one, else the finest.
 
     Raises
     ------
     InputError
-        The layer has too few or too many axes, the roles do not fit the model, or the region lies outside.
+        If the layer has too few or too many axes, the roles do not fit the model, or the region lies outside.
     """
     roles = tuple(roles) if roles is not None else automatic_roles(layer, ndim)
     spatial, leading = _checked(layer, ndim, roles)
@@ -136,7 +136,7 @@ def read_layer(
     pixels = [slice(each, each + 1) if isinstance(each, int) else each for each in part.box[: layer.ndim]]
     shape, origin = [each.stop - each.start for each in pixels], np.array([each.start for each in pixels], dtype=float)
     if "channels" in roles:
-        # A result has no channels: one voxel as long as all of them, so that it shows with each.
+        # A result has no channels. Its voxel spans all of them, so that it shows with each.
         channel = roles.index("channels")
         factors[channel] *= shape[channel]
         shape[channel] = 1
@@ -148,7 +148,7 @@ def read_layer(
 def _whole(
     layer: "ImageLayer", roles: Sequence[Role], spatial: list[int], leading: list[int], *, geometry: bool
 ) -> Image:
-    """Return a layer with all its levels, unread."""
+    """Return a layer with all its levels, without reading them."""
     letters = dict(zip(spatial, "zyx"[-len(spatial) :], strict=True))
     letters |= dict(zip(leading, _frame_letters(layer, leading), strict=True))
     letters |= {axis: "c" for axis, role in enumerate(roles) if role == "channels"}
@@ -163,7 +163,7 @@ def _whole(
 
 
 def _like(part: Part, shape: tuple[int, ...]) -> Part:
-    """Return the part on the level of which the result has this shape; on the finest, where there is none."""
+    """Return the part on the level where the result has this shape, or else on the finest level."""
     levels = [part.at(level) for level in (part.image, *part.image.levels)]
     wanted = [side for side in shape if side != 1]
 
@@ -175,7 +175,7 @@ def _like(part: Part, shape: tuple[int, ...]) -> Part:
 
 
 def place_on(layer: "ImageLayer | LabelsLayer", stretch: Any = 1, origin: Any = 0) -> dict[str, Any]:
-    """Return the transforms that put an array, whose voxels are ``stretch`` pixels of the layer, on the layer.
+    """Return the transforms that put an array on the layer; its voxels are ``stretch`` pixels of the layer.
 
     ``origin`` is its first voxel in its own voxels. The centre of a coarse voxel is not that of its first pixel.
     """
@@ -192,12 +192,12 @@ def place_on(layer: "ImageLayer | LabelsLayer", stretch: Any = 1, origin: Any = 
 
 
 def _physical(layer: "ImageLayer | LabelsLayer") -> Affine:
-    """Return the layer's own transform, to which its affine comes on top."""
+    """Return the layer's own transform, without its affine."""
     return Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim)
 
 
 def _checked(layer: "ImageLayer", ndim: int, roles: Sequence[Role]) -> tuple[list[int], list[int]]:
-    """Return the spatial and the frame axes, or say why they do not fit the model."""
+    """Return the spatial and the frame axes, or raise if they do not fit the model."""
     spatial = [axis for axis, role in enumerate(roles) if role == "space"]
     leading = [axis for axis, role in enumerate(roles) if role == "frames"]
     if len(spatial) + len(leading) < ndim:
@@ -211,7 +211,7 @@ def _checked(layer: "ImageLayer", ndim: int, roles: Sequence[Role]) -> tuple[lis
             f"under Axes choose {ndim}."
         )
     if roles.count("channels") > 1 - layer.rgb:
-        raise InputError(f"{layer.name!r} can have one axis of channels only (its colours are one); choose under Axes.")
+        raise InputError(f"{layer.name!r} can only have one channel axis (its colours are one); choose it under Axes.")
     if len(leading) >= len(FRAME_LETTERS):
         raise InputError(
             f"{layer.name!r} has {len(leading)} axes besides the image itself, and at most 3 are supported; "
@@ -228,7 +228,7 @@ def _frames(
     size: int,
     ranges: dict[int, tuple[int, int]],
 ) -> str:
-    """Return what to take along a frame axis, as :class:`PartConfig` writes it."""
+    """Return the selection along a frame axis, as :class:`PartConfig` writes it."""
     if frames == "current":
         return str(current_index(layer, axis, point, size))
     if frames == "all" or axis not in ranges:
@@ -240,20 +240,20 @@ def _frames(
 
 
 def current_index(layer: "ImageLayer", axis: int, point: Sequence[float], size: int) -> int:
-    """Return the frame along an axis that is shown at ``point``, in world coordinates of the layer's own units."""
+    """Return the current frame along an axis; ``point`` is in world coordinates of the layer's own units."""
     return int(np.clip(np.floor(layer.world_to_data(point)[axis] + 0.5), 0, size - 1))
 
 
 def frame_axes(layer: "ImageLayer", ndim: int) -> list[int]:
-    """Return the axes of a layer that a model of ``ndim`` dimensions does not see, channels excluded."""
+    """Return the axes of a layer that a model of ``ndim`` dimensions does not see, without channels."""
     return [axis for axis, role in enumerate(automatic_roles(layer, ndim)) if role == "frames"]
 
 
 def _extent(positions: NDArray[Any], size: int, name: str) -> str:
-    """Return the pixels between the outermost of these positions; a pixel reaches half to either side."""
+    """Return the pixels between the outermost of these positions. A pixel extends by half to either side."""
     if np.isnan(positions).any():
         return ":"
-    # What is off by rounding only touches no further pixel.
+    # A rounding error must not touch another pixel.
     start, stop = np.floor(positions.min() + 0.5 + 1e-6), np.ceil(positions.max() + 0.5 - 1e-6)
     start, stop = max(int(start), 0), min(int(stop), size)
     if stop <= start:
@@ -262,10 +262,10 @@ def _extent(positions: NDArray[Any], size: int, name: str) -> str:
 
 
 def _lazy(array: Any) -> Any:
-    """Return an array of which a part can be taken without reading it."""
+    """Return an array that can be sliced without reading it."""
     if isinstance(array, np.ndarray):
         return array
-    import dask.array  # 0.2 s, which nobody is to wait for when a widget opens
+    import dask.array  # the import takes 0.2 s; no widget should wait for it
 
     return array if isinstance(array, dask.array.Array) else dask.array.from_array(array, name=False)
 
@@ -276,7 +276,7 @@ def _is_time(layer: "ImageLayer", axis: int) -> bool:
 
 
 def looks_made_for(config: ModelConfig, layer: "ImageLayer", *, as_a_whole: bool) -> bool:
-    """Whether a model sees such colours as a layer seems to have, and as many axes (else plane by plane)."""
+    """Whether a model fits the colours of a layer, and its axes (or else works plane by plane)."""
     spatial = layer.ndim - (channel_axis(layer) is not None) - sum(_is_time(layer, axis) for axis in range(layer.ndim))
     colours = ("rgb", "any") if layer.rgb else ("grayscale", "any")
     ndim, most = config.network.ndim, min(max(spatial, 2), 3)
@@ -284,7 +284,7 @@ def looks_made_for(config: ModelConfig, layer: "ImageLayer", *, as_a_whole: bool
 
 
 def channel_axis(layer: "ImageLayer") -> int | None:
-    """Return the axis that is labelled as channels; the colours of an RGB layer are no axis of it."""
+    """Return the axis that is labelled as channels. The colours of an RGB layer do not count as an axis."""
     if layer.rgb:
         return None
     return next((i for i, label in enumerate(layer.axis_labels) if str(label).lower() in CHANNEL_LABELS), None)
@@ -297,7 +297,7 @@ def _frame_letters(layer: "ImageLayer", leading: list[int]) -> str:
 
 
 def pixel_size(layer: "ImageLayer", spatial: list[int], factors: Any) -> tuple[tuple[float, ...] | None, str]:
-    """Return the pixel size in the unit of the last axis; None where the layer states none."""
+    """Return the pixel size in the unit of the last axis; None if the layer states none."""
     units = [layer.units[axis] for axis in spatial]
     unit = units[-1]
     if any(not other.is_compatible_with(unit) for other in units):

@@ -1,4 +1,4 @@
-"""The labels layer that is reviewed or measured, with all that is known of it."""
+"""Gather what is known about a labels layer that is reviewed or measured."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...inference import Segmentation
 
 
-# What tells one run from another.
+# These entries tell one run from another.
 RUN = ("date", "image", "model_sha256")
 
 
@@ -31,9 +31,9 @@ class Subject:
     ----------
     layer : Labels
     source : Measured
-        Its labels are a view of the layer's data, without the axes that the result does not have.
+        Its labels are a view of the layer's data, without the axes that the result lacks.
     axes : tuple of int
-        Which axis of the layer each axis of ``source.labels`` is; the others have length 1.
+        The axis of the layer for each axis of ``source.labels``; the others have length 1.
     unit : str
     class_names, class_colors : tuple of str
     provenance : dict
@@ -49,7 +49,7 @@ class Subject:
 
     @property
     def samples(self) -> int:
-        """How many samples there are to flip through."""
+        """The number of available samples."""
         return self.source.masks.count if self.source.masks is not None else 0
 
     def class_name(self, label: int) -> str:
@@ -59,7 +59,7 @@ class Subject:
         return self.class_names[label] if label < len(self.class_names) else f"label {label}"
 
     def class_color(self, label: int) -> str:
-        """Return the colour of a class; of labels that are not ours, the one that the layer shows."""
+        """Return the colour of a class, or for labels that are not ours, the layer's own colour."""
         if label == 0:
             return "#808080"
         shown = None if label < len(self.class_colors) else self.layer.get_color(label)
@@ -88,14 +88,14 @@ class Subject:
 
 
 def labels_layers(viewer: "ViewerModel") -> list[Labels]:
-    """Return the labels layers that can be reviewed, our own first, the topmost of each first."""
+    """Return the labels layers that can be reviewed: our own first, each kind from the top."""
     layers = reversed(viewer.layers)
     found = [layer for layer in layers if isinstance(layer, Labels) and HELPER not in layer.metadata]
     return sorted(found, key=lambda layer: result_of(layer) is None)
 
 
 def read_subject(viewer: "ViewerModel", layer: Labels, *, volume: bool, image: Image | None = None) -> Subject:
-    """Gather what is known of a labels layer: the result that it came from, else an SD layer of like name.
+    """Gather what is known about a labels layer: the result it came from, else an SD layer with a matching name.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def read_subject(viewer: "ViewerModel", layer: Labels, *, volume: bool, image: I
     volume : bool
         Whether the last three axes of a layer that we did not make are a volume and not a sequence.
     image : Image layer, optional
-        Its intensities are measured, where it lies on the same grid.
+        Its intensities are measured if it has the same grid.
 
     Raises
     ------
     InputError
-        The layer cannot be edited in place (multiscale, lazy) or has too few axes.
+        If the layer cannot be edited in place (multiscale, lazy) or has too few axes.
     """
     if layer.multiscale or not isinstance(layer.data, np.ndarray):
         raise InputError(
@@ -143,7 +143,7 @@ def read_subject(viewer: "ViewerModel", layer: Labels, *, volume: bool, image: I
 
 
 def match_axes(shape: tuple[int, ...], part: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return which axes of ``shape`` are those of ``part``, the others having length 1; None where it does not fit."""
+    """Return which axes of ``shape`` are those of ``part``; the others have length 1. None if they do not fit."""
     axes: list[int] = []
     wanted = list(part)
     for axis in reversed(range(len(shape))):
@@ -160,7 +160,7 @@ def _colors(result: "Segmentation") -> tuple[str, ...]:
 
 
 def sd_layer(viewer: "ViewerModel", layer: Labels) -> Layer | None:
-    """Return the SD layer of the run that made these labels, else one whose name says SD where theirs says labels."""
+    """Return the SD layer of the run that made these labels, else one with "SD" in place of "labels" in its name."""
     stem = layer.name.lower().replace("labels", "").strip(" _")
     run = layer.metadata.get(KEY)
     named = None
@@ -179,28 +179,28 @@ def sd_layer(viewer: "ViewerModel", layer: Labels) -> Layer | None:
 
 
 def image_name(layer: Labels) -> str:
-    """Return the name of the image that labels were made from; empty where that is unknown."""
+    """Return the name of the image that labels were made from; empty if unknown."""
     return str(layer.metadata.get(KEY, {}).get("image", ""))
 
 
 def is_of(layer: Labels, image: Image) -> bool:
-    """Whether labels may be those of an image: they were made from one of that name, or it is unknown from which."""
-    # napari numbers layers of the same name.
+    """Whether labels may belong to an image: they were made from one of that name, or their source is unknown."""
+    # napari numbers layers with the same name.
     return image_name(layer) in ("", image.name, re.sub(r" \[\d+\]$", "", image.name))
 
 
 def image_layer(viewer: "ViewerModel", layer: Labels) -> Image | None:
-    """Return the image layer that labels were made from; None where it is unknown, or one of several."""
+    """Return the image layer that labels were made from; None if it is unknown or ambiguous."""
     if not image_name(layer):
         return None
     images = [one for one in viewer.layers if isinstance(one, Image) and not is_result(one) and is_of(layer, one)]
-    if result_of(layer) is not None:  # made in this session, where each name is that of one layer
+    if result_of(layer) is not None:  # made in this session, where names of layers are unique
         images = [one for one in images if one.name == image_name(layer)] or images
     return images[0] if len(images) == 1 else None
 
 
 def _pixels(image: Image | None, layer: Labels, shape: tuple[int, ...]) -> Any:
-    """Return the image in the shape of the labels, channels last; None where it lies on another grid."""
+    """Return the image in the shape of the labels, channels last; None if it has another grid."""
     if image is None or image.multiscale or not hasattr(image.data, "reshape"):
         return None
     grid = image.data.shape[:-1] if image.rgb else image.data.shape

@@ -1,4 +1,4 @@
-"""Choosing a layer of the viewer."""
+"""Choose a layer of the viewer."""
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,10 +17,10 @@ L = TypeVar("L", Image, Labels)
 
 
 class LayerPicker(QComboBox, Generic[L]):
-    """The viewer's layers of one kind; keeps its choice while that is there.
+    """The viewer's layers of one kind. It keeps its choice while that layer exists.
 
-    Images come the topmost first, our own results left out, and the choice follows the layer selected in the viewer.
-    Of labels, results of ours come first.
+    Images come from the top, without our own results, and the choice follows the layer selected in the viewer. Among
+    labels, our own results come first.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class LayerPicker(QComboBox, Generic[L]):
             self.setValue(active)
 
     def _on_activated(self, index: int) -> None:
-        # The item's own layer: their order changes when one becomes a result, of which nobody is told.
+        # Use the item's own layer: the order changes silently when a layer becomes a result.
         layer = self.itemData(index)
         if isinstance(layer, self._kind):
             self.setValue(layer)

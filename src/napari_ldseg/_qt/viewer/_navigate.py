@@ -1,4 +1,4 @@
-"""Moving the viewer to an object, and outlining it."""
+"""Move the viewer to an object, and outline it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 LINE = 2.5
-# An object fills at most this share of the canvas, so that its surroundings can be seen.
+# An object fills at most this share of the canvas, so that its surroundings stay visible.
 SHARE = 0.4
 CLOSEST = 5
 
 
 def move_to(layer: Layer, where: dict[str, Any]) -> None:
-    """Give a layer the transforms that :func:`place_on` returns."""
+    """Set a layer's transforms to those of :func:`place_on`."""
     now = place_on(layer)
     for name, value in where.items():
         if not np.array_equal(now[name], value):
@@ -30,21 +30,21 @@ def move_to(layer: Layer, where: dict[str, Any]) -> None:
 
 
 def show_region(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
-    """Go to a region and outline it, if its layer is still there."""
+    """Go to a region and outline it, if its layer still exists."""
     if subject.layer in viewer.layers:
         go_to(viewer, subject, region)
         outline(viewer, subject, region)
 
 
 def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
-    """Show the frame and slice of a region, and for objects centre and zoom on them."""
+    """Show the frame and slice of a region; centre objects and zoom in on them."""
     layer, index = subject.layer, subject.index(region.frame, region.box)
     whole = region.label == 0
     centre = [0.0] * layer.ndim
     for axis, part in enumerate(index):
         centre[axis] = (part.start + part.stop - 1) / 2 if isinstance(part, slice) else float(part)
     if not whole:
-        # In volumes the slice of the middle pixel, which surely shows the object.
+        # In volumes, show the slice of the middle pixel, which surely holds the object.
         for axis, value in zip(subject.axes[len(region.frame) :], region.anchor, strict=True):
             centre[axis] = centre[axis] if axis in subject.axes[-2:] else float(value)
     world = to_view(viewer, layer, layer.data_to_world(centre))
@@ -67,11 +67,11 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
         min(share * side / max(e, 1e-9) for side, e in zip(canvas, size[-2:], strict=True))
         for share, size in ((SHARE, extent), (0.95, everything))
     )
-    # Never farther away than where all of the layer is in view, nor so near that one is lost.
+    # Zoom out at most until the whole layer is in view, and never so far in that one is lost.
     view.zoom = float(np.clip(near, far, CLOSEST * far))
     centre_in_view = world[shown]
     if viewer.dims.ndisplay == 2:
-        # At the edge of the image the view stays inside of it: no half of the canvas is black.
+        # At the edge of the image the view stays inside it, so that no half of the canvas is black.
         low, high = limits
         half = np.array(canvas) / view.zoom / 2
         middle = (low + high) / 2
@@ -96,13 +96,13 @@ def canvas_size(viewer: "ViewerModel") -> tuple[int, int]:
 
 
 def outline(viewer: "ViewerModel", subject: Subject, region: Region | None) -> None:
-    """Draw a white line around an object, in a small layer of its own that is never selected; None hides it."""
+    """Draw a white line around an object, in a small layer that is never selected. None hides it."""
     layer = next((layer for layer in viewer.layers if layer.metadata.get(HELPER) == "outline"), None)
     if region is None or region.label == 0:
         if layer is not None:
             layer.visible = False
         return
-    # A line of a few pixels of the screen, whatever the zoom, and room for it.
+    # The line has a few pixels on screen at every zoom, and needs room.
     step = to_view(viewer, subject.layer, np.abs(subject.layer.scale))[subject.axes[-1]]
     width = max(1, round(LINE / (camera_of(viewer).zoom * float(step))))
     margin = [width if axis in subject.axes[-2:] else 0 for axis in range(subject.layer.ndim)]
@@ -118,7 +118,7 @@ def outline(viewer: "ViewerModel", subject: Subject, region: Region | None) -> N
 
 
 def add_unselected(viewer: "ViewerModel", layer: Layer) -> None:
-    """Add a layer and leave the selection as it was, so that painting goes on where it was."""
+    """Add a layer without changing the selection, so that the user keeps painting in the same layer."""
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
     viewer.add_layer(layer)
     viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}

@@ -1,4 +1,4 @@
-"""Results become layers here, and nowhere else."""
+"""Turn results into layers. This happens nowhere else."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from ...inference import Segmentation
 
 KEY = "napari-ldseg"
-# Marks layers that only show something while reviewing: they are no results, and nobody is asked to segment them.
+# This marks helper layers of the review: they are no results, and are never offered for segmentation.
 HELPER = "napari-ldseg-helper"
 SD_RANGE = (0.0, 0.5)
 SD_OPACITY = 0.8
 UNKNOWN = "#bbbbbb"
-# Zero is transparent, so that the image stays visible wherever the samples agree.
+# Zero is transparent, so that the image stays visible where the samples agree.
 SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0.6, 0.1, 0.9), (1, 1, 0.75, 1))
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a layer was when it was last written; labels in memory, which can be painted in place, as a copy."""
+    """The state of a layer when it was last written. It copies labels in memory, which may be painted."""
 
     name: str
     data: Any
@@ -49,7 +49,7 @@ def is_result(layer: Layer) -> bool:
 
 
 def result_of(layer: Layer) -> "Segmentation | None":
-    """Return the result that a labels layer was made of in this session, with its samples; None for other layers."""
+    """Return the result behind a labels layer of this session, with its samples; None for other layers."""
     return _RESULTS.get(layer)
 
 
@@ -66,7 +66,7 @@ def add_region_layer(viewer: "ViewerModel") -> Shapes:
 
 
 def original_of(layer: Layer) -> NDArray[Any] | None:
-    """Return the labels as a model made them in this session, before anything was painted; None for other layers."""
+    """Return the labels as a model made them in this session, before any painting; None for other layers."""
     stamp = WRITTEN.get(layer)
     return (
         None
@@ -76,12 +76,12 @@ def original_of(layer: Layer) -> NDArray[Any] | None:
 
 
 def sd_colormap(above: float = 0.0) -> Colormap:
-    """Return the colours of the SD map; below the SD ``above`` nothing is shown."""
+    """Return the colours of the SD map. Below the SD ``above`` nothing is shown."""
     share = above / SD_RANGE[1]
     if share <= 0:
         return Colormap(SD_COLORS, name="LDSeg SD", display_name="LDSeg SD")
     even = np.linspace(0, 1, len(SD_COLORS))
-    # A step needs two controls; the map of a layer is read at 256 places.
+    # A step needs two controls; napari reads a colormap at 256 places.
     controls = [0.0, share - 1e-3, share, *(float(at) for at in even if at > share)]
     stops = [[float(np.interp(at, even, channel)) for channel in zip(*SD_COLORS, strict=True)] for at in controls]
     stops[0] = stops[1] = [0.0, 0.0, 0.0, 0.0]
@@ -89,12 +89,12 @@ def sd_colormap(above: float = 0.0) -> Colormap:
 
 
 def class_colors(names: Sequence[str], colors: Sequence[str]) -> list[str]:
-    """Return a colour for each class; the background is transparent."""
+    """Return a colour for each class. The background is transparent."""
     return ["transparent", *(class_color(label, colors) for label in range(1, len(names)))]
 
 
 def class_colormap(names: Sequence[str], colors: Sequence[str]) -> DirectLabelColormap:
-    """Return the colours of a labels layer; values that are no class are grey."""
+    """Return the colours of a labels layer. Values that are no class are grey."""
     known: dict[int | None, Any] = dict(enumerate(class_colors(names, colors)))
     return DirectLabelColormap(color_dict={**known, None: UNKNOWN})
 
@@ -105,22 +105,22 @@ def labels_layer(data: Any, names: Sequence[str], colors: Sequence[str], **optio
 
 
 def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
-    """Return the layer of a result's SD; ``ndim`` is that of the model."""
-    # In 3D the SD shines through the labels, the near brighter than the far.
+    """Return the layer of a result's SD. ``ndim`` is that of the model."""
+    # In 3D the SD shines through the labels, brighter when nearer.
     style = {"blending": "additive", "rendering": "attenuated_mip"} if ndim == 3 else {"blending": "translucent"}
     layer = Image(
         data, colormap=sd_colormap(), contrast_limits=SD_RANGE, opacity=SD_OPACITY, rgb=False, **style, **options
     )
     layer.contrast_limits_range = (0.0, 1.0)
-    # The legend is in the widget: napari's colorbar on the canvas takes 0.3 s to appear.
+    # The widget holds the legend, because napari's colorbar on the canvas takes 0.3 s to appear.
     return layer
 
 
 class ResultLayers:
-    """The layers of one run, written again and again while it goes on; of a run on disk they show its folder.
+    """The layers of one run, rewritten while it progresses. For a run on disk they show its folder.
 
-    Layers of an earlier run with the same names are written over only if nobody has touched them since: painted,
-    renamed or moved layers stay, and new ones are added beside them. A layer that the user deletes is not made anew.
+    Layers of an earlier run with the same names are overwritten only if they are untouched. Painted, renamed or moved
+    layers stay, and new ones are added beside them. A layer that the user deletes is not created again.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class ResultLayers:
     model : str
         The model's name, for the layers' names.
     mean : bool
-        Whether to add the mean map, too.
+        Whether to also add the mean map.
     """
 
     def __init__(self, viewer: "ViewerModel", source: Source, model: str, *, mean: bool = False) -> None:
@@ -141,7 +141,7 @@ class ResultLayers:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Those that are still in the viewer."""
+        """The layers that are still in the viewer."""
         return tuple(layer for layer in self._layers.values() if layer in self._viewer.layers)
 
     def show(self, result: "Segmentation") -> None:
@@ -150,11 +150,11 @@ class ResultLayers:
             pass
 
     def steps(self, result: "Segmentation") -> Iterator[None]:
-        """Write one layer at each step: napari takes its time for a new one, and the event loop goes on in between."""
+        """Write one layer at each step. napari is slow to add one, and the event loop runs in between."""
         for kind in self._kinds:
             selected = set(self._viewer.layers.selection)
             self._write(kind, result)
-            # The image stays selected, so that the next press of Segment means the same one.
+            # The image stays selected, so that the next press of Segment uses it again.
             if self._viewer.layers.selection != selected:
                 self._viewer.layers.selection = selected & set(self._viewer.layers)
             yield
@@ -182,7 +182,7 @@ class ResultLayers:
             if result.sizes.shape[-2]:
                 layer.features = _features(result)
             layer.editable = result.path is None
-            # Review takes the axes of a result to be those of its layer, and edits it in memory.
+            # The review assumes that a result has the axes of its layer, and edits it in memory.
             if self._source.in_order and result.path is None:
                 _RESULTS[layer] = result
         self._layers[kind] = layer
@@ -190,7 +190,7 @@ class ResultLayers:
         WRITTEN[layer] = Stamp(layer.name, layer.data, layer.data.copy() if painted else layer.data, self._source.place)
 
     def _former(self, kind: str, *, multiscale: bool) -> Layer | None:
-        """Return the layer of an earlier run that may be written over."""
+        """Return the layer of an earlier run that may be overwritten."""
         for layer in self._viewer.layers:
             stamp = WRITTEN.get(layer)
             if (
@@ -205,7 +205,7 @@ class ResultLayers:
         return None
 
     def _add(self, kind: str, levels: list[Any], result: "Segmentation") -> Layer:
-        # Marked before it is added, so that the pickers of images never take it for one.
+        # It is marked before it is added, so that image pickers never offer it.
         metadata = {KEY: _notes(kind, result)}
         common = {"name": f"{self._prefix} {kind}", "metadata": metadata, **self._source.place}
         data, common["multiscale"] = (levels, True) if len(levels) > 1 else (levels[0], False)
@@ -220,7 +220,7 @@ class ResultLayers:
 
 
 def _levels(kind: str, result: "Segmentation") -> list[Any]:
-    """Return a map of a result at all of its pixel sizes, finest first; nothing where it was not kept."""
+    """Return a map of a result at all its pixel sizes, finest first; nothing if it was not kept."""
     if kind == "labels":
         return result.levels("labels")
     if kind == "SD":
@@ -237,12 +237,12 @@ def _notes(kind: str, result: "Segmentation") -> dict[str, Any]:
 
 
 def _ndim(result: "Segmentation") -> int:
-    """Dimensions of the model: the axes of the labels that are not frames."""
+    """Return the dimensions of the model: the axes of the labels that are not frames."""
     return len(result.axes.translate(str.maketrans("", "", "tps")))
 
 
 def _features(result: "Segmentation") -> "pd.DataFrame":
-    """Name each label, for the status bar and the features table; one frame also gets its sizes with their spread."""
+    """Name each label for the status bar and the features table. A single frame also gets sizes with their spread."""
     import pandas as pd  # 0.3 s, which nobody is to wait for when a widget opens
 
     table: dict[str, Any] = {"index": range(len(result.class_names)), "class": list(result.class_names)}
@@ -254,7 +254,7 @@ def _features(result: "Segmentation") -> "pd.DataFrame":
 
 
 def untouched(layer: Layer) -> bool:
-    """Whether a layer is as it was written: name, place and every pixel."""
+    """Whether a layer is unchanged since it was written: name, place and every pixel."""
     stamp = WRITTEN[layer]
     return bool(
         layer.name == stamp.name
@@ -265,7 +265,7 @@ def untouched(layer: Layer) -> bool:
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether the entries of ``one`` are in ``other``, numbers up to rounding."""
+    """Whether ``other`` has the entries of ``one``, numbers up to rounding."""
     return all(
         one[key] == other[key]
         if isinstance(one[key], tuple)

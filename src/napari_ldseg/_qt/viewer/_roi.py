@@ -1,4 +1,4 @@
-"""Regions of interest: what is on screen, or a shape that somebody drew, as points on an image layer."""
+"""Get regions of interest as points on an image layer: what is on screen, or a drawn shape."""
 
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,18 @@ FLAT = 1e-3
 
 
 def order_on(viewer: "ViewerModel", layer: Layer) -> tuple[int, ...]:
-    """Return the viewer's order of axes (the last ones are on screen) as axes of the layer."""
+    """Return the viewer's order of axes, as axes of the layer. The last ones are on screen."""
     offset = viewer.dims.ndim - layer.ndim
     return tuple(axis - offset for axis in viewer.dims.order if axis >= offset)
 
 
 def current_view(viewer: "ViewerModel", layer: Image) -> NDArray[np.float64]:
-    """Return the corners of the canvas in data coordinates of the layer; not-a-number along axes not on screen.
+    """Return the corners of the canvas in data coordinates of the layer; nan along axes off screen.
 
     Raises
     ------
     InputError
-        In 3D, where the canvas shows no rectangle.
+        If the view is in 3D, where the canvas shows no rectangle.
     """
     if viewer.dims.ndisplay != 2:
         raise InputError("In 3D the current view is no rectangle; switch to 2D, or take the whole image.")
@@ -45,15 +45,15 @@ def current_view(viewer: "ViewerModel", layer: Image) -> NDArray[np.float64]:
 def drawn(viewer: "ViewerModel", shapes: Shapes, layer: Image) -> NDArray[np.float64]:
     """Return the vertices of the selected shape, else of the last one, in data coordinates of the image layer.
 
-    Along an axis in which the shape is flat (a rectangle on one slice of a volume) everything is taken.
+    Along an axis in which the shape is flat (a rectangle on one slice of a volume) the whole axis is taken.
 
     Raises
     ------
     InputError
-        Nothing is drawn.
+        If nothing is drawn.
     """
     if not len(shapes.data):
-        raise InputError(f"There is nothing in {shapes.name!r} yet; draw a rectangle around what is to be segmented.")
+        raise InputError(f"There is nothing in {shapes.name!r} yet; draw a rectangle around the part to segment.")
     number = max(shapes.selected_data, default=len(shapes.data) - 1)
     vertices = np.array([shapes.data_to_world(vertex) for vertex in shapes.data[min(number, len(shapes.data) - 1)]])
     world = np.tile(np.asarray(viewer.dims.point, dtype=float), (len(vertices), 1))
