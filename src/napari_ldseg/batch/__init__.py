@@ -4,27 +4,11 @@
 No torch is loaded before the first image is segmented.
 """
 
-from ._image import large_path
-from ._outputs import Task
-from ._plan import Batch, Item, plan_batch
-from ._record import Fingerprint, Record, Summary
-from ._report import BatchReport, Row
-from ._run import run_batch
-from ._segment_folder import segment_folder
-from ._update import Update
-
-__all__ = [
-    "Batch",
-    "BatchReport",
-    "Fingerprint",
-    "Item",
-    "Record",
-    "Row",
-    "Summary",
-    "Task",
-    "Update",
-    "large_path",
-    "plan_batch",
-    "run_batch",
-    "segment_folder",
-]
+from ._image import large_path as large_path
+from ._outputs import Task as Task
+from ._plan import Batch as Batch, Item as Item, plan_batch as plan_batch
+from ._record import Fingerprint as Fingerprint, Record as Record, Summary as Summary
+from ._report import BatchReport as BatchReport, Row as Row
+from ._run import run_batch as run_batch
+from ._segment_folder import segment_folder as segment_folder
+from ._update import Update as Update

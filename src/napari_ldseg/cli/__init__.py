@@ -1,5 +1,3 @@
 """The command line: one file for each command, put together in `_app`."""
 
-from ._app import app, main
-
-__all__ = ["app", "main"]
+from ._app import app as app, main as main

@@ -34,8 +34,7 @@ def evaluate(
     from .._util import follow, optional
     from ..datasets import match_masks
     from ..errors import InputError
-    from ..reports import evaluate as run
-    from ..reports import evaluation_files, write_evaluation
+    from ..reports import evaluate as run, evaluation_files, write_evaluation
 
     pairs = match_masks(predictions, references)
     if plot:

@@ -9,67 +9,31 @@ Axes are ``(N, C, (Z), Y, X)``; spatial tuples are ordered ``((Z), Y, X)``.
 """
 
 from ._base import (
-    FORMAT_VERSION,
-    TIMESTEPS,
-    Config,
-    DemoSample,
-    Device,
-    Precision,
-    Prediction,
-    Ranking,
-    SamplerName,
-    Schedule,
-    Tiling,
-    VolumeMethod,
-    WrittenFormat,
+    FORMAT_VERSION as FORMAT_VERSION,
+    TIMESTEPS as TIMESTEPS,
+    Config as Config,
+    DemoSample as DemoSample,
+    Device as Device,
+    Precision as Precision,
+    Prediction as Prediction,
+    Ranking as Ranking,
+    SamplerName as SamplerName,
+    Schedule as Schedule,
+    Tiling as Tiling,
+    VolumeMethod as VolumeMethod,
+    WrittenFormat as WrittenFormat,
 )
-from ._colors import PALETTE, class_color
-from ._measure import CardiacConfig, MeasureConfig
-from ._model import DiffusionConfig, InputConfig, ModelConfig
-from ._network import AnyNetworkConfig, AuthorsConfig, FamilyConfig, NetworkConfig
-from ._recipe import Scanner
-from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
-from ._segment import BatchConfig, PartConfig, SegmentConfig
-from ._setting import Setting, Show, setting, settings_of
-from ._train import Learn, TrainConfig, TrainJob
-
-__all__ = [
-    "FORMAT_VERSION",
-    "PALETTE",
-    "SAMPLER_FACTS",
-    "TIMESTEPS",
-    "AnyNetworkConfig",
-    "AuthorsConfig",
-    "BatchConfig",
-    "CardiacConfig",
-    "Config",
-    "DemoSample",
-    "Device",
-    "DiffusionConfig",
-    "FamilyConfig",
-    "InputConfig",
-    "Learn",
-    "MeasureConfig",
-    "ModelConfig",
-    "NetworkConfig",
-    "PartConfig",
-    "Precision",
-    "Prediction",
-    "Ranking",
-    "SamplerFacts",
-    "SamplerName",
-    "Scanner",
-    "Schedule",
-    "SegmentConfig",
-    "Setting",
-    "Show",
-    "Tiling",
-    "TrainConfig",
-    "TrainJob",
-    "VolumeMethod",
-    "WrittenFormat",
-    "class_color",
-    "setting",
-    "settings_of",
-    "too_few_steps",
-]
+from ._colors import PALETTE as PALETTE, class_color as class_color
+from ._measure import CardiacConfig as CardiacConfig, MeasureConfig as MeasureConfig
+from ._model import DiffusionConfig as DiffusionConfig, InputConfig as InputConfig, ModelConfig as ModelConfig
+from ._network import (
+    AnyNetworkConfig as AnyNetworkConfig,
+    AuthorsConfig as AuthorsConfig,
+    FamilyConfig as FamilyConfig,
+    NetworkConfig as NetworkConfig,
+)
+from ._recipe import Scanner as Scanner
+from ._samplers import SAMPLER_FACTS as SAMPLER_FACTS, SamplerFacts as SamplerFacts, too_few_steps as too_few_steps
+from ._segment import BatchConfig as BatchConfig, PartConfig as PartConfig, SegmentConfig as SegmentConfig
+from ._setting import Setting as Setting, Show as Show, setting as setting, settings_of as settings_of
+from ._train import Learn as Learn, TrainConfig as TrainConfig, TrainJob as TrainJob

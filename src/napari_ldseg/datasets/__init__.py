@@ -1,24 +1,14 @@
 """Annotated images come as pairs of image and mask, or as training sets with an index of provenance."""
 
-from ._import import import_pairs, open_or_create
-from ._index import Entry
-from ._labels import UNLABELLED, check_classes, check_shape, judged_classes, merge_foreground, whole_numbers
-from ._pairs import Pair, find_pairs, match_masks
-from ._training_set import DuplicateError, TrainingSet
-
-__all__ = [
-    "UNLABELLED",
-    "DuplicateError",
-    "Entry",
-    "Pair",
-    "TrainingSet",
-    "check_classes",
-    "check_shape",
-    "find_pairs",
-    "import_pairs",
-    "judged_classes",
-    "match_masks",
-    "merge_foreground",
-    "open_or_create",
-    "whole_numbers",
-]
+from ._import import import_pairs as import_pairs, open_or_create as open_or_create
+from ._index import Entry as Entry
+from ._labels import (
+    UNLABELLED as UNLABELLED,
+    check_classes as check_classes,
+    check_shape as check_shape,
+    judged_classes as judged_classes,
+    merge_foreground as merge_foreground,
+    whole_numbers as whole_numbers,
+)
+from ._pairs import Pair as Pair, find_pairs as find_pairs, match_masks as match_masks
+from ._training_set import DuplicateError as DuplicateError, TrainingSet as TrainingSet

@@ -1,7 +1,5 @@
-from ._imagenet import load_backbone
-from ._state_dict import import_torch
-from ._torchscript import Exported, export_model
-from .keras._files import keras_files
-from .keras._import import import_keras
-
-__all__ = ["Exported", "export_model", "import_keras", "import_torch", "keras_files", "load_backbone"]
+from ._imagenet import load_backbone as load_backbone
+from ._state_dict import import_torch as import_torch
+from ._torchscript import Exported as Exported, export_model as export_model
+from .keras._files import keras_files as keras_files
+from .keras._import import import_keras as import_keras

@@ -1,27 +1,11 @@
 """Turn an image into masks with uncertainty: embed, sample, decode, average."""
 
-from ._noise import sample_generator
-from ._preprocess import prepare, resize_frame
-from ._resample import Regions
-from ._result import Segmentation, SegmentProgress
-from ._runner import Runner
-from ._segment import SegmentRun, segment
-from ._smoothing import smooth_conditions
-from ._statistics import RunningStatistics
-from ._windows import Window, Windows
-
-__all__ = [
-    "Regions",
-    "Runner",
-    "RunningStatistics",
-    "SegmentProgress",
-    "SegmentRun",
-    "Segmentation",
-    "Window",
-    "Windows",
-    "prepare",
-    "resize_frame",
-    "sample_generator",
-    "segment",
-    "smooth_conditions",
-]
+from ._noise import sample_generator as sample_generator
+from ._preprocess import prepare as prepare, resize_frame as resize_frame
+from ._resample import Regions as Regions
+from ._result import Segmentation as Segmentation, SegmentProgress as SegmentProgress
+from ._runner import Runner as Runner
+from ._segment import SegmentRun as SegmentRun, segment as segment
+from ._smoothing import smooth_conditions as smooth_conditions
+from ._statistics import RunningStatistics as RunningStatistics
+from ._windows import Window as Window, Windows as Windows

@@ -1,43 +1,19 @@
 """Measure the objects of a segmentation and their spread over the samples (no torch)."""
 
-from ._components import Region, find_regions, grown, whole_frames
-from ._matching import Versions, match
+from ._components import Region as Region, find_regions as find_regions, grown as grown, whole_frames as whole_frames
+from ._matching import Versions as Versions, match as match
 from ._objects import (
-    RANKINGS,
-    Measured,
-    Measurement,
-    Spread,
-    class_sizes,
-    measure_frames,
-    measure_objects,
-    ranked,
-    size_name,
-    spread_of,
-    usable_ranking,
+    RANKINGS as RANKINGS,
+    Measured as Measured,
+    Measurement as Measurement,
+    Spread as Spread,
+    class_sizes as class_sizes,
+    measure_frames as measure_frames,
+    measure_objects as measure_objects,
+    ranked as ranked,
+    size_name as size_name,
+    spread_of as spread_of,
+    usable_ranking as usable_ranking,
 )
-from ._samples import NOT_DRAWN, Box, SampleMasks
-from ._shape import boundary
-
-__all__ = [
-    "NOT_DRAWN",
-    "RANKINGS",
-    "Box",
-    "Measured",
-    "Measurement",
-    "Region",
-    "SampleMasks",
-    "Spread",
-    "Versions",
-    "boundary",
-    "class_sizes",
-    "find_regions",
-    "grown",
-    "match",
-    "measure_frames",
-    "measure_objects",
-    "ranked",
-    "size_name",
-    "spread_of",
-    "usable_ranking",
-    "whole_frames",
-]
+from ._samples import NOT_DRAWN as NOT_DRAWN, Box as Box, SampleMasks as SampleMasks
+from ._shape import boundary as boundary

@@ -1,7 +1,5 @@
 """The networks of LDSeg; ``ndim`` 2 and 3 share every line."""
 
-from ._blocks import pixel_shuffle, pixel_unshuffle
-from ._image_encoder import ImageEncoder
-from ._ldseg import LDSeg
-
-__all__ = ["ImageEncoder", "LDSeg", "pixel_shuffle", "pixel_unshuffle"]
+from ._blocks import pixel_shuffle as pixel_shuffle, pixel_unshuffle as pixel_unshuffle
+from ._image_encoder import ImageEncoder as ImageEncoder
+from ._ldseg import LDSeg as LDSeg

@@ -1,39 +1,28 @@
 """What will be computed: part, level, frames, grid, intensities and tiles of an image (no torch)."""
 
-from ._blocks import Block, block_places, block_side, block_starts, whole_box
-from ._frames import Frames, frames
-from ._grid import Grid, plan_grid
-from ._intensity import Intensities, common_range, intensities, match_channels, normalize_frame
-from ._part import Part, take_part
-from ._plan import MAX_PLANE, MEGABYTE, MIN_AUTO, PIXELS_AT_ONCE, Plan, plan_image
-from ._tiles import Box, Tile, Tiles, plan_tiles, tile_sides
-
-__all__ = [
-    "MAX_PLANE",
-    "MEGABYTE",
-    "MIN_AUTO",
-    "PIXELS_AT_ONCE",
-    "Block",
-    "Box",
-    "Frames",
-    "Grid",
-    "Intensities",
-    "Part",
-    "Plan",
-    "Tile",
-    "Tiles",
-    "block_places",
-    "block_side",
-    "block_starts",
-    "common_range",
-    "frames",
-    "intensities",
-    "match_channels",
-    "normalize_frame",
-    "plan_grid",
-    "plan_image",
-    "plan_tiles",
-    "take_part",
-    "tile_sides",
-    "whole_box",
-]
+from ._blocks import (
+    Block as Block,
+    block_places as block_places,
+    block_side as block_side,
+    block_starts as block_starts,
+    whole_box as whole_box,
+)
+from ._frames import Frames as Frames, frames as frames
+from ._grid import Grid as Grid, plan_grid as plan_grid
+from ._intensity import (
+    Intensities as Intensities,
+    common_range as common_range,
+    intensities as intensities,
+    match_channels as match_channels,
+    normalize_frame as normalize_frame,
+)
+from ._part import Part as Part, take_part as take_part
+from ._plan import (
+    MAX_PLANE as MAX_PLANE,
+    MEGABYTE as MEGABYTE,
+    MIN_AUTO as MIN_AUTO,
+    PIXELS_AT_ONCE as PIXELS_AT_ONCE,
+    Plan as Plan,
+    plan_image as plan_image,
+)
+from ._tiles import Box as Box, Tile as Tile, Tiles as Tiles, plan_tiles as plan_tiles, tile_sides as tile_sides

@@ -14,8 +14,7 @@ from ..viewer._extra_layers import contour_layer, mean_layer, sample_layer
 from ..viewer._from_layers import place_on
 from ..viewer._labels_source import Subject, sd_layer
 from ..viewer._navigate import add_unselected, move_to
-from ..viewer._result_layers import HELPER, SD_OPACITY, SD_RANGE, sd_colormap
-from ..viewer._result_layers import sd_layer as new_sd_layer
+from ..viewer._result_layers import HELPER, SD_OPACITY, SD_RANGE, sd_colormap, sd_layer as new_sd_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -17,8 +17,7 @@ from ..viewer._result_layers import KEY, original_of
 from ..viewer._units import factors
 
 if TYPE_CHECKING:
-    from napari.layers import Image as ImageLayer
-    from napari.layers import Labels
+    from napari.layers import Image as ImageLayer, Labels
 
 Chosen = Literal["current", "all"] | Sequence[int]
 

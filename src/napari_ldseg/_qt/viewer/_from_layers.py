@@ -14,8 +14,7 @@ from ...errors import InputError
 from ...plan import Part, Plan, plan_image, take_part
 
 if TYPE_CHECKING:
-    from napari.layers import Image as ImageLayer
-    from napari.layers import Labels as LabelsLayer
+    from napari.layers import Image as ImageLayer, Labels as LabelsLayer
 
 Frames = Literal["current", "all", "range"]
 Role = Literal["space", "frames", "channels"]

@@ -21,8 +21,7 @@ import napari_ldseg
 
 from ... import SegmentConfig, save_model, segment_folder
 from ..._util import follow
-from ...batch import Fingerprint, Record, Update, plan_batch, run_batch
-from ...batch import _retry as _patience
+from ...batch import Fingerprint, Record, Update, _retry as _patience, plan_batch, run_batch
 from ...batch._image import summarize
 from ...config import PartConfig
 from ...errors import InputError

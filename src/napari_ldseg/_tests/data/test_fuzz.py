@@ -1,8 +1,7 @@
 """A few hundred hostile files of every kind; ``python -m benchmarks.robustness.fuzz`` makes more than ten thousand."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ..fuzzing import Attack, make_attacks
 

@@ -6,8 +6,7 @@ from typing import Any, get_args
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 
 from ...config import SAMPLER_FACTS, DiffusionConfig, Prediction, SamplerName, Schedule

@@ -13,8 +13,7 @@ from ... import SegmentConfig, segment
 from ...config import SamplerName
 from ...data import Image
 from ...errors import EngineError, InputError
-from ...exchange import _torchscript as _export
-from ...exchange import export_model
+from ...exchange import _torchscript as _export, export_model
 from ...networks import LDSeg
 from ..builders import make_tiny_model, mean_of
 

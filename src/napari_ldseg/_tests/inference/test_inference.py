@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
 from ..._util import follow
 from ...config import ModelConfig, SegmentConfig
 from ...data import Image
 from ...errors import EngineError, InputError
-from ...inference import Segmentation, SegmentProgress, segment
-from ...inference import _sampling as sampling
+from ...inference import Segmentation, SegmentProgress, _sampling as sampling, segment
 from ...inference._memory import MemoryCanvas
 from ...inference._noise import mirror, sample_generator
 from ...inference._statistics import RunningStatistics

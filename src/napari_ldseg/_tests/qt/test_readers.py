@@ -14,8 +14,7 @@ import napari_ldseg
 from ..._qt.plugin._readers import get_reader, read_layers, write_layer
 from ..._qt.viewer._file_layers import layer_data, layer_of
 from ..._qt.viewer._from_layers import GEOMETRY, read_layer
-from ...data import Image as Picture
-from ...data import read_image, write_image
+from ...data import Image as Picture, read_image, write_image
 from ..builders import make_ramp
 from ..data.medical_files import SHEARED, make_nifti, make_slice
 

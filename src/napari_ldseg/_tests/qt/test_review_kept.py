@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
 from ..._qt import ReviewWidget
-from ..._qt.review import _session as session_module
-from ..._qt.review import _widget as review_module
+from ..._qt.review import _session as session_module, _widget as review_module
 from ..._qt.review._columns import STATE
 from ..._qt.review._session import reviewed_labels
 from ...datasets import UNLABELLED

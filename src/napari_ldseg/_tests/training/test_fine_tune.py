@@ -20,8 +20,7 @@ from ...config import TrainConfig
 from ...data import Image
 from ...datasets import UNLABELLED, Pair, TrainingSet
 from ...errors import InputError
-from ...training import _trainer as _loop
-from ...training import fine_tune, stop_training, train
+from ...training import _trainer as _loop, fine_tune, stop_training, train
 from ...training._augment import draw_rated_batch
 from ...training._precision import safe_precision
 from ..builders import make_disk, make_ramp, make_tiny_config

@@ -18,9 +18,7 @@ from ...errors import EngineError, InputError
 from ...exchange import import_keras
 from ...networks import LDSeg
 from ...phantoms import phantom
-from ...training import TrainProgress, fine_tune, train
-from ...training import _stage as stage
-from ...training import _trainer as loop
+from ...training import TrainProgress, _stage as stage, _trainer as loop, fine_tune, train
 from ...training._augment import draw_batch, random_affine, recolor
 from ...training._dataset import Case, load_cases, soft_masks, split_groups
 from ...training._losses import Batch, cross_entropy, denoiser_loss, dice_loss
