@@ -109,7 +109,7 @@ def test_a_result_also_says_whether_its_sd_finds_the_errors(qtbot: QtBot, tmp_pa
     ("layers", "match"),
     [
         ([], "Two labels layers are needed"),
-        ([np.ones((4, 4), int)], "same as itself"),
+        ([np.ones((4, 4), int)], "cannot be its own reference"),
         ([np.ones((4, 4), int), np.ones((5, 4), int)], r"'second' has the shape \(5, 4\)"),
         ([np.ones((4, 4), int), np.full((4, 4), 999)], "more than 255 classes"),
     ],

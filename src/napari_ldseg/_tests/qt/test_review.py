@@ -127,7 +127,7 @@ def test_a_samples_version_is_pasted_and_undone(qtbot: QtBot) -> None:
     np.testing.assert_array_equal(layer.data, before)
     widget.page.overlays.sample.setValue(4)
     widget.page.overlays.paste_button.click()
-    qtbot.waitUntil(lambda: "hold already" in widget.page.progress.line.text())
+    qtbot.waitUntil(lambda: "already hold" in widget.page.progress.line.text())
     widget.page.overlays.sample.setValue(0)
     widget.page.overlays.paste_button.click()
     assert "a sample to take it from" in widget.page.message.text()

@@ -102,7 +102,7 @@ def test_pressed_twice_it_goes_on_with_the_first(qtbot: QtBot, tmp_path: Path) -
     with qtbot.waitSignal(widget.run_finished):
         widget.segment()
         widget.segment()
-        assert "press Cancel first" in widget.progress.line.text()
+        assert "cancel it before you start another" in widget.progress.line.text()
     assert len(viewer.layers) == 3
 
 

@@ -209,7 +209,7 @@ def test_labels_that_do_not_lie_on_the_image_are_refused() -> None:
 
 def test_frames_in_words() -> None:
     assert parse_frames("7, 0-2") == [0, 1, 2, 7]
-    with pytest.raises(InputError, match="'a' is no frame"):
+    with pytest.raises(InputError, match="'a' is not a frame"):
         parse_frames("1, a")
 
 
