@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -26,7 +21,8 @@ from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
 from ...measure import Measured
 from .._tool import ToolWidget
-from ..controls._forms import ConfigForm, form_layout, narrow, row_label
+from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._layout import button, check_box, column, combo_box, row
 from ..controls._section import Section
 from ..viewer._labels_source import Subject, read_subject
 from ..viewer._layer_picker import LayerPicker
@@ -59,29 +55,30 @@ class CardiacWidget(ToolWidget):
         self._provenance: dict[str, Any] = {}
         self.result: Cardiac | None = None
         self.labels = LayerPicker(self._viewer, Labels, "The labels of the cine: ventricle, myocardium and atrium")
-        self.biplane = QCheckBox("Two views of one heart (biplane)")
+        tip = "Measure the volume from the four-chamber and the two-chamber view of the same heart"
+        self.biplane = check_box("Two views of one heart (biplane)", tip)
         self.second = LayerPicker(
             self._viewer, Labels, "The apical two-chamber view; both views are measured at the same phase of the cine"
         )
         self.settings = ConfigForm(CardiacConfig(), "main")
         self.more_settings = ConfigForm(CardiacConfig(), "more")
-        self.measure_button = QPushButton("Measure")
-        self.kind = QComboBox()
+        tip = "Measure areas, volumes and ejection fraction of these labels"
+        self.measure_button = button("Measure", tip, self.measure)
+        self.kind = combo_box(("Area", "Volume"), "What the curve shows")
         self.plot = CurvePlot()
         self.fraction = QLabel()
         self.volumes = QLabel()
         self.ed, self.es = QSpinBox(), QSpinBox()
-        self.save_button = QPushButton("Save…")
+        tip = "The curves as a table (.csv), or volumes and EF with all settings (.json)"
+        self.save_button = button("Save…", tip, self._on_save)
         self.found = QWidget()
         self._lay_out()
-        self.measure_button.clicked.connect(self.measure)
         self.biplane.toggled.connect(self._on_biplane)
         self.kind.currentTextChanged.connect(self._draw)
         self.plot.frame_requested.connect(self.go_to)
         self.plot.phases_requested.connect(self.set_phases)
         for box in (self.ed, self.es):
             box.valueChanged.connect(self._on_phase_box)
-        self.save_button.clicked.connect(self._on_save)
         self.forget_on(self.labels.changed, self.second.changed)
         slider = self._viewer.dims.events.current_step
         slider.connect(self._on_slider)
@@ -204,8 +201,6 @@ class CardiacWidget(ToolWidget):
 
     def _lay_out(self) -> None:
         self.fraction.setObjectName("ef")
-        self.biplane.setToolTip("Measure the volume from the four-chamber and the two-chamber view of the same heart")
-        self.measure_button.setToolTip("Measure areas, volumes and ejection fraction of these labels")
         self.form = form_layout(top := QWidget())
         self.form.addRow(row_label("Labels"), self.labels)
         self.form.addRow(self.biplane)
@@ -218,29 +213,19 @@ class CardiacWidget(ToolWidget):
         self.lay_out(*parts, main=self.measure_button, grow=self.found)
 
     def _lay_out_found(self) -> None:
-        inside = QVBoxLayout(self.found)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(8)
-        numbers = QHBoxLayout()
-        numbers.addWidget(self.fraction)
-        numbers.addStretch(1)
-        numbers.addWidget(self.volumes)
-        inside.addLayout(numbers)
-        self.kind.addItems(["Area", "Volume"])
-        self.kind.setToolTip("What the curve shows")
-        narrow(self.kind)
         self.plot.setToolTip("Click to show a frame. Drag ED or ES to another frame")
-        inside.addWidget(self.kind)
-        inside.addWidget(self.plot, 1)
-        row = QHBoxLayout()
         for name, box in zip(PHASES, (self.ed, self.es), strict=True):
-            form = QFormLayout()
-            form.addRow(QLabel(name), box)
             box.setToolTip(f"The frame used as {PHASES[name]}")
-            row.addLayout(form, 1)
-        self.save_button.setToolTip("The curves as a table (.csv), or volumes and EF with all settings (.json)")
-        row.addWidget(self.save_button)
-        inside.addLayout(row)
+        phases = [(_beside(name, box), 1) for name, box in zip(PHASES, (self.ed, self.es), strict=True)]
+        numbers = row(self.fraction, (QWidget(), 1), self.volumes)
+        column(self.found, numbers, self.kind, (self.plot, 1), row(*phases, self.save_button), spacing=8)
+
+
+def _beside(name: str, box: QSpinBox) -> QWidget:
+    layout = QFormLayout(both := QWidget())
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addRow(QLabel(name), box)
+    return both
 
 
 def _copy(source: Measured) -> Measured:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from ..._util import Progress
+from ._layout import column
 
 if TYPE_CHECKING:
     from ...inference import Segmentation
@@ -62,11 +63,7 @@ class ProgressView(QWidget):
         self.line = QLabel()
         self.line.setWordWrap(True)
         self.line.setAlignment(Qt.AlignmentFlag.AlignTop)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(self.bar)
-        layout.addWidget(self.line)
+        column(self, self.bar, self.line)
         self.bar.hide()
         self.line.hide()
 

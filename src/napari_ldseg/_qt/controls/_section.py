@@ -1,7 +1,9 @@
 """Fold away a part of a form."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QToolButton, QWidget
+
+from ._layout import column
 
 
 class Section(QWidget):
@@ -18,16 +20,8 @@ class Section(QWidget):
         self.button.setStyleSheet("QToolButton { border: none; background: transparent; padding: 0px; }")
         self.button.toggled.connect(self._on_toggled)
         self._body = QWidget()
-        body = QVBoxLayout(self._body)
-        body.setContentsMargins(0, 0, 0, 0)
-        body.setSpacing(6)
-        for widget in contents:
-            body.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(self.button)
-        layout.addWidget(self._body)
+        column(self._body, *contents)
+        column(self, self.button, self._body)
         self._body.hide()
 
     def _on_toggled(self, unfolded: bool) -> None:

@@ -6,13 +6,13 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel
 
 from ...errors import InputError
 from ...metrics import found_curve
 from ...reports import ERRORS, Comparison, compare
 from .._tool import ToolWidget
-from ..controls._forms import form_layout, row_label
+from ..controls._layout import button, check_box, form
 from ..controls._table import Column, RowModel, RowView
 from ..threads._background import Done, Task
 from ..viewer._extra_layers import errors_layer
@@ -56,20 +56,21 @@ class EvaluateWidget(ToolWidget):
         super().__init__(napari_viewer)
         self.prediction = LayerPicker(self._viewer, Labels, "The labels to score")
         self.reference = LayerPicker(self._viewer, Labels, "The correct labels, for example an expert's")
-        self.foreground = QCheckBox("All labels above 0 are one class")
-        self.objects = QCheckBox("Compare objects (GlaS challenge)")
-        self.button = QPushButton("Evaluate")
+        tip = "Compare only foreground with background, for labels that number objects"
+        self.foreground = check_box("All labels above 0 are one class", tip)
+        tip = "Add F1, Dice and Hausdorff distance of objects, as in the GlaS challenge"
+        self.objects = check_box("Compare objects (GlaS challenge)", tip)
+        self.button = button("Evaluate", "Compare both layers pixel by pixel", self.evaluate)
         self.model = RowModel(self)
         self.table = RowView(self.model)
         self.found = FoundPlot()
-        self.show_errors = QPushButton("Show errors")
+        tip = "Add a layer with missed pixels, false pixels and wrong classes"
+        self.show_errors = button("Show errors", tip, self.add_errors)
         self.key = QLabel(
             " &nbsp; ".join(f'<span style="color: {COLORS[name]}">■</span> {name}' for name in ERRORS[1:])
         )
         self._judged: tuple[Labels, Comparison] | None = None
         self._lay_out()
-        self.button.clicked.connect(self.evaluate)
-        self.show_errors.clicked.connect(self.add_errors)
         self.forget_on(self.prediction.changed, self.reference.changed)
 
     def evaluate(self) -> None:
@@ -139,15 +140,9 @@ class EvaluateWidget(ToolWidget):
         self.table.fit()
 
     def _lay_out(self) -> None:
-        self.foreground.setToolTip("Compare only foreground with background, for labels that number objects")
-        self.objects.setToolTip("Add F1, Dice and Hausdorff distance of objects, as in the GlaS challenge")
-        self.button.setToolTip("Compare both layers pixel by pixel")
-        self.show_errors.setToolTip("Add a layer with missed pixels, false pixels and wrong classes")
         self.show_errors.setEnabled(False)
         self.found.hide()
         self.key.hide()
-        form = form_layout(inputs := QWidget())
-        form.addRow(row_label("Labels"), self.prediction)
-        form.addRow(row_label("Reference"), self.reference)
+        inputs = form(("Labels", self.prediction), ("Reference", self.reference))
         parts = (inputs, self.foreground, self.objects, self.button, self.progress, self.message, self.table)
         self.lay_out(*parts, self.found, self.show_errors, self.key, main=self.button, grow=self.table)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QModelIndex, Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QLineEdit
 
 from ..._util import Progress
 from ...batch import Batch, BatchReport, Update
@@ -14,7 +14,8 @@ from ...config import BatchConfig, PartConfig, SegmentConfig
 from ...data import find_images, shortlist, stem
 from ...errors import InputError, LDSegError
 from .._tool import ToolWidget
-from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._forms import ConfigForm
+from ..controls._layout import button, form, row
 from ..controls._message import WrappedLabel
 from ..controls._section import Section
 from ..models._library_dialog import serve
@@ -53,18 +54,24 @@ class FolderWidget(ToolWidget):
         self._proposed = ""
         self.inputs: tuple[Path, ...] = ()
         self.input_line, self.found = QLineEdit(), WrappedLabel()
-        self.folder_button, self.files_button = QPushButton("Folder…"), QPushButton("Files…")
-        self.out_line, self.out_button = QLineEdit(), QPushButton("Choose…")
+        self.folder_button = button("Folder…", "Segment all images of a folder", self._on_choose)
+        self.files_button = button("Files…", "Segment single files", self._on_choose)
+        self.out_line = QLineEdit()
+        self.out_button = button("Choose…", "Choose the folder for the results", self._on_choose)
         self.model = ModelPicker()
         self.settings = ConfigForm(SegmentConfig(), "main")
         self.more_settings, self.part = ConfigForm(SegmentConfig(), "more"), ConfigForm(PartConfig(), "more")
         self.outputs = ConfigForm(BatchConfig(), "main")
         self.more_outputs = ConfigForm(BatchConfig(), "more")
-        self.start_button, self.pause_button = QPushButton("Start"), QPushButton("Pause")
-        self.cancel_button = QPushButton("Cancel")
+        tip = "Segment the images that are not done yet; earlier results are kept"
+        self.start_button = button("Start", tip, self.start)
+        self.pause_button = button("Pause", "Pause at the next step, or continue", self.pause)
+        self.cancel_button = button("Cancel", "Stop at the next step and keep finished images", self.cancel)
         self.table = FolderTable()
         self._lay_out()
-        self._connect()
+        self.table.doubleClicked.connect(self._on_double_clicked)
+        serve(self.model, self)
+        self.forget_on(self.model.changed, self.input_line.textChanged)
         self._set_running(False)
 
     def set_inputs(self, paths: Sequence[Path]) -> None:
@@ -237,48 +244,20 @@ class FolderWidget(ToolWidget):
         self.cancel_button.setEnabled(running)
         self.pause_button.setText("Pause")
 
-    def _connect(self) -> None:
-        for button in (self.folder_button, self.files_button, self.out_button):
-            button.clicked.connect(self._on_choose)
-        self.start_button.clicked.connect(self.start)
-        self.pause_button.clicked.connect(self.pause)
-        self.cancel_button.clicked.connect(self.cancel)
-        self.table.doubleClicked.connect(self._on_double_clicked)
-        serve(self.model, self)
-        self.forget_on(self.model.changed, self.input_line.textChanged)
-
     def _lay_out(self) -> None:
         self.input_line.setReadOnly(True)
         self.input_line.setPlaceholderText("A folder, or files")
         self.out_line.setPlaceholderText("Folder for the results")
-        for widget, tip in (
-            (self.input_line, "The images to segment"),
-            (self.folder_button, "Segment all images of a folder"),
-            (self.files_button, "Segment single files"),
-            (self.out_line, "The folder into which the results are written; the images are never changed"),
-            (self.out_button, "Choose the folder for the results"),
-            (self.start_button, "Segment the images that are not done yet; earlier results are kept"),
-            (self.pause_button, "Pause at the next step, or continue"),
-            (self.cancel_button, "Stop at the next step and keep finished images"),
-        ):
-            widget.setToolTip(tip)
-        form = form_layout(top := QWidget())
-        form.addRow(row_label("Images"), _row(self.input_line, self.folder_button, self.files_button))
-        form.addRow(row_label(""), self.found)
-        form.addRow(row_label("Model"), self.model)
-        form.addRow(row_label("Results"), _row(self.out_line, self.out_button))
-        buttons = _row(self.start_button, self.pause_button, self.cancel_button)
+        self.input_line.setToolTip("The images to segment")
+        self.out_line.setToolTip("The folder into which the results are written; the images are never changed")
+        top = form(
+            ("Images", row((self.input_line, 1), self.folder_button, self.files_button)),
+            ("", self.found),
+            ("Model", self.model),
+            ("Results", row((self.out_line, 1), self.out_button)),
+        )
+        buttons = row(self.start_button, self.pause_button, self.cancel_button)
         more = Section("More settings", self.more_settings, self.part, self.more_outputs)
         self.table.setMinimumHeight(TABLE_HEIGHT)
         parts = (top, self.outputs, self.settings, more, buttons, self.progress, self.message, self.table)
         self.lay_out(*parts, main=self.start_button, grow=self.table)
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
-    for widget in widgets:
-        layout.addWidget(widget, 1 if isinstance(widget, QLineEdit) else 0)
-    return row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QModelIndex, Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog
 
 from ..._util import Progress
 from ...config import MeasureConfig
@@ -16,7 +16,8 @@ from ...errors import InputError, LDSegError
 from ...measure import measure_objects
 from ...reports import Report, Table, find_review, match_entries, table, write_report
 from .._tool import ToolWidget
-from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._forms import ConfigForm
+from ..controls._layout import button, check_box, form, row
 from ..controls._section import Section
 from ..controls._table import Column, RowModel, RowView, number
 from ..threads._background import Done, Task
@@ -75,16 +76,19 @@ class MeasureWidget(ToolWidget):
         self.image = LayerPicker(self._viewer, Image, "Its intensities are measured if it has the labels' grid")
         self.settings = ConfigForm(MeasureConfig(), "main")
         self.more_settings = ConfigForm(MeasureConfig(), "more")
-        self.volume = QCheckBox("The last three axes are a volume")
-        self.measure_button = QPushButton("Measure")
-        self.layer_button = QPushButton("Add as layer")
-        self.save_button = QPushButton("Save…")
+        self.volume = check_box(
+            "The last three axes are a volume",
+            "Measure objects in 3D; otherwise each slice or frame is measured on its own",
+        )
+        tip = "Measure all objects; with uncertainty if they were segmented in this session"
+        self.measure_button = button("Measure", tip, self.measure)
+        tip = "Add a labels layer that numbers the objects, with this table as its features"
+        self.layer_button = button("Add as layer", tip, self.add_layer)
+        tip = "Save a table (.csv), objects for QuPath (.geojson) or an illustrated report (.html)"
+        self.save_button = button("Save…", tip, self._on_save)
         self.model = RowModel(self)
         self.table = RowView(self.model)
         self._lay_out()
-        self.measure_button.clicked.connect(self.measure)
-        self.layer_button.clicked.connect(self.add_layer)
-        self.save_button.clicked.connect(self._on_save)
         self.labels.changed.connect(self._on_labels)
         self.table.selectionModel().currentRowChanged.connect(self._on_row)
         self.forget_on(self.labels.changed, self.image.changed)
@@ -175,22 +179,12 @@ class MeasureWidget(ToolWidget):
         self.volume.setVisible(layer is not None and layer.ndim > 2)
 
     def _lay_out(self) -> None:
-        self.volume.setToolTip("Measure objects in 3D; otherwise each slice or frame is measured on its own")
-        self.measure_button.setToolTip("Measure all objects; with uncertainty if they were segmented in this session")
-        self.layer_button.setToolTip("Add a labels layer that numbers the objects, with this table as its features")
-        self.save_button.setToolTip(
-            "Save a table (.csv), objects for QuPath (.geojson) or an illustrated report (.html)"
-        )
-        form = form_layout(top := QWidget())
-        form.addRow(row_label("Labels"), self.labels)
-        form.addRow(row_label("Image"), self.image)
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        for button in (self.layer_button, self.save_button):
-            row.addWidget(button)
+        top = form(("Labels", self.labels), ("Image", self.image))
         more = Section("More settings", self.more_settings)
         parts = (top, self.settings, self.volume, more, self.measure_button, self.progress, self.message)
-        self.lay_out(*parts, self.table, row, main=self.measure_button, grow=self.table)
+        self.lay_out(
+            *parts, self.table, row(self.layer_button, self.save_button), main=self.measure_button, grow=self.table
+        )
 
 
 def _summary(report: Report) -> str:

@@ -7,14 +7,12 @@ from qtpy.QtGui import QColor, QDesktopServices, QImage, QTextCharFormat, QTextC
 from qtpy.QtWidgets import (
     QDialog,
     QFileDialog,
-    QHBoxLayout,
     QInputDialog,
     QListWidget,
     QListWidgetItem,
     QMessageBox,
     QPushButton,
     QTextBrowser,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,6 +28,7 @@ from ...checkpoints import (
 )
 from ...errors import CheckpointError
 from .._tool import ToolWidget
+from ..controls._layout import column, row
 from ..controls._message import Message
 from ._events import FILTER, MODELS
 from ._picker import ModelDrops, ModelPicker
@@ -149,9 +148,9 @@ class ManageDialog(QDialog):
 
     def select(self, name: str) -> None:
         """Select a model by its name."""
-        for row in range(self.list.count()):
-            if self.list.item(row).data(ROLE).name == name:
-                self.list.setCurrentRow(row)
+        for line in range(self.list.count()):
+            if self.list.item(line).data(ROLE).name == name:
+                self.list.setCurrentRow(line)
 
     def rename(self) -> None:
         """Ask for a new name."""
@@ -215,17 +214,6 @@ class ManageDialog(QDialog):
         self.buttons["Delete…"].setToolTip("Models that came with napari-ldseg cannot be deleted or renamed")
         close = QPushButton("Close")
         close.clicked.connect(self.accept)
-        row = QHBoxLayout()
-        for button in self.buttons.values():
-            row.addWidget(button)
-        row.addStretch(1)
-        row.addWidget(close)
-        top = QWidget()
-        both = QHBoxLayout(top)
-        both.setContentsMargins(0, 0, 0, 0)
-        both.addWidget(self.list, 2)
-        both.addWidget(self.card, 3)
-        column = QVBoxLayout(self)
-        column.addWidget(top, 1)
-        column.addWidget(self.message)
-        column.addLayout(row)
+        top = row((self.list, 2), (self.card, 3))
+        column(self, (top, 1), self.message, row(*self.buttons.values(), (QWidget(), 1), close))
+        self.layout().setContentsMargins(9, 9, 9, 9)

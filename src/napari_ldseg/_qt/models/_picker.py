@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from ..._util import user_folder
 from ...checkpoints import ModelEntry, install_model, list_models, read_header
 from ...config import ModelConfig
 from ...errors import CheckpointError
 from ...exchange import keras_files
-from ..controls._forms import narrow
+from ..controls._layout import column, combo_box
 from ..controls._message import WrappedLabel
 from ..threads._background import Done, Task
 from ..viewer._from_layers import looks_made_for
@@ -47,17 +47,12 @@ class ModelPicker(QWidget):
         self._gone = ""
         self._by_hand = False
         self._importing: Task | None = None
-        self.combo = QComboBox()
+        tip = "Models that came with napari-ldseg, those in your own folder, or any other file"
+        self.combo = combo_box((), tip)
         self.combo.setObjectName("model")
-        self.combo.setToolTip("Models that came with napari-ldseg, those in your own folder, or any other file")
-        narrow(self.combo)
         self.card = WrappedLabel()
         self.card.setObjectName("card")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(self.combo)
-        layout.addWidget(self.card)
+        column(self, self.combo, self.card)
         self.combo.activated.connect(self._on_activated)
         self._drops = ModelDrops(self)
         MODELS.changed.connect(self.refresh)

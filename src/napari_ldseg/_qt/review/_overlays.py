@@ -7,9 +7,10 @@ import numpy as np
 from napari.layers import Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSlider, QSpinBox, QWidget
+from qtpy.QtWidgets import QSlider, QSpinBox, QWidget
 
-from ..controls._forms import form_layout, ignore_wheel, narrow, row_label
+from ..controls._forms import form_layout, ignore_wheel, row_label
+from ..controls._layout import button, check_box, combo_box, row
 from ..viewer._extra_layers import contour_layer, mean_layer, sample_layer
 from ..viewer._from_layers import place_on
 from ..viewer._labels_source import Subject, sd_layer
@@ -34,13 +35,14 @@ class Overlays(QWidget):
         self._viewer = viewer
         self._subject: Subject | None = None
         self._shown: dict[str, Subject] = {}
-        self.map = QComboBox()
+        self.map = combo_box(MAPS, "The map over the image (key H)")
         self.above = _slider("Show the SD only where it is above this (0 to 0.5)")
         self.opacity = _slider("Opacity of the map", round(SD_OPACITY * STEPS))
-        self.contours = QCheckBox("Contours at")
+        self.contours = check_box("Contours at", "Draw lines of equal confidence from the mean probability")
         self.confidence = QSpinBox()
         self.sample = QSpinBox()
-        self.paste_button = QPushButton("Use it")
+        tip = "Put this sample's version of the selected object into the labels (key U)"
+        self.paste_button = button("Use it", tip, self.paste)
         self._lay_out()
         self.map.activated.connect(self._on_map)
         self.above.valueChanged.connect(self._on_map)
@@ -48,7 +50,6 @@ class Overlays(QWidget):
         self.contours.toggled.connect(self._on_contours)
         self.confidence.valueChanged.connect(self._on_contours)
         self.sample.valueChanged.connect(self._on_sample)
-        self.paste_button.clicked.connect(self.paste)
         self.show_subject(None)
 
     def show_subject(self, subject: Subject | None) -> None:
@@ -171,33 +172,24 @@ class Overlays(QWidget):
             layer.visible = False
 
     def _lay_out(self) -> None:
-        self.map.addItems(MAPS)
-        narrow(self.map)
-        self.map.setToolTip("The map over the image (key H)")
         self.confidence.setRange(51, 99)
         self.confidence.setValue(90)
         self.confidence.setSuffix(" %")
-        self.contours.setToolTip("Draw lines of equal confidence from the mean probability")
         self.confidence.setToolTip("Lines at this mean probability, at one half, and at 1 minus this")
         self.sample.setSpecialValueText("none")
         self.sample.setWrapping(True)
         self.sample.setToolTip("Flip through the alternatives (keys , and .)")
-        self.paste_button.setToolTip("Put this sample's version of the selected object into the labels (key U)")
         for box in (self.confidence, self.sample):
             ignore_wheel(box)
         form = form_layout(self)
-        for title, widgets in (
-            ("Map", (self.map,)),
-            ("Above", (self.above,)),
-            ("Opacity", (self.opacity,)),
-            ("Lines", (self.contours, self.confidence)),
-            ("Sample", (self.sample, self.paste_button)),
+        for title, widget in (
+            ("Map", self.map),
+            ("Above", self.above),
+            ("Opacity", self.opacity),
+            ("Lines", row(self.contours, (self.confidence, 1), spacing=8)),
+            ("Sample", row(self.sample, (self.paste_button, 1), spacing=8)),
         ):
-            row = QHBoxLayout()
-            row.setSpacing(8)
-            for index, widget in enumerate(widgets):
-                row.addWidget(widget, 1 if index == len(widgets) - 1 or len(widgets) == 1 else 0)
-            form.addRow(row_label(title), row)
+            form.addRow(row_label(title), widget)
 
 
 def _own_place(subject: Subject) -> dict[str, Any]:

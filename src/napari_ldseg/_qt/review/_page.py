@@ -8,14 +8,10 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHBoxLayout,
     QLabel,
     QMainWindow,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -23,7 +19,8 @@ from ...config import MeasureConfig, Ranking
 from ...measure import Measurement, usable_ranking
 from ...reports import STATES, Review
 from .._tool import ToolWidget
-from ..controls._forms import form_layout, narrow, row_label
+from ..controls._forms import row_label
+from ..controls._layout import button, check_box, column, combo_box, form, row
 from ..controls._section import Section
 from ..controls._table import RowModel, RowView
 from ..training_set._add_form import AddForm
@@ -69,17 +66,21 @@ class ReviewPage(QWidget):
         self.progress, self.message = tool.progress, tool.message
         self.subject: Subject | None = None
         self.labels = LayerPicker(viewer, Labels, "The labels whose objects are listed")
-        self.rows = QComboBox()
-        self.ranking = QComboBox()
-        self.volume = QCheckBox("The last three axes are a volume")
-        self.list_button = QPushButton("List")
+        tip = "Review one object after the other, or whole frames or slices"
+        self.rows = combo_box(("Objects", "Frames or slices"), tip)
+        tip = MeasureConfig.model_fields["ranking"].description or ""
+        self.ranking = combo_box([MeasureConfig().ranking], tip)
+        tip = "List objects in 3D; otherwise those of each slice or frame"
+        self.volume = check_box("The last three axes are a volume", tip)
+        self.list_button = button("List", "Find the objects of these labels, the most uncertain first")
         self.counts = QLabel()
         self.model = RowModel(self)
         self.table = RowView(self.model)
         self.overlays = Overlays(viewer)
         self.dataset = SetPicker()
         self.add = AddForm(viewer, self.dataset, self._seen)
-        self.teach_button = QPushButton("Add accepted and corrected to training set")
+        tip = "Open and rejected objects are added as unlabelled (255): nothing is learnt from them"
+        self.teach_button = button("Add accepted and corrected to training set", tip)
         self._lay_out(tool)
         self._connect()
         self._on_labels()
@@ -170,49 +171,23 @@ class ReviewPage(QWidget):
     def _training_set(self) -> Section:
         """Return the folded section that adds reviewed objects to a training set."""
         self.add.hide_sources()
-        self.teach_button.setToolTip(
-            "Open and rejected objects are added as unlabelled (255): nothing is learnt from them"
-        )
-        form = form_layout(folder := QWidget())
-        form.addRow(row_label("Folder"), self.dataset)
-        section = Section("Training set", folder, self.add, self.teach_button)
+        section = Section("Training set", form(("Folder", self.dataset)), self.add, self.teach_button)
         section.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         return section
 
     def _lay_out(self, tool: ToolWidget) -> None:
-        self.list_button.setToolTip("Find the objects of these labels, the most uncertain first")
-        self.rows.addItems(["Objects", "Frames or slices"])
-        self.rows.setToolTip("Review one object after the other, or whole frames or slices")
-        self.volume.setToolTip("List objects in 3D; otherwise those of each slice or frame")
-        self.ranking.addItems([MeasureConfig().ranking])
-        self.ranking.setToolTip(MeasureConfig.model_fields["ranking"].description or "")
-        for box in (self.rows, self.ranking):
-            narrow(box)
-        form = form_layout(top := QWidget())
         self._rows_label = row_label("List")
-        form.addRow(row_label("Labels"), self.labels)
-        form.addRow(self._rows_label, self.rows)
-        form.addRow(row_label("Order by"), self.ranking)
-        form.addRow(self.volume)
+        top = form(("Labels", self.labels), (self._rows_label, self.rows), ("Order by", self.ranking))
+        top.layout().addRow(self.volume)
         self.buttons = {name: QPushButton(name.capitalize()) for name in ("previous", "next", "accept", "reject")}
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        for name, button in self.buttons.items():
-            button.setObjectName(name)
-            button.setToolTip(f"{TIPS[name]} (key {KEYS[name]})")
-            row.addWidget(button)
+        for name, each in self.buttons.items():
+            each.setObjectName(name)
+            each.setToolTip(f"{TIPS[name]} (key {KEYS[name]})")
         overlays = Section("Overlays and samples", self.overlays)
         overlays.button.setChecked(True)
         overlays.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        for part in (top, self.list_button, self.progress, self.message, self.counts):
-            column.addWidget(part)
-        column.addWidget(self.table, 1)
-        column.addLayout(row)
-        column.addWidget(overlays)
-        column.addWidget(self._training_set())
+        above = (top, self.list_button, self.progress, self.message, self.counts, (self.table, 1))
+        column(self, *above, row(*self.buttons.values()), overlays, self._training_set(), spacing=8)
         tool.lay_out(self, main=self.list_button, grow=self)
 
 

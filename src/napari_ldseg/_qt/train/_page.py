@@ -4,14 +4,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -19,7 +15,8 @@ from ...checkpoints import check_name
 from ...config import TrainConfig, TrainJob
 from ...errors import CheckpointError
 from .._tool import ToolWidget
-from ..controls._forms import ConfigForm, form_layout, ignore_wheel, narrow, row_label
+from ..controls._forms import ConfigForm, ignore_wheel
+from ..controls._layout import button, column, combo_box, form, row
 from ..controls._message import WrappedLabel
 from ..controls._section import Section
 from ..models._picker import ModelPicker
@@ -49,17 +46,12 @@ class Offer(QFrame):
         super().__init__(parent)
         self.setObjectName("offer")
         self._label = WrappedLabel()
-        self.resume = QPushButton("Resume")
-        self.discard = QPushButton("Discard")
-        self.resume.clicked.connect(self.resume_requested)
-        self.discard.clicked.connect(self.discard_requested)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.resume)
-        buttons.addWidget(self.discard)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.addWidget(self._label)
-        column.addLayout(buttons)
+        tip = "Continue this training from its last saved state"
+        self.resume = button("Resume", tip, self.resume_requested)
+        tip = "Delete this training and all that it has saved"
+        self.discard = button("Discard", tip, self.discard_requested)
+        column(self, self._label, row(self.resume, self.discard))
+        self.layout().setContentsMargins(10, 8, 10, 8)
         self.hide()
 
     def text(self) -> str:
@@ -99,11 +91,12 @@ class TrainPage:
         self.learn = ConfigForm(TrainConfig.for_fine_tuning(), "main", BUDGET)
         self.more = ConfigForm(TrainConfig.for_fine_tuning(), "more")
         self.budget = QDoubleSpinBox()
-        self.budget_unit = QComboBox()
-        self.start = QPushButton("Start")
-        self.pause = QPushButton("Pause")
-        self.stop = QPushButton("Stop")
-        self.cancel = QPushButton("Cancel")
+        tip = "The unit of the budget: time, or passes over all images"
+        self.budget_unit = combo_box(("minutes", "epochs"), tip)
+        self.start = button("Start", "Train a new model on the training set, in a process of its own")
+        self.pause = button("Pause", "Pause, or continue")
+        self.stop = button("Stop", "End now and keep the best model so far")
+        self.cancel = button("Cancel", "End now and keep nothing")
         self.offer = Offer()
         self.notes = WrappedLabel()
         self.curves = Curves()
@@ -132,12 +125,12 @@ class TrainPage:
         """Enable the buttons that make sense."""
         self.start.setEnabled(not running)
         self.start.setVisible(not running)
-        for button in (self.pause, self.stop, self.cancel):
-            button.setEnabled(running)
-            button.setVisible(running)
+        for each in (self.pause, self.stop, self.cancel):
+            each.setEnabled(running)
+            each.setVisible(running)
         self.pause.setText("Resume" if paused else "Pause")
-        for form in (self.model, self.name, self.learn, self.more, self.budget, self.budget_unit):
-            form.setEnabled(not running)
+        for each in (self.model, self.name, self.learn, self.more, self.budget, self.budget_unit):
+            each.setEnabled(not running)
 
     def _seen(self) -> tuple[int, tuple[str, ...]]:
         entry = self.model.value()
@@ -148,40 +141,20 @@ class TrainPage:
         self.budget.setDecimals(1)
         self.budget.setValue(MINUTES)
         ignore_wheel(self.budget)
-        self.budget_unit.addItems(["minutes", "epochs"])
-        narrow(self.budget_unit)
         self.budget_unit.setMinimumContentsLength(5)
         self.budget.setToolTip("When the training ends by itself; Stop ends it sooner and keeps the best model so far")
-        budget = QWidget()
-        row = QHBoxLayout(budget)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.budget, 1)
-        row.addWidget(self.budget_unit, 1)
+        budget = row((self.budget, 1), (self.budget_unit, 1))
         self.name.setToolTip("Name of the new model; the one it starts from stays unchanged")
-        form = form_layout(fields := QWidget())
-        for text, widget in (("Model", self.model), ("New name", self.name), ("Budget", budget)):
-            form.addRow(row_label(text), widget)
-        return fields
+        return form(("Model", self.model), ("New name", self.name), ("Budget", budget))
 
     def _lay_out(self, tool: ToolWidget) -> None:
-        self.start.setToolTip("Train a new model on the training set, in a process of its own")
-        self.pause.setToolTip("Pause, or continue")
-        self.offer.resume.setToolTip("Continue this training from its last saved state")
-        self.offer.discard.setToolTip("Delete this training and all that it has saved")
-        self.budget_unit.setToolTip("The unit of the budget: time, or passes over all images")
-        self.stop.setToolTip("End now and keep the best model so far")
-        self.cancel.setToolTip("End now and keep nothing")
         self.notes.hide()
-        form = form_layout(top := QWidget())
-        form.addRow(row_label("Folder"), self.dataset)
+        top = form(("Folder", self.dataset))
         self.add_section = Section("Add to training set", self.add)
         self.add_section.button.setChecked(True)
         self.notes_section = Section("What was chosen", self.notes)
         self.notes.show()
-        buttons = QHBoxLayout()
-        buttons.setSpacing(6)
-        for button in (self.start, self.pause, self.stop, self.cancel):
-            buttons.addWidget(button)
+        buttons = row(self.start, self.pause, self.stop, self.cancel)
         more = Section("More settings", self.more)
         self.settings_section = Section("What to train", self._form(), self.learn, more)
         self.settings_section.button.setChecked(True)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLineEdit, QWidget
 
 from ...datasets import DuplicateError, TrainingSet
 from ...errors import InputError, LDSegError
-from ..controls._forms import form_layout, narrow, row_label
+from ..controls._forms import row_label
+from ..controls._layout import button, check_box, column, combo_box, form
 from ..controls._message import Message, WrappedLabel, error_text
 from ..threads._background import Done, Task
 from ..viewer._from_layers import frame_axes
@@ -47,16 +48,18 @@ class AddForm(QWidget):
         tip = "The image that the labels belong to; follows the layer selected in the viewer"
         self.image = LayerPicker(viewer, Image, tip)
         self.labels = LayerPicker(viewer, Labels, "The labels, corrected; 255 marks pixels that nobody annotated")
-        self.frames = QComboBox()
+        self.frames = combo_box(FRAMES, "The frames of the image to add, each with its labels")
         self.chosen = QLineEdit()
         self.group = QLineEdit()
-        self.foreground = QCheckBox("All labels above 0 are one class")
-        self.replace = QCheckBox("Replace labels that are there already")
-        self.button = QPushButton("Add to training set")
+        tip = "For labels that number objects: all foreground becomes class 1"
+        self.foreground = check_box("All labels above 0 are one class", tip)
+        tip = "Without this, an image that the set holds with other labels is refused"
+        self.replace = check_box("Replace labels that are there already", tip)
+        tip = "Copy the image and its labels into the folder of the training set"
+        self.button = button("Add to training set", tip, self.add)
         self.count = WrappedLabel()
         self.message = Message()
         self._lay_out()
-        self.button.clicked.connect(self.add)
         self.image.changed.connect(self._on_image)
         self.frames.currentIndexChanged.connect(self._on_image)
         dataset.changed.connect(self.tell)
@@ -144,30 +147,20 @@ class AddForm(QWidget):
         self.image.changed.disconnect(self._on_image)
 
     def _lay_out(self) -> None:
-        self.frames.addItems(FRAMES)
-        narrow(self.frames)
         self.button.setObjectName("add")
-        self.frames.setToolTip("The frames of the image to add, each with its labels")
-        self.button.setToolTip("Copy the image and its labels into the folder of the training set")
         self.chosen.setPlaceholderText("0-3, 7")
         self.chosen.setToolTip("Numbers and ranges of frames, counted from 0 as on the viewer's slider")
         self.group.setPlaceholderText("the image")
         self.group.setToolTip("Patient or source: a group is never split between training and validation")
-        self.foreground.setToolTip("For labels that number objects: all foreground becomes class 1")
-        self.replace.setToolTip("Without this, an image that the set holds with other labels is refused")
-        fields = QWidget()
-        form = form_layout(fields)
         self._labels_label, self._frames_label, self._chosen_label = map(row_label, ("Labels", "Frames", "Which"))
-        form.addRow(row_label("Image"), self.image)
-        form.addRow(self._labels_label, self.labels)
-        form.addRow(self._frames_label, self.frames)
-        form.addRow(self._chosen_label, self.chosen)
-        form.addRow(row_label("Patient"), self.group)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        for part in (fields, self.foreground, self.replace, self.button, self.count, self.message):
-            column.addWidget(part)
+        fields = form(
+            ("Image", self.image),
+            (self._labels_label, self.labels),
+            (self._frames_label, self.frames),
+            (self._chosen_label, self.chosen),
+            ("Patient", self.group),
+        )
+        column(self, fields, self.foreground, self.replace, self.button, self.count, self.message)
 
 
 def _open(folder: Path, class_names: Sequence[str]) -> TrainingSet:

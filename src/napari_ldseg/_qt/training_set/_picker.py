@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QToolButton, QWidget
 
 from ..._util import user_folder
+from ..controls._layout import column, row
 
 NAME = "training set"
 
@@ -25,11 +26,7 @@ class SetPicker(QWidget):
         browse = QToolButton()
         browse.setText("…")
         browse.setToolTip("Choose a folder")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.line)
-        layout.addWidget(browse)
+        column(self, row(self.line, browse, spacing=4))
         browse.clicked.connect(self._on_browse)
         self.line.editingFinished.connect(self._on_edited)
 
