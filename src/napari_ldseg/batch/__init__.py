@@ -1,4 +1,4 @@
-"""Many images: what is done, what is to do, and doing it, in this process or on Dask.
+"""Segment many images, in this process or on Dask, and do only what is not done yet.
 
 ``plan_batch`` compares the images with the output folder, ``run_batch`` does the rest, ``segment_folder`` is both.
 No torch is loaded before the first image is segmented.

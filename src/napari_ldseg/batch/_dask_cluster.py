@@ -1,4 +1,4 @@
-"""Dask clusters: connect to one, or start local workers and stop them again."""
+"""Connect to a Dask cluster, or start local workers and stop them again."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ DEATHS = 2
 
 @contextmanager
 def connected_client(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """Connect to a scheduler, or start one with workers on this computer, which ends with the batch."""
+    """Connect to a scheduler, or start local workers that end with the batch."""
     try:
         import distributed
     except ImportError as error:
@@ -41,11 +41,11 @@ def connected_client(workers: int, scheduler: str | None) -> Iterator[Any]:
 
 @contextmanager
 def local_cluster(workers: int) -> Iterator[Any]:
-    """Start so many workers on this computer, one thread each, and end them.
+    """Start so many workers on this computer, with one thread each, and stop them at the end.
 
     Dask has glibc return freed memory at once (``MALLOC_TRIM_THRESHOLD_``), which also ends glibc's habit of keeping
     large blocks for reuse: each tensor of a network then is new memory from the system, page by page. Here it is kept.
-    Dask's profiler, which looks at what a worker does a hundred times a second, is off: nobody sees its pages.
+    Dask's profiler, which samples a worker a hundred times a second, is off: nobody sees its pages.
     """
     import dask
     import distributed
@@ -80,7 +80,7 @@ def _children_ignore_ctrl_c() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # it would end the block where it is started
+    resource_tracker.ensure_running()  # it would end the blocking where it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

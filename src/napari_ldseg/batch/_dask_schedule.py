@@ -1,4 +1,4 @@
-"""The images of a batch on Dask: a local cluster, or any scheduler with its workers.
+"""Segment the images of a batch on Dask: on a local cluster, or on any scheduler with its workers.
 
 Only names and settings travel: each worker reads the image and writes the outputs itself. Few more images are
 submitted than there are workers, so that neither the scheduler nor a worker ever holds a long queue.
@@ -27,11 +27,11 @@ REFRESH = 2.0
 
 
 def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
-    """Segment what is to do of a batch on Dask; yields as :func:`run_batch`."""
+    """Segment the remaining images of a batch on Dask. It yields as :func:`run_batch` does."""
     yield Update(text="Starting the workers" if scheduler is None else f"Connecting to {scheduler}")
     with connected_client(workers, scheduler) as client, ctrl_c_noted() as interrupted:
         suspects = yield from _submit(client, batch, batch.waiting, interrupted)
-        # A worker that dies takes innocent images with it: those that were there too often are tried alone.
+        # A dying worker takes innocent images with it. Images that met this too often are tried alone.
         killed = yield from _submit(client, batch, suspects, interrupted, alone=True)
     for index in killed:
         reason = "the process that worked on it died each time (out of memory, or a crash); see the worker's log"
@@ -39,7 +39,7 @@ def on_dask(batch: Batch, workers: int, scheduler: str | None) -> Updates:
 
 
 class _Queue:
-    """What is still to be submitted; a large image is split into its blocks as soon as they are known."""
+    """The jobs still to submit. A large image is split into its blocks as soon as they are known."""
 
     def __init__(self, indices: Iterable[int]) -> None:
         self.pieces: deque[tuple[int, Piece]] = deque((index, "first") for index in indices)
@@ -56,14 +56,14 @@ class _Queue:
             self.pieces.appendleft((index, "rest"))
 
     def written(self, index: int) -> float:
-        """Note that a block is written; return the share that is."""
+        """Note that a block is written; return the share of finished blocks."""
         self._left[index] -= 1
         if not self._left[index]:
             self.pieces.appendleft((index, "rest"))
         return 1 - self._left[index] / self._blocks[index]
 
     def drop(self, index: int) -> None:
-        """Forget what is left of an image."""
+        """Drop the remaining blocks of an image."""
         self.pieces = deque(piece for piece in self.pieces if piece[0] != index)
 
 
@@ -81,7 +81,7 @@ def _submit(
             raise KeyboardInterrupt
         if time.monotonic() - refreshed > REFRESH:
             workers, refreshed = _workers(client, batch), time.monotonic()
-        # A few more than there are workers, so that none waits for this process to hear of it and to answer.
+        # Submit a few more than there are workers, so that none waits for this process to react.
         busy = workers.total() + (workers.total() + 3) // 4
         while queue.pieces and len(going) < (min(1, workers.total()) if alone else busy):
             index, piece = queue.pieces.popleft()
@@ -159,7 +159,7 @@ def _finished(client: Any, going: dict[Any, int], batch: Batch) -> list[Any]:
 
 
 def _outcome(future: Any) -> "Outcome | None":
-    """Return what the worker answered, or None where too many workers died."""
+    """Return the worker's answer, or None if too many workers died."""
     from distributed import KilledWorker
 
     error = future.exception()

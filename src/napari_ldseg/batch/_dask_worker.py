@@ -1,4 +1,4 @@
-"""What a Dask worker does: one image, or one block of a large image."""
+"""Run one job on a Dask worker: an image, or a block of a large image."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is told: a few hundred bytes."""
+    """The order for a worker, a few hundred bytes."""
 
     task: Task
     out: Path
@@ -39,19 +39,19 @@ class Job:
     image_sha256: str = ""
 
 
-# What a job does of an image: the whole, unless it turns out to be large; one block of a large one; or the rest.
+# The share of a job: the whole image, unless it turns out to be large; one block of a large one; or the rest.
 Piece = Literal["first"] | int | Literal["rest"]
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The answer for an image that is too large for memory: these blocks of it are to do."""
+    """The answer for an image that is too large for memory: its blocks that remain to be done."""
 
     numbers: tuple[int, ...]
     image_sha256: str
 
 
-# The record, why it failed, what there is to do of a large image, or the number of the block that is written.
+# The record, why it failed, the remaining blocks of a large image, or the number of the written block.
 Outcome = Record | str | Blocks | int
 
 
@@ -60,7 +60,7 @@ def segment_remotely(job: Job) -> Outcome:
     import dask
 
     try:
-        # Lazy images are read here and now: on the cluster they would wait for this very task.
+        # Lazy images are read here: on the cluster they would wait for this very task.
         with _ONE_AT_A_TIME, dask.config.set(scheduler="synchronous"):
             _share_cores(job.workers_on)
             model = _model(job.model, job.config.device)

@@ -1,4 +1,4 @@
-"""One image of a batch, from its file to its outputs and its record."""
+"""Segment one image of a batch, from its file to its outputs and its record."""
 
 import math
 import tempfile
@@ -28,12 +28,12 @@ SUFFIX = "_ldseg.zarr"
 
 
 def plan_file(model: ModelConfig, path: Path, config: SegmentConfig, part: PartConfig) -> Plan:
-    """Read an image, large ones lazily, and plan how it is segmented.
+    """Read an image (a large one lazily) and plan its segmentation.
 
     Raises
     ------
     InputError
-        It cannot be read, or does not fit the model.
+        If the image cannot be read, or does not fit the model.
     """
     return plan_image(patiently(lambda: read_image(path)), model, config, part)
 
@@ -48,7 +48,7 @@ def segment_file(
     overwrite: bool = False,
     plan: Plan | None = None,
 ) -> "Generator[SegmentProgress, None, Record]":
-    """Segment one file into its outputs, all of them or none, and keep the record.
+    """Segment one file into its outputs (all or none) and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
     outputs are renamed into their places: whenever the process is killed, what stands in a place is whole and known.
@@ -101,17 +101,17 @@ def all_settings(config: SegmentConfig, part: PartConfig) -> dict[str, Any]:
 
 
 def large_path(task: Task) -> Path:
-    """Where the result of an image that is too large for memory goes."""
+    """Return the path of the result of an image that is too large for memory."""
     return task.outputs["labels"].with_name(f"{stem(task.image)}{SUFFIX}")
 
 
 def check_writable(out: Path) -> None:
-    """Make the folder of the outputs and write into it, so that nothing is computed for a place that takes nothing.
+    """Create the output folder and test that it is writable, before anything is computed.
 
     Raises
     ------
     InputError
-        If the disk refuses.
+        If writing fails.
     """
 
     def write() -> None:
@@ -131,7 +131,7 @@ def _unwritable(out: Path, error: OSError) -> InputError:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Read what an image is.
+    """Read the fingerprint of an image file.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 def _put_into_place(record: Record, task: Task, beside: Task, out: Path) -> None:
-    """Replace what was there, the record first."""
+    """Replace the earlier files, the record first."""
     former = Record.read(record_path(out, task.image))
     if former is not None and replace(former, outputs=record.outputs, summary=record.summary) == record:
         record.outputs.update({name: made for name, made in former.outputs.items() if name not in record.outputs})
@@ -157,7 +157,7 @@ def _put_into_place(record: Record, task: Task, beside: Task, out: Path) -> None
 
 
 def summarize(result: "Segmentation", seconds: float) -> Summary:
-    """Return the numbers of a result that a report shows.
+    """Return the numbers of a result for the report.
 
     Of a result on disk, the mean SD is that of the coarsest level, and there is no uncertainty: the mean map is not
     kept.
@@ -183,7 +183,7 @@ def summarize(result: "Segmentation", seconds: float) -> Summary:
 
 
 def _uncertainty(result: "Segmentation") -> float | None:
-    """1 - soft Dice confidence of the foreground; None where the mean map was not kept."""
+    """Return 1 - soft Dice confidence of the foreground; None if the mean map was not kept."""
     if result.mean is None:
         return None
     foreground = 1 - result.mean.take(0, axis=result.sizes.ndim - 2)

@@ -1,4 +1,4 @@
-"""Which files a segmentation is written to, and writing them."""
+"""Name the output files of a segmentation, and write them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One image and the files that are made of it."""
+    """One image and its output files."""
 
     image: Path
     outputs: dict[str, Path]
@@ -36,7 +36,7 @@ class _Place:
 
 
 def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], written: str | None = None) -> list[Task]:
-    """Name all outputs, and refuse before anything is computed whatever would be mixed up.
+    """Name all outputs, and refuse conflicts before anything is computed.
 
     They are written in the format ``written``, by default in that of each image (see :func:`output_suffix`).
     """

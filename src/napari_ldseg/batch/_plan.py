@@ -1,4 +1,4 @@
-"""What a batch is going to do: which images are done, which are to do, and what it must not touch."""
+"""Plan a batch: which images are done, which remain, and which files it must not touch."""
 
 import hashlib
 from collections.abc import Generator, Sequence
@@ -54,21 +54,21 @@ class Batch:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that determines the results, as JSON."""
+        """Everything that determines the results, as JSON."""
         return all_settings(self.config, self.part)
 
     @property
     def waiting(self) -> list[int]:
-        """Places of the items that are to do."""
+        """The indices of the items that remain to be done."""
         return [index for index, item in enumerate(self.items) if item.state == "waiting"]
 
     def refuse_blocked(self) -> None:
-        """Refuse to go on where something would be lost.
+        """Refuse to run if something would be lost.
 
         Raises
         ------
         InputError
-            Naming the outputs, why they are not replaced, and what to do.
+            If outputs would be lost; the message names them, the reason and the remedy.
         """
         blocked = [item.reason for item in self.items if item.state == "blocked"]
         if blocked:
@@ -143,7 +143,7 @@ def plan_batch(
 
 
 def _compare(task: Task, record: Record | None, model: str, settings: dict[str, object], overwrite: bool) -> Item:
-    """Compare an image with what is known of its outputs."""
+    """Compare an image with the record of its outputs."""
     large = large_path(task)
     outputs = [large] if record is not None and large.name in record.outputs else list(task.outputs.values())
     there = [path for path in outputs if path.exists()]
@@ -162,7 +162,7 @@ def _compare(task: Task, record: Record | None, model: str, settings: dict[str, 
 
 
 def _difference(task: Task, record: Record | None, model: str, settings: dict[str, object]) -> str:
-    """Return in what the record is not of this input, model and settings; empty where it is."""
+    """Return how the record differs from this input, model and settings; empty if it does not."""
     if record is None:
         return "no record says how it was made"
     if record.model_sha256 != model:

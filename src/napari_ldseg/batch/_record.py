@@ -1,4 +1,4 @@
-"""What is known of an image that is done: from what its outputs were made, and what they are."""
+"""Record how the outputs of a finished image were made, and what they contain."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ class Fingerprint:
         return cls(*_stat(path), _digest(path))
 
     def matches(self, path: Path) -> bool:
-        """Whether the file has the same content still; it is read only where its time of change says otherwise."""
+        """Whether the file still has the same content. It is read only if its modification time has changed."""
         try:
             size, mtime_ns = _stat(path)
             return size == self.size and (mtime_ns == self.mtime_ns or _digest(path) == self.sha256)
@@ -89,7 +89,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Read a record; None where there is none that can be understood."""
+        """Read a record; None if there is no readable one."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values.pop("format") != FORMAT:
@@ -102,7 +102,7 @@ class Record:
             return None
 
     def write(self, path: Path) -> None:
-        """Write it, beside its place first.
+        """Write it beside its place, then rename it.
 
         Raises
         ------
@@ -113,12 +113,12 @@ class Record:
 
 
 def record_path(out: Path, image: Path) -> Path:
-    """Where the record of an image lies."""
+    """Return the path of an image's record."""
     return out / RECORDS / f"{stem(image)}.json"
 
 
 def scratch_path(out: Path, image: Path) -> Path:
-    """Where the outputs of an image are written before they are renamed into their places."""
+    """Return the folder where outputs are written before they are renamed into place."""
     return out / RECORDS / "partial" / stem(image)
 
 

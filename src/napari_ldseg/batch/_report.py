@@ -1,4 +1,4 @@
-"""The outcome of a batch, as tables that people and programs read; what needs a look comes first."""
+"""Report the outcome of a batch in tables for people and programs, the most urgent images first."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ class Row:
     ----------
     image : Path
     state : {"done", "earlier", "failed", "waiting"}
-        Earlier: its outputs were there already. Waiting: the batch ended before it.
+        Earlier: its outputs existed already. Waiting: the batch ended before it.
     reason : str
         Why it failed.
     summary : Summary or None
@@ -42,13 +42,13 @@ class Row:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """How each image of a batch ended: failed ones first, then by uncertainty, the highest first."""
+    """How each image of a batch ended: failed ones first, then by decreasing uncertainty."""
 
     rows: tuple[Row, ...]
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "BatchReport":
-        """Put the rows into order."""
+        """Return a report with sorted rows."""
         return cls(tuple(sorted(rows, key=_urgency)))
 
     def count(self, *states: State) -> int:

@@ -1,4 +1,4 @@
-"""Storage that fails for a moment (a network drive under load) is asked again; what fails for good is not."""
+"""Retry storage that fails for a moment, such as a network drive under load."""
 
 import errno
 import time
@@ -15,7 +15,7 @@ TRANSIENT = {getattr(errno, name) for name in _NAMES if hasattr(errno, name)}
 
 
 def patiently(call: Callable[[], Result]) -> Result:
-    """Call, and call again after 1, 5 and 25 seconds where the storage failed in a way that may pass."""
+    """Call a function, and retry after 1, 5 and 25 seconds if the storage failed in a way that may pass."""
     for pause in PAUSES:
         try:
             return call()

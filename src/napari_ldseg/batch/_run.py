@@ -1,4 +1,4 @@
-"""The images of a batch one after another, in this process."""
+"""Segment the images of a batch one after another, in this process."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -> Generator[Update, None, BatchReport]:
-    """Segment what is to do of a batch.
+    """Segment the remaining images of a batch.
 
     A file that fails is noted, and the others go on. However it ends, also when it is closed or interrupted,
     ``report.json`` and ``report.csv`` are written, and what was finished is kept: plan the same again to go on.
@@ -124,5 +124,5 @@ def _row(batch: Batch, index: int, update: Update | None = None) -> Row:
 
 
 def _outputs(batch: Batch, record: Record) -> dict[str, Path]:
-    """Kind and place of each output; their names end in the kind."""
+    """Return the kind and path of each output. Their names end in the kind."""
     return {stem(Path(name)).rpartition("_")[2]: batch.out / name for name in record.outputs}

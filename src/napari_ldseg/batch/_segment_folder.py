@@ -1,4 +1,4 @@
-"""A folder in one call, for notebooks and scripts."""
+"""Segment a folder in one call, for notebooks and scripts."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def segment_folder(
     overwrite: bool = False,
     progress: Callable[[Update], object] = lambda _update: None,
 ) -> BatchReport:
-    """Segment all images of a folder into files; run again, it does only what is not done yet.
+    """Segment all images of a folder into files. A second run does only what is not done yet.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a batch reports while it runs."""
+"""The progress that a batch reports."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -42,5 +42,5 @@ Updates = Generator[Update, None, None]
 
 
 def reason_of(error: Exception) -> str:
-    """Return why an image failed, in words."""
+    """Return the reason why an image failed."""
     return str(error) if isinstance(error, LDSegError) else f"{type(error).__name__}: {error}"

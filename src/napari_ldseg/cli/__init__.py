@@ -1,3 +1,3 @@
-"""The command line: one file for each command, put together in `_app`."""
+"""The command line has a file for each command; `_app` joins them."""
 
 from ._app import app as app, main as main

@@ -49,7 +49,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Latent diffusion segmentation with uncertainty (LDSeg)."""
@@ -85,7 +85,7 @@ def models() -> None:
 @options(SegmentConfig, only=("samples",))
 def demo(
     screenshot: Annotated[
-        Path | None, typer.Option("--screenshot", help="Press Segment, save a picture of the window, and exit.")
+        Path | None, typer.Option("--screenshot", help="Press Segment, save a screenshot of the window, and exit.")
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Name of a model, or its file. Default: the one for the sample.")

@@ -1,4 +1,4 @@
-"""`napari-ldseg cardiac`: curves, volumes and ejection fraction of an echocardiogram."""
+"""`napari-ldseg cardiac` measures curves, volumes and ejection fraction of an echocardiogram."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ def cardiac(
     given: Given,
     ed: Annotated[int | None, typer.Option("--ed", help="Frame of end-diastole, from 0. Default: found.")] = None,
     es: Annotated[int | None, typer.Option("--es", help="Frame of end-systole, from 0. Default: found.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Measure an echocardiogram: areas over the beat, LV volumes and ejection fraction, with intervals over samples."""
     from ..cardiac import cardiac_provenance, cardiac_words, read_cardiac, write_cardiac

@@ -1,4 +1,4 @@
-"""What all commands share: progress bars, errors in one line."""
+"""Share progress bars and one-line errors among all commands."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from ..errors import InputError, LDSegError
 
 
 def say(text: str, style: str | None = None) -> None:
-    """Print one line on the error stream, as it is: paths and ``[all]`` are no markup."""
+    """Print one line on the error stream literally: paths and ``[all]`` are no markup."""
     Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -45,14 +45,14 @@ def read_json(path: Path) -> Any:
 
 
 def refuse_existing(files: Iterable[Path], overwrite: bool) -> None:
-    """Refuse, before anything is computed, to replace what was not meant to be replaced."""
+    """Refuse to replace existing files, before anything is computed, unless asked to."""
     for file in files:
         if file.exists() and not overwrite:
             raise InputError(f"{file} exists already; give --overwrite to replace it, or another folder as --out.")
 
 
 def progress_bar(*columns: TextColumn | MofNCompleteColumn) -> Progress:
-    """Return a progress bar with the time that is left, on the error stream."""
+    """Return a progress bar with the time left, on the error stream."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""`napari-ldseg dataset import`, `list` and `remove`: training sets."""
+"""`napari-ldseg dataset import`, `list` and `remove` manage training sets."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="Folder of the tr
 def import_masks(
     images: Annotated[Path, typer.Option("--images", help="Folder of images.")],
     labels: Annotated[Path, typer.Option("--labels", help="Folder of label masks; 255 means unlabelled.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the set; one that exists is added to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the set; images are added to an existing one.")],
     groups: Groups = None,
     class_names: ClassNames = None,
     refer: Annotated[
@@ -32,7 +32,7 @@ def import_masks(
     *,
     given: Given,
 ) -> None:
-    """Add images and label masks to a training set, which is made if need be."""
+    """Add images and label masks to a training set; create it if needed."""
     from ..datasets import DuplicateError, Entry, find_pairs, import_pairs, open_or_create
 
     foreground = given.config(TrainConfig).foreground
@@ -75,9 +75,9 @@ def list_entries(folder: SetFolder) -> None:
 @border("Interrupted.")
 def remove_entries(
     folder: SetFolder,
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids out of `dataset list`.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids from `dataset list`.")],
 ) -> None:
-    """Take images out of a training set; files that were only referred to stay."""
+    """Remove images from a training set. Files that were only referred to stay."""
     from ..datasets import TrainingSet
 
     found = TrainingSet(folder)

@@ -1,4 +1,4 @@
-"""`napari-ldseg evaluate`: masks against references."""
+"""`napari-ldseg evaluate` compares masks with references."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,12 +23,12 @@ def evaluate(
         bool, typer.Option("--foreground", help="Take every value above 0 as class 1, in both masks.")
     ] = False,
     objects: Annotated[
-        bool, typer.Option("--objects", help="Also object F1, Dice and Hausdorff distance (GlaS challenge).")
+        bool, typer.Option("--objects", help="Add object F1, Dice and Hausdorff distance (GlaS challenge).")
     ] = False,
     plot: Annotated[
-        bool, typer.Option("--plot", help="Also scores.svg, all cases in a picture; needs matplotlib (extra plots).")
+        bool, typer.Option("--plot", help="Add scores.svg, a plot of all cases; needs matplotlib (extra plots).")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Compare masks with references: overlap, distances, objects, and whether the SD map finds the errors."""
     from .._util import follow, optional

@@ -1,4 +1,4 @@
-"""`napari-ldseg import keras`, `napari-ldseg import torch` and `napari-ldseg export`."""
+"""`napari-ldseg import keras`, `import torch` and `export` exchange models with other programs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +14,9 @@ from ._common import border, not_none, read_json, refuse_existing, say
 if TYPE_CHECKING:
     from ..networks import LDSeg
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where the model goes: a folder, or a .safetensors file.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Output: a folder, or a .safetensors file.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the model.", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model.")]
 
 imports = typer.Typer(no_args_is_help=True, help="Turn files of other programs into a model.")
 
@@ -47,7 +47,7 @@ def import_torch(
     name: Name = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Import a PyTorch state_dict of napari-ldseg's own networks; code in the file is never run."""
+    """Import a PyTorch state_dict of napari-ldseg's own networks. Code in the file is never run."""
     from .. import exchange
     from ..checkpoints import file_to_write, find_model, read_header
 
@@ -86,7 +86,7 @@ def export(
     author: Annotated[list[str] | None, typer.Option("--author", help="For rdf.yaml; may be repeated.")] = None,
     license_id: Annotated[str | None, typer.Option("--license", help="SPDX identifier, for example CC-BY-4.0.")] = None,
 ) -> None:
-    """Write a model as TorchScript with a bioimage.io description, and check that it computes the same."""
+    """Export a model as TorchScript with a bioimage.io description, and check that it computes the same."""
     from ..checkpoints import load_model
     from ..exchange import export_model
 

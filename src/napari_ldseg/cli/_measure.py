@@ -1,4 +1,4 @@
-"""`napari-ldseg measure`: objects with error bars."""
+"""`napari-ldseg measure` measures objects with error bars."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,9 +27,9 @@ def measure(
     ] = None,
     *,
     given: Given,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
-    """Measure objects, with error bars where their samples were kept: CSV, GeoJSON (QuPath) and a page."""
+    """Measure objects, with error bars if their samples were kept: CSV, GeoJSON (QuPath) and an HTML report."""
     from ..reports import read_report, write_report
 
     config = given.config(MeasureConfig)

@@ -1,4 +1,4 @@
-"""Options of a command, made from the fields of the settings."""
+"""Make the options of a command from the fields of the settings."""
 
 import inspect
 from collections import Counter
@@ -22,11 +22,11 @@ class Given:
     values: Mapping[str, object]
 
     def of(self, config: type[Config]) -> dict[str, object]:
-        """Return those that are fields of this class."""
+        """Return the options that are fields of this class."""
         return {name: value for name, value in self.values.items() if name in config.model_fields}
 
     def config(self, config: type[C]) -> C:
-        """Return the settings, with defaults for what was not given.
+        """Return the settings, with defaults for missing options.
 
         Raises
         ------
@@ -46,7 +46,7 @@ def options(
     *configs : Config or type of Config
         Defaults in the help are those of the class, or the values of the object.
     only, without : collection of str
-        The fields that this command has; those that it has not.
+        The fields that this command has, or lacks.
 
     Raises
     ------
@@ -106,14 +106,14 @@ def _parameter(one: Setting) -> inspect.Parameter:
 
 
 def _flags(one: Setting) -> tuple[str, ...]:
-    """Return its flags; one that is on unless turned off, or neither, can also be turned off."""
+    """Return its flags. A setting that is on by default, or undecided, also has a flag that turns it off."""
     if bool not in one.types or one.default is False:
         return one.flags
     return tuple(f"{flag}/--no-{flag.removeprefix('--')}" for flag in one.flags)
 
 
 def _type(one: Setting) -> tuple[Any, str | None]:
-    """Return what Typer reads, and what it calls that; the settings themselves check all values."""
+    """Return the type and its name for Typer. The settings themselves check all values."""
     if not one.types and all(isinstance(choice, str) for choice in one.choices):
         return Literal[one.choices], None
     if not one.types:

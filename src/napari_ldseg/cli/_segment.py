@@ -1,4 +1,4 @@
-"""`napari-ldseg segment`: files, folders, cohorts."""
+"""`napari-ldseg segment` segments files, folders and cohorts."""
 
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -16,11 +16,11 @@ from ._options import Given, options
 if TYPE_CHECKING:
     from ..batch import Batch, BatchReport, Update
 
-# Of more images than this, only warnings are shown; report.json has the sentence of each.
+# For more images than this, only warnings are shown; report.json has the sentence of each.
 SAID = 10
 
 
-@border("Interrupted; the images that were finished are written. Run the same command again to go on.")
+@border("Interrupted; finished images are written. Run the same command again to continue.")
 @options(SegmentConfig, PartConfig, BatchConfig)
 def segment(
     images: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, folders or patterns.")],
@@ -49,7 +49,7 @@ def segment(
 
 
 def _compare(comparing: "Generator[Progress, None, Batch]") -> "Batch":
-    """Compare images with what is done, behind a bar that appears with the first image."""
+    """Compare images with earlier results, with a progress bar that appears with the first image."""
     progress = progress_bar(MofNCompleteColumn())
     bar = progress.add_task("Comparing with what is done")
     with ExitStack() as shown:
@@ -63,7 +63,7 @@ def _compare(comparing: "Generator[Progress, None, Batch]") -> "Batch":
 
 
 def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":
-    """Segment what is to do, behind a bar with the time that is left for it."""
+    """Segment the remaining images, with a progress bar and the time left."""
     from ..batch import run_batch
 
     with progress_bar(MofNCompleteColumn()) as progress:
@@ -82,7 +82,7 @@ def _run(plan: "Batch", config: BatchConfig) -> "BatchReport":
 
 
 def _conclude(report: "BatchReport", out: Path) -> None:
-    """Say how it ended, and what failed and why."""
+    """Report how it ended, and which images failed and why."""
     earlier = report.count("earlier")
     text = f"{report.count('done', 'earlier')} of {len(report.rows)} images segmented into {out}"
     say(f"{text} ({earlier} of them earlier)." if earlier else f"{text}.")

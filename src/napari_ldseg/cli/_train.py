@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..networks import LDSeg
     from ..training import TrainProgress
 
-# A training from scratch has no model whose parts or whose pixel size could be kept.
+# A training from scratch has no model whose parts or pixel size could be kept.
 FINE_TUNING = ("learn", "scale")
 
 
@@ -50,14 +50,14 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of this run; one 
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:
-    """Return the names in a list with commas."""
+    """Split a list of names at its commas."""
     return None if text is None else tuple(name.strip() for name in text.split(","))
 
 
 def _pairs(
     images: Path | None, labels: Path | None, groups: Path | None, folder: Path | None, foreground: bool
 ) -> "tuple[list[Pair], tuple[str, ...] | None]":
-    """Return what is learnt from, and the names of its classes where a training set knows them."""
+    """Return the training pairs, and the class names if a training set knows them."""
     from ..datasets import TrainingSet, find_pairs
 
     if folder is not None:
@@ -149,7 +149,7 @@ def fine_tune(
 
 
 def _train(run: "Generator[TrainProgress, None, LDSeg]", out: Path) -> None:
-    """Show a training by a bar for each stage; of several processes the first one speaks."""
+    """Show a training with a progress bar for each stage. Of several processes only the first one prints."""
     if os.environ.get("RANK", "0") != "0":
         follow(run)
         return

@@ -1,4 +1,4 @@
-"""What all settings are, and the words that they choose from."""
+"""The base of all settings, and the words that they choose from."""
 
 from typing import Literal, Self
 
@@ -32,7 +32,7 @@ Ranking = Literal[
 
 
 class Config(BaseModel):
-    """A frozen set of values; unknown names and values out of range are refused in words."""
+    """A frozen set of values. Unknown names and values out of range raise a readable error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class Config(BaseModel):
         Raises
         ------
         InputError
-            Naming each field that does not fit, and why.
+            If a field does not fit; the message names each one and the reason.
         """
         try:
             return cls.model_validate(values)

@@ -1,4 +1,4 @@
-"""Colours of classes."""
+"""Choose the colours of classes."""
 
 from collections.abc import Sequence
 

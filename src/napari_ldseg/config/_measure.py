@@ -1,4 +1,4 @@
-"""Settings of measurements."""
+"""The settings of measurements."""
 
 from ._base import Config, Ranking, VolumeMethod
 from ._setting import setting
@@ -13,7 +13,7 @@ class MeasureConfig(Config):
         show="main",
         ge=1,
         le=2**31 - 1,
-        description="Objects of fewer pixels are left out as specks.",
+        description="Objects with fewer pixels are left out.",
     )
     shapes: bool = setting(
         True,
@@ -27,7 +27,7 @@ class MeasureConfig(Config):
         show="more",
         gt=0,
         lt=1,
-        description="Share of the samples inside the interval that is given with each number.",
+        description="Share of the samples inside the interval of each number.",
     )
     cover: float = setting(
         0.1,
@@ -60,7 +60,7 @@ class CardiacConfig(Config):
         show="more",
         gt=0,
         lt=1,
-        description="Share of the samples inside the interval that is given with each number.",
+        description="Share of the samples inside the interval of each number.",
     )
     lv: int = setting(1, title="LV", show="more", ge=1, le=254, description="Class of the left ventricle.")
     myocardium: int = setting(2, title="Muscle", show="more", ge=1, le=254, description="Class of the myocardium.")

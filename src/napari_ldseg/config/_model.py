@@ -1,4 +1,4 @@
-"""All that a checkpoint says of itself."""
+"""The settings that a checkpoint states about itself."""
 
 import math
 from typing import Literal, Self
@@ -18,7 +18,7 @@ class DiffusionConfig(Config):
 
 
 class InputConfig(Config):
-    """How a model saw its images while it was trained."""
+    """How a model saw its images during training."""
 
     mode: Literal["fit", "spacing"] = Field(
         "fit",
@@ -29,7 +29,7 @@ class InputConfig(Config):
         None, description="Pixel size ((Z), Y, X) in `unit` that the networks see (mode 'spacing')."
     )
     source_spacing: tuple[float, ...] | None = Field(
-        None, description="Pixel size that is assumed where an image states none."
+        None, description="Pixel size that is assumed if an image states none."
     )
     unit: str = Field("micrometer", description="Unit of both spacings.")
     channels: Literal["rgb", "grayscale", "any"] = Field("rgb", description="What the image channels are.")
@@ -39,12 +39,12 @@ class InputConfig(Config):
         "'percentile': per image, from its 0.5th to its 99.5th percentile (for intensities of no unit, as in MRI).",
     )
     upright: bool = Field(
-        False, description="Whether all images have much the same orientation, as in echocardiography; else any."
+        False, description="Whether all images have about the same orientation, as in echocardiography."
     )
 
 
 class ModelConfig(Config):
-    """All that a checkpoint needs to say of itself, besides its weights and its card."""
+    """Everything a checkpoint states about itself, besides its weights and its card."""
 
     name: str = Field("untitled", min_length=1, max_length=80, pattern=r"^[\w][\w .+-]*$")
     title: str = Field("", description="One line that says what the model segments.")

@@ -1,4 +1,4 @@
-"""What the denoiser is trained on: noise levels, first guesses, prompts, and what scanners do to images."""
+"""The settings of the denoiser's training data: noise levels, first guesses, prompts, and scanner effects."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ Scanner = Literal["any", "mri", "ultrasound"]
 
 
 class RecipeConfig(Config):
-    """The part of a training's settings that says what its crops are like, and what counts in the loss."""
+    """The part of a training's settings that describes its crops and its loss."""
 
     residual_sd: float | None = setting(
         None,

@@ -1,4 +1,4 @@
-"""What will be computed: part, level, frames, grid, intensities and tiles of an image (no torch)."""
+"""Plan what will be computed: part, level, frames, grid, intensities and tiles of an image (no torch)."""
 
 from ._blocks import (
     Block as Block,

@@ -1,4 +1,4 @@
-"""Blocks: what is computed in a row and, where the result lies on disk, written as one."""
+"""Blocks are computed in a row; if the result is on disk, each is written as one."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ._grid import Grid
 from ._tiles import Box
 
-# Pixels of the networks' grid along a side of a block: the larger, the fewer tiles are computed for two blocks.
+# Pixels of the networks' grid along a side of a block. The larger it is, the fewer tiles are computed twice.
 BLOCK_SIDE = {2: 2048, 3: 160}
 MAX_BLOCK = {2: 4096, 3: 256}
 
@@ -26,7 +26,7 @@ class Block:
     start : tuple of int
         First pixel ((Z), Y, X) of the result.
     box : Box
-        What of the networks' grid is needed.
+        The part of the networks' grid that is needed.
     """
 
     frames: tuple[tuple[int, ...], ...]
@@ -53,7 +53,7 @@ def block_starts(grid: Grid, side: int) -> list[tuple[int, ...]]:
 
 
 def block_places(grid: Grid, start: tuple[int, ...], side: int) -> tuple[list[NDArray[np.float64]], Box]:
-    """Return where the pixels of a block lie in a box of the networks' grid, along each axis, and that box."""
+    """Return the places of a block's pixels in a box of the networks' grid, along each axis, and that box."""
     places, box = [], []
     for first, n, inner in zip(start, grid.source, grid.inner, strict=True):
         pixels = np.arange(first, min(first + side, n))

@@ -1,4 +1,4 @@
-"""What a plan says to the user: one sentence, and warnings with their remedies."""
+"""Describe a plan to the user: one sentence, and warnings with their remedies."""
 
 import math
 
@@ -15,7 +15,7 @@ COLOURS = {3: "RGB", 4: "RGBA"}
 def describe(
     part: Part, config: ModelConfig, grid: Grid, pixel_size: tuple[float, ...] | None, level: str
 ) -> list[str]:
-    """Say what is read and how the networks see it, in pieces of a sentence.
+    """Return the pieces of a sentence that say what is read and how the networks see it.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def describe(
     pixel_size : tuple of float or None
         In the model's unit.
     level : str
-        The level's name; empty where the image has only one.
+        The level's name; empty if the image has only one.
     """
     kind = part.image.channels
     words = "" if kind == 1 else f"{COLOURS.get(kind, f'{kind}-channel')} "
@@ -47,7 +47,7 @@ def describe(
 
 
 def find_faults(part: Part, config: ModelConfig, grid: Grid) -> list[str]:
-    """Return what may spoil the result, each with its remedy."""
+    """Return everything that may spoil the result, each with its remedy."""
     found = (_far(part, config), _small(config, grid), _enlarged(part, config, grid), _unitless(part, config))
     return [warning for warning in found if warning]
 
@@ -58,7 +58,7 @@ def gigabytes(number: float) -> str:
 
 
 def _which_frame(part: Part) -> str:
-    """Say which frame it is, where there are others."""
+    """Say which frame it is if there are others."""
     axes = [axis for axis in part.frame_axes if part.size(axis) > 1]
     frames = [f"{axis} = {first(part.extent(axis))} of 0 to {part.size(axis) - 1}" for axis in axes]
     return f" ({', '.join(frames)})" if frames else ""
@@ -79,7 +79,7 @@ def _stated(part: Part, config: ModelConfig) -> tuple[float, ...] | None:
 
 
 def _far(part: Part, config: ModelConfig) -> str:
-    """Pixels more than three times as fine or as coarse as all that the model learned from."""
+    """Warn of pixels more than three times as fine or coarse as any that the model learned from."""
     given, found = config.input, _stated(part, config)
     if found is None or given.spacing is None:
         return ""
@@ -100,7 +100,7 @@ def _far(part: Part, config: ModelConfig) -> str:
 
 
 def _small(config: ModelConfig, grid: Grid) -> str:
-    """Less than what the networks need: most of what they see would be mirrored."""
+    """Warn of images so small that the networks would see mostly mirrored pixels."""
     if config.input.mode == "fit" or min(grid.inner) >= least_side(config):
         return ""
     return (
@@ -129,6 +129,6 @@ def _unitless(part: Part, config: ModelConfig) -> str:
 
 
 def _steps(spacing: tuple[float, ...], unit: str) -> str:
-    """Write a pixel size: one number where a flat image has square pixels."""
+    """Write a pixel size: one number if a flat image has square pixels."""
     square = len(spacing) == 2 and math.isclose(*spacing, rel_tol=1e-3)
     return f"{times(tuple(float(step) for step in (spacing[:1] if square else spacing)))} {SHORT.get(unit, unit)}"

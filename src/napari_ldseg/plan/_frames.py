@@ -1,4 +1,4 @@
-"""Frames: the parts of an image that are segmented one by one."""
+"""Frames are the parts of an image that are segmented one by one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Frames:
     Attributes
     ----------
     array : array, shape (*leading, C, (Z), Y, X)
-        In the image's own dtype, and lazy (dask, memory maps) where the image is.
+        In the image's own dtype, and lazy (dask, memory maps) if the image is.
     axes : str
         The axes of a result: the frame axes, then the spatial ones.
     leading, shape : tuple of int
-        How many frames there are along each frame axis, and the shape of one.
+        The number of frames along each frame axis, and the shape of one.
     spacing : tuple of float or None
         Pixel size of a frame.
     """
@@ -38,12 +38,12 @@ class Frames:
 
     @classmethod
     def of(cls, image: Image, config: ModelConfig) -> Self:
-        """Move the axes of an image; nothing is read.
+        """Reorder the axes of an image without reading it.
 
         Raises
         ------
         InputError
-            The model sees volumes and the image is flat.
+            If the model sees volumes and the image is flat.
         """
         ndim = config.network.ndim
         if len(image.spatial) < ndim:

@@ -1,4 +1,4 @@
-"""The grid that the networks see: how an image is resized and padded."""
+"""Choose the grid that the networks see: how an image is resized and padded."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_FIT = 8_000_000
 
 @dataclass(frozen=True)
 class Grid:
-    """How the pixels of one image lie on the grid of the networks.
+    """How an image is mapped to the grid of the networks.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Grid:
     outer : tuple of int
         ``inner``, mirrored at the far ends up to a multiple of the networks' stride.
     tiled : bool
-        Whether it is to be cut into tiles.
+        Whether it is cut into tiles.
     """
 
     source: tuple[int, ...]
@@ -64,7 +64,7 @@ def plan_grid(
     fit, stride = given.mode == "fit", config.network.stride
     own = shape if tiles == "always" else given.shape
     inner = own if fit else _resampled(shape, spacing, given)
-    # A tile of a model that saw whole images is as large as those, even where the image is smaller.
+    # A model that saw whole images gets tiles of their size, even if the image is smaller.
     least = given.shape if fit else (least_side(config),) * ndim
     outer = tuple(-(-max(side, low) // stride) * stride for side, low in zip(inner, least, strict=True))
     most = MAX_FIT if fit else MAX_GRID
@@ -85,17 +85,17 @@ def _resampled(shape: tuple[int, ...], spacing: tuple[float, ...] | None, given:
 
 
 def least_side(config: ModelConfig) -> int:
-    """Return how many pixels the networks need along each side to see any context; smaller images are mirrored."""
+    """Return the least number of pixels per side that gives the networks context; smaller images are mirrored."""
     return 2 * config.network.stride
 
 
 def check_sides(shape: tuple[int, ...]) -> None:
-    """Refuse what is too small to be segmented.
+    """Refuse images that are too small to segment.
 
     Raises
     ------
     InputError
-        A side has fewer than 8 pixels.
+        If a side has fewer than 8 pixels.
     """
     if min(shape) < MIN_SIDE:
         raise InputError(f"The image is only {times(shape)} pixels; at least {MIN_SIDE} along each side are needed.")

@@ -1,4 +1,4 @@
-"""Intensities and channels as the networks expect them."""
+"""Convert intensities and channels to what the networks expect."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
 
 
 def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the image") -> NDArray[Any]:
-    """Bring (C, ...) to the channels that the model wants, or say why that cannot be.
+    """Convert (C, ...) to the model's channels, or raise if that is impossible.
 
     RGB models take gray (repeated) and RGBA (alpha dropped); gray models take RGB(A) as luminance.
     """
@@ -34,14 +34,14 @@ def match_channels(pixels: NDArray[Any], config: ModelConfig, name: str = "the i
 
 
 def check_channels(found: int, config: ModelConfig, name: str) -> None:
-    """Refuse a number of channels that the model cannot be given.
+    """Refuse a number of channels that the model cannot use.
 
     RGB models take gray and RGBA, too, and gray models RGB and RGBA.
 
     Raises
     ------
     InputError
-        The model was trained on another number of channels.
+        If the model was trained on another number of channels.
     """
     wanted, kind = config.network.image_channels, config.input.channels
     if found == wanted or (kind == "rgb" and found in (1, 3, 4)) or (kind == "grayscale" and found in (3, 4)):
@@ -54,15 +54,15 @@ def check_channels(found: int, config: ModelConfig, name: str) -> None:
 
 @dataclass(frozen=True)
 class Intensities:
-    """How intensities become 0 to 1: ``(value - low) / (high - low)``.
+    """The mapping of intensities to 0..1: ``(value - low) / (high - low)``.
 
     Attributes
     ----------
     low, high : float
     clip : bool
-        Whether values beyond are cut off.
+        Whether values outside are clipped.
     fill : float
-        What not-a-number and infinite pixels count as.
+        The value of nan and infinite pixels.
     """
 
     low: float
@@ -71,7 +71,7 @@ class Intensities:
     fill: float = 0.0
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Bring pixels to 0..1 as float32."""
+        """Map pixels to 0..1 as float32."""
         values = _finite(pixels.astype(np.float32), self.fill)
         if self.clip:
             values = values.clip(self.low, self.high)
@@ -79,13 +79,13 @@ class Intensities:
 
 
 def intensities(pixels: NDArray[Any], method: str, name: str = "the image") -> Intensities:
-    """Choose how intensities become 0 to 1.
+    """Choose how intensities are mapped to 0..1.
 
     ``"range"`` divides by the range that the numbers come from: 255 for uint8, otherwise 1 or the smallest of 255,
     1023, 4095, 16383, 65535 that holds the largest value. ``"minmax"``, and anything with negative values, is
     stretched from its own minimum to its own maximum (a constant image becomes 0). ``"percentile"`` stretches from
     the 0.5th to the 99.5th percentile and clips what lies beyond, so that a few bright voxels do not matter.
-    Not-a-number and infinite pixels take the median of the others.
+    nan and infinite pixels take the median of the others.
 
     Raises
     ------
@@ -116,23 +116,23 @@ def _finite(values: NDArray[np.float32], fill: float) -> NDArray[np.float32]:
 
 
 def normalize(pixels: NDArray[Any], method: str, name: str = "the image") -> NDArray[np.float32]:
-    """Bring intensities to 0..1 as float32, see :func:`intensities`."""
+    """Map intensities to 0..1 as float32, see :func:`intensities`."""
     return intensities(pixels, method, name).apply(pixels)
 
 
 def normalize_frame(
     pixels: NDArray[Any], config: ModelConfig, name: str = "the image", scale: Intensities | None = None
 ) -> NDArray[np.float32]:
-    """Bring one frame (C, (Z), Y, X) to the model's channels and to intensities of 0 to 1, its own unless given."""
+    """Convert one frame (C, (Z), Y, X) to the model's channels and to 0..1, by its own intensities unless given."""
     matched = match_channels(pixels, config, name)
     own = intensities(matched, config.input.normalization, name)
     return (own if scale is None else replace(own, low=scale.low, high=scale.high)).apply(matched)
 
 
 def common_range(frames: Frames, config: ModelConfig, name: str = "the image") -> Intensities | None:
-    """Choose one scale for all frames, where that is the range that the numbers come from.
+    """Choose one scale for all frames, if it is the range of the data type.
 
-    None where each frame is stretched by itself, or nothing is to be chosen (uint8). Frames are read one by one.
+    None if each frame is stretched on its own, or there is no choice (uint8). Frames are read one by one.
     """
     if config.input.normalization != "range" or frames.array.dtype == np.uint8:
         return None
@@ -144,10 +144,10 @@ def common_range(frames: Frames, config: ModelConfig, name: str = "the image") -
 
 
 def probe(frames: Frames, *, every_pixel: bool) -> NDArray[Any]:
-    """Return pixels from all over an image, (C, pixels), that tell its intensities and tell it from others.
+    """Return pixels from all over an image, (C, pixels), which show its intensities and identify it.
 
-    They are of the first, the middle and the last frame: every pixel (meant for the coarsest level of a pyramid), or
-    64 pixels a side at 8 evenly spread places along each axis (or all of it, where that is less).
+    They come from the first, the middle and the last frame: every pixel (meant for the coarsest level of a pyramid), or
+    64 pixels a side at 8 evenly spaced places along each axis (or the whole axis, if that is less).
     """
     found, indices = [], frames.indices
     for number in sorted({0, len(indices) // 2, len(indices) - 1}):
@@ -156,7 +156,7 @@ def probe(frames: Frames, *, every_pixel: bool) -> NDArray[Any]:
             if side > PROBES * PROBE_SIDE and not every_pixel:
                 starts = np.linspace(0, side - PROBE_SIDE, PROBES).astype(int)
                 places = (starts[:, None] + np.arange(PROBE_SIDE)).ravel()
-                frame = frame[(slice(None),) * axis + (places,)]  # take() is not known to every lazy array
+                frame = frame[(slice(None),) * axis + (places,)]  # not every lazy array has take()
         found.append(np.asarray(frame).reshape(frame.shape[0], -1))
     return np.concatenate(found, axis=1)
 

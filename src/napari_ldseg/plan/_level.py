@@ -1,4 +1,4 @@
-"""Which level of a multiscale image a model is run at."""
+"""Choose the level of a multiscale image for a model."""
 
 import math
 
@@ -8,11 +8,11 @@ from ._part import Part
 
 
 def nearest_level(part: Part, config: ModelConfig, tiles: Tiling) -> tuple[int, tuple[float, ...] | None]:
-    """Choose a level, and say how large its pixels are in the model's unit (None where that is unknown).
+    """Choose a level; return it with its pixel size in the model's unit (None if unknown).
 
-    It is the level nearest the model's pixel size, by the ratio. A model that sees whole images (mode ``fit``) gets
-    the coarsest level on which the part is at least as large as what it sees; in tiles, the finest. Where the image
-    states no pixel size, the one that the model assumes then (``source_spacing``) is that of the finest level.
+    It is the level with the nearest pixel size, by ratio. A model that sees whole images (mode ``fit``) gets the
+    coarsest level on which the part is at least as large as its input; in tiles, the finest. If the image states no
+    pixel size, the finest level has the one that the model assumes (``source_spacing``).
 
     Parameters
     ----------

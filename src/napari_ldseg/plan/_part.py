@@ -1,4 +1,4 @@
-"""Which pixels of an image are segmented: its axes, frames and region."""
+"""Select the pixels of an image to segment: its axes, frames and region."""
 
 import math
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from ..config import PartConfig
 from ..data import SPATIAL, Geometry, Image
 from ..errors import InputError
 
-# A coarse pixel that a region reaches into by no more than this is only touched by rounding.
+# If a region enters a coarse pixel by no more than this, it is only a rounding error.
 TOUCHED = 1e-6
 Extent = slice | int
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A box of pixels of an image; nothing is read yet.
+    """A box of pixels of an image, not yet read.
 
     Attributes
     ----------
     image : Image
         All of it; the array may be lazy.
     box : tuple of slice or int
-        For each axis of the array the pixels to take, ``slice(start, stop)``; a number takes one frame alone.
+        The pixels to take along each axis of the array, ``slice(start, stop)``; a number takes a single frame.
     ndim : {2, 3}
-        How many of the spatial axes, counted from the last, the model sees. The others are frames.
+        The number of spatial axes, counted from the last, that the model sees. The others are frames.
     """
 
     image: Image
@@ -44,12 +44,12 @@ class Part:
 
     @property
     def frames(self) -> int:
-        """Number of frames, each of which is segmented on its own."""
+        """Number of frames. Each is segmented on its own."""
         return math.prod(_length(self.extent(axis)) for axis in self.frame_axes)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape ((Z), Y, X) of what is taken of each frame."""
+        """Shape ((Z), Y, X) of the selected part of a frame."""
         return tuple(_length(self.extent(axis)) for axis in self.spatial)
 
     @property
@@ -59,33 +59,33 @@ class Part:
 
     @property
     def start(self) -> tuple[int, ...]:
-        """First pixel ((Z), Y, X) that is taken of each frame."""
+        """First selected pixel ((Z), Y, X) of a frame."""
         return tuple(first(self.extent(axis)) for axis in self.spatial)
 
     @property
     def is_whole(self) -> bool:
-        """Whether each frame is taken from border to border."""
+        """Whether frames are taken as a whole."""
         return self.shape == self.full_shape
 
     def extent(self, axis: str) -> Extent:
-        """Return what is taken along an axis."""
+        """Return the selection along an axis."""
         return self.box[self.image.axes.index(axis)]
 
     def size(self, axis: str) -> int:
-        """Return how many pixels or frames there are along an axis."""
+        """Return the number of pixels or frames along an axis."""
         return int(np.shape(self.image.array)[self.image.axes.index(axis)])
 
     def at(self, level: Image) -> "Part":
-        """Return the same part in pixels of another level; coarse pixels that it only touches belong to it."""
+        """Return the same part in pixels of another level. Coarse pixels that it touches belong to it."""
         if level is self.image:
             return self
         sizes = zip(self.box, np.shape(self.image.array), np.shape(level.array), strict=True)
         return Part(level, tuple(_scaled(part, n / m, m) for part, n, m in sizes), self.ndim)
 
     def cut(self) -> Image:
-        """Return the part as an image of its own; an axis of which one frame was chosen is gone.
+        """Return the part as an image of its own, without axes of which one frame was chosen.
 
-        It keeps its place in the patient. Slices of a medical volume are ``z``, also where they are frames.
+        It keeps its place in the patient. Slices of a medical volume are ``z``, even if they are frames.
         """
         image, sizes = self.image, np.shape(self.image.array)
         if all(part == slice(0, n) for part, n in zip(self.box, sizes, strict=True)) and self._depth() in "z":
@@ -99,7 +99,7 @@ class Part:
         return image.replace(array=image.array[self.box], axes=axes, spacing=spacing, levels=(), geometry=geometry)
 
     def _depth(self) -> str:
-        """Return the axis that is the third of the patient; empty where there is none."""
+        """Return the third axis of the patient; empty if there is none."""
         geometry, axes = self.image.geometry, self.image.axes.replace("c", "")
         sizes = tuple(self.size(axis) for axis in axes)
         return axes[-3] if geometry is not None and sizes[-3:] == geometry.shape else ""
@@ -116,12 +116,12 @@ class Part:
 
 
 def take_part(image: Image, ndim: int, config: PartConfig) -> Part:
-    """Say which pixels of an image a model of ``ndim`` dimensions is given.
+    """Select the pixels of an image for a model of ``ndim`` dimensions.
 
     Raises
     ------
     InputError
-        If the axes do not describe the array, the model wants more of them, or the part is empty.
+        If the axes do not describe the array, the model needs more of them, or the part is empty.
     """
     if config.axes is not None:
         levels = tuple(_relabelled(level, config.axes) for level in image.levels)
@@ -141,7 +141,7 @@ def take_part(image: Image, ndim: int, config: PartConfig) -> Part:
 
 
 def parse_ranges(text: str | None, sizes: dict[str, int], what: str) -> dict[str, Extent]:
-    """Return for each axis what ``"3:10,5"`` takes of it; axes that are not named are left out.
+    """Parse ``"3:10,5"`` into a selection for each axis. Axes without an entry are left out.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def _length(part: Extent) -> int:
 
 
 def _scaled(part: Extent, factor: float, size: int) -> Extent:
-    """Return an extent in pixels that are ``factor`` times as large, of which there are ``size``."""
+    """Return an extent in pixels that are ``factor`` times as large; the axis has ``size`` of them."""
     if isinstance(part, int):
         return min(int((part + 0.5) / factor), size - 1)
     start = min(math.floor(part.start / factor + TOUCHED), size - 1)
@@ -194,7 +194,7 @@ def _scaled(part: Extent, factor: float, size: int) -> Extent:
 
 
 def _relabelled(image: Image, axes: str) -> Image:
-    """Give the axes other letters; the pixel size is kept where each spatial axis has been one before."""
+    """Rename the axes. The pixel size is kept if each spatial axis was one before."""
     plain = Image(image.array, axes, name=image.name)
     if image.spacing is None:
         return plain

@@ -1,4 +1,4 @@
-"""The plan of a segmentation: computed once from image, model and settings, and shown and obeyed at every door."""
+"""The plan of a segmentation is computed once from image, model and settings; viewer and command line share it."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,41 +21,41 @@ from ._level import nearest_level
 from ._part import Part, take_part
 from ._tiles import Tiles, plan_tiles, tile_sides
 
-# Above so many pixels the maps of a result, or the samples that are blended, go to disk.
+# Above so many pixels, the maps of a result or the blended samples go to disk.
 MAX_PLANE = 2**26
-# More pixels than this are not decoded together, more probabilities not held together, nor blended together.
+# The most pixels that are decoded, and probabilities that are held or blended, at once.
 PIXELS_AT_ONCE, VALUES_AT_ONCE, BLENDED_AT_ONCE = 2**19, 2**27, 2**25
-# Samples before samples="auto" may stop, and between its looks at whether it should.
+# The number of samples before samples="auto" may stop, and between its checks.
 MIN_AUTO, AUTO_AT_ONCE = 8, 16
 MEGABYTE = 2**20
-# Channels of float32 that the networks hold for each pixel that they see at a time, about.
+# About so many float32 channels are held by the networks for each pixel that they see at a time.
 NETWORK_CHANNELS = 96
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What will be computed. Nothing is read before it is needed, and no torch is loaded.
+    """What will be computed. Nothing is read before it is needed, and torch is not imported.
 
     Attributes
     ----------
     model : ModelConfig
     settings : SegmentConfig
     asked : Part
-        What is segmented, in pixels of the finest level.
+        The part to segment, in pixels of the finest level.
     level : int
         The level that is read; 0 is the finest.
     part : Part
-        What is segmented, in pixels of that level.
+        The part to segment, in pixels of that level.
     pixel_size : tuple of float or None
-        Of that level ((Z), Y, X), in the model's unit; where the image states none, what the model assumes.
+        That of the level ((Z), Y, X), in the model's unit; if the image states none, the one the model assumes.
     image : Image
         That part of that level.
     frames : Frames
-        The same, as the model takes it.
+        The same as frames for the model.
     grid : Grid
-        What a frame is resized and padded to.
+        How a frame is resized and padded.
     sides : tuple of (tile, overlap)
-        Shape and overlap of tiles; empty where a frame is seen in one pass.
+        Shape and overlap of tiles; empty if a frame is seen in one pass.
     tiles : Tiles
     """
 
@@ -73,12 +73,12 @@ class Plan:
 
     @property
     def number(self) -> int:
-        """How many frames there are."""
+        """The number of frames."""
         return math.prod(self.frames.leading)
 
     @property
     def wanted(self) -> int:
-        """The most samples that are drawn."""
+        """The largest number of samples to draw."""
         return self.settings.max_samples if self.settings.samples == "auto" else int(self.settings.samples)
 
     @property
@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one frame only, seen in one pass."""
+        """Whether there is only one frame, seen in one pass."""
         return self.number == 1 and not self.tiles
 
     @property
@@ -125,9 +125,9 @@ class Plan:
 
     @cached_property
     def intensities(self) -> Intensities | None:
-        """How intensities become 0 to 1, alike for all tiles and frames; None where each frame is scaled by itself.
+        """How intensities map to 0..1, alike for all tiles and frames; None if each frame is scaled on its own.
 
-        Looked at for the first time, it reads pixels.
+        The first access reads pixels.
         """
         if self.tiles:
             return probe_intensities(self.probed, self.model, self.image.name)
@@ -135,10 +135,10 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        """About the most memory that the run takes besides program and weights.
+        """The estimated peak memory of the run, besides program and weights.
 
-        Maps, samples that are held, and pixels that are read are counted; what the networks need in between is a rule
-        of thumb. Half of the true number or twice as much are to be expected.
+        It counts maps, samples that are held, and pixels that are read; the networks' own needs are a rule of thumb.
+        The true number may be half of it or twice as much.
         """
         classes, pixels = self.model.network.classes, math.prod(self.frames.shape)
         reads = self.image.channels * 4
@@ -160,7 +160,7 @@ class Plan:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are computed together: as many as fill the batch with their samples."""
+        """How many frames are computed together, so that their samples fill the batch."""
         if self.tiles:
             return 1
         return max(1, self.batch // self.samples_at_once(self.batch, self.grid.cells, after_first=True))
@@ -178,7 +178,7 @@ class Plan:
         return ", ".join(said)
 
     def warnings(self) -> list[str]:
-        """Return what may spoil the result or the run, each with its remedy."""
+        """Return everything that may spoil the result or the run, each with its remedy."""
         free = psutil.virtual_memory().available
         found = find_faults(self.part, self.model, self.grid)
         if self.peak_bytes > free:
@@ -197,7 +197,7 @@ class Plan:
 def plan_image(
     image: Image, model: ModelConfig, settings: SegmentConfig | None = None, part: PartConfig | None = None
 ) -> Plan:
-    """Decide how an image is segmented; nothing is computed and no pixel is read.
+    """Decide how an image will be segmented, without computing anything or reading a pixel.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def plan_image(
     Raises
     ------
     InputError
-        Image, part and model do not fit: number of axes, channels, or size.
+        If image, part and model do not fit: number of axes, channels, or size.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def plan_image(
     here = asked.at((asked.image, *asked.image.levels)[level])
     cut = here.cut()
     frames = Frames.of(cut, model)
-    # A frame whose pixels fill the memory is read tile by tile, however few of them the networks see.
+    # A frame that would fill the memory is read tile by tile, however few of its pixels the networks see.
     huge = model.input.mode == "spacing" and math.prod(frames.shape) > MAX_PLANE and settings.tiles == "auto"
     grid = plan_grid(frames.shape, pixel_size, model, "always" if huge else settings.tiles)
     sides: tuple[tuple[int, ...], ...] = tile_sides(model, settings) if grid.tiled else ()

@@ -1,4 +1,4 @@
-"""Tiles that cover a plane or a volume, with weights that blend them without seams."""
+"""Cover a plane or a volume with tiles, and blend them without seams."""
 
 import math
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Tile:
     start : tuple of int
         First pixel ((Z), Y, X).
     weights : tuple of float32 arrays
-        For each axis, the weight of each of the tile's pixels along it; the weight of a pixel is their product.
-        Over all tiles the weights of a pixel sum to 1.
+        For each axis, the weights of the tile's pixels along it. The weight of a pixel is their product, and over all
+        tiles it sums to 1.
     """
 
     start: tuple[int, ...]
@@ -48,32 +48,32 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """All windows of a sliding window, which are made when they are asked for: there may be millions.
+    """All tiles of a sliding window. They are made on demand, because there may be millions.
 
     Attributes
     ----------
     lines : tuple of sequences
-        For each axis, first pixel and weights of each window along it; empty where there are no tiles.
+        For each axis, first pixel and weights of each window along it; empty without tiles.
     """
 
     lines: tuple[list[tuple[int, NDArray[np.float32]]], ...] = ()
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of tiles."""
         return math.prod(map(len, self.lines)) if self.lines else 0
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Pixels of each along each axis."""
+        """The shape of each tile."""
         return tuple(len(line[0][1]) for line in self.lines)
 
     def within(self, box: Box) -> list[Tile]:
-        """Return the tiles that have a pixel in a box, in reading order."""
+        """Return the tiles that overlap a box, in reading order."""
         chosen = product(*self._within(box))
         return [Tile(tuple(start for start, _ in each), tuple(weights for _, weights in each)) for each in chosen]
 
     def count(self, box: Box) -> int:
-        """Return how many tiles have a pixel in a box."""
+        """Return how many tiles overlap a box."""
         return math.prod(map(len, self._within(box)))
 
     def _within(self, box: Box) -> list[list[tuple[int, NDArray[np.float32]]]]:
@@ -86,15 +86,15 @@ class Tiles:
 def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int, ...], cell: int = 1) -> Tiles:
     """Cover a plane or volume with as few tiles as the overlap allows, evenly spread.
 
-    All tiles have the same shape, that of ``tile`` or of the plane where that is smaller. They start at whole cells,
-    none reaches beyond the plane, and neighbours share at least ``overlap`` pixels. From a border inside the plane
-    the weight rises as sin² over that many pixels (the Hann window), so that what a network computes at a border,
-    where it knows only one side, hardly counts.
+    All tiles have the same shape, that of ``tile``, or of the plane if that is smaller. They start at whole cells, none
+    reaches beyond the plane, and neighbours share at least ``overlap`` pixels. From a border inside the plane the
+    weight rises as sin² over that many pixels (the Hann window), so that a network's output at a border, where it sees
+    only one side, hardly counts.
 
     Parameters
     ----------
     shape : tuple of int
-        Pixels of the plane ((Z), Y, X), a multiple of ``cell`` where the tile is smaller than the plane.
+        Pixels of the plane ((Z), Y, X), a multiple of ``cell`` if the tile is smaller than the plane.
     tile, overlap : tuple of int
         In pixels; both are rounded to whole cells.
     cell : int
@@ -103,7 +103,7 @@ def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int
     Raises
     ------
     InputError
-        If tiles of this size do not get ahead.
+        If the overlap is not smaller than the tile.
     """
     return Tiles(tuple(_axis(*sides, cell) for sides in zip(shape, tile, overlap, strict=True)))
 
@@ -138,12 +138,12 @@ def _axis(length: int, tile: int, overlap: int, cell: int) -> list[tuple[int, ND
 
 
 def tile_sides(config: ModelConfig, settings: SegmentConfig) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return shape and overlap of tiles in pixels of the networks' grid: as set, or as suits the networks.
+    """Return shape and overlap of tiles in pixels of the networks' grid: the settings, or what suits the networks.
 
     Raises
     ------
     InputError
-        If the networks see one size only and another is asked for.
+        If the networks see only one size and another one is set.
     """
     shape, network = config.input.shape, config.network
     if not isinstance(network, NetworkConfig):
@@ -160,7 +160,7 @@ def tile_sides(config: ModelConfig, settings: SegmentConfig) -> tuple[tuple[int,
 
 
 def decoder_reach(network: NetworkConfig) -> int:
-    """Return how many pixels away from a latent cell the mask decoder's convolutions still see it.
+    """Return how far, in pixels, the mask decoder's convolutions see a latent cell.
 
     Three convolutions of reach 1 on the latent's grid, three on each finer one, and the head's.
     """

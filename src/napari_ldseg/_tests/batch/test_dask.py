@@ -190,7 +190,7 @@ def test_ctrl_c_ends_its_workers_in_words(tmp_path: Path, saved: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 130, said
-    assert "Interrupted; the images that were finished are written." in said
+    assert "Interrupted; finished images are written." in said
     assert "Traceback" not in said
     assert json.loads((out / "report.json").read_text())["counts"]["failed"] == 0
 
