@@ -1,4 +1,4 @@
-"""Training from scratch, in the paper's two stages, and fine-tuning; here, or in a process of its own."""
+"""Train from scratch, in the paper's two stages, or fine-tune; in this process or in one of its own."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A model made ready for other classes: what fits is kept, what does not is rebuilt."""
+"""Adapt a model to other classes: weights that fit are kept, the others are rebuilt."""
 
 import copy
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ WIDEST_PROMPT = 64
 
 
 def match_classes(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
-    """Return which of the old classes each new one starts from: its namesake, else one that is left over, else none.
+    """Return the old class that each new one starts from: its namesake, else an unused one, else none.
 
     The background, which comes first in both, starts from the background.
     """
@@ -57,7 +57,7 @@ def with_classes(model: LDSeg, class_names: Sequence[str]) -> LDSeg:
 
 
 def with_prompts(model: LDSeg) -> LDSeg:
-    """Return the model, or one that takes prompts, too, and otherwise gives what the model gives.
+    """Return the model, extended to take prompts if needed. Without prompts its results stay the same.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def with_prompts(model: LDSeg) -> LDSeg:
 
 
 def with_residual(model: LDSeg, sd: float) -> LDSeg:
-    """Return a model whose denoiser corrects the first guess; its first correction is none.
+    """Return a model whose denoiser corrects the first guess; the correction starts at zero.
 
     Where the model already does so with another SD, or shall no longer do so, it starts from no correction again.
 
@@ -95,7 +95,7 @@ def with_residual(model: LDSeg, sd: float) -> LDSeg:
 
 
 def _rebuilt(model: LDSeg, **network: object) -> LDSeg:
-    """Return a model with other settings of its networks, and the weights of all that both have."""
+    """Return a model with other network settings, and the weights that both share."""
     config = model.config.replace(network=model.config.network.replace(**network).model_dump())
     rebuilt = LDSeg(config).to(next(model.parameters()).device)
     rebuilt.load_state_dict(rebuilt.state_dict() | model.state_dict())
@@ -104,7 +104,7 @@ def _rebuilt(model: LDSeg, **network: object) -> LDSeg:
 
 
 def _class_axes(model: LDSeg) -> dict[str, int | None]:
-    """Return which axis of each weight goes with the number of classes, found by comparing with one class more."""
+    """Return which axis of each weight depends on the number of classes, by comparing with one class more."""
     config, classes = model.config, model.config.network.classes
     other = classes + 1 if classes < 255 else classes - 1
     names = tuple(f"class {index}" for index in range(other))
@@ -119,7 +119,7 @@ def _class_axes(model: LDSeg) -> dict[str, int | None]:
 
 
 def _carried(old: Tensor, fresh: Tensor, matched: Sequence[int | None], axis: int, classes: int) -> Tensor:
-    """Return the fresh tensor with what the old one knows, class by class along the axis of the classes."""
+    """Copy an old tensor into a fresh one, class by class along the axis of the classes."""
     before = old.movedim(axis, 0).unflatten(0, (classes, -1))
     after = fresh.movedim(axis, 0).unflatten(0, (len(matched), -1)).clone()
     for index, source in enumerate(matched):

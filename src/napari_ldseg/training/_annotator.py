@@ -1,4 +1,4 @@
-"""A simulated annotator: where somebody would click next, and what they would say there."""
+"""Simulate an annotator: where somebody would click next, and with which label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Click:
-    """A disk (ball) of pixels that somebody says to be of one class.
+    """A disk (ball) of pixels that an annotator gives one class.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Click:
     label: int
 
     def pixels(self, shape: Sequence[int]) -> tuple[NDArray[np.intp], ...]:
-        """Return the indices of its pixels that lie inside of an image of ``shape``."""
+        """Return the indices of its pixels inside an image of ``shape``."""
         reach = int(self.radius)
         axes = [np.arange(max(0, c - reach), min(n, c + reach + 1)) for c, n in zip(self.centre, shape, strict=True)]
         grid = np.meshgrid(*axes, indexing="ij")
@@ -39,7 +39,7 @@ class Click:
 
 @dataclass(frozen=True)
 class Component:
-    """A connected part of what is wrong: its true class, the box around it, and its pixels within that box."""
+    """A connected error: its true class, the box around it, and its pixels within that box."""
 
     label: int
     box: tuple[slice, ...]
@@ -48,7 +48,7 @@ class Component:
 
 
 def wrong_components(estimate: NDArray[Any], reference: NDArray[Any], known: Mask | None = None) -> list[Component]:
-    """Return the connected regions of one true class that the estimate has as another, the largest first.
+    """Return the connected regions where the estimate misses the true class, the largest first.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def wrong_components(estimate: NDArray[Any], reference: NDArray[Any], known: Mas
 
 
 def innermost(inside: Mask) -> tuple[tuple[int, ...], float]:
-    """Return the pixel that lies deepest in a region, and how far it lies from what is not in it (or the border)."""
+    """Return the pixel that lies deepest in a region, and its distance to the outside (or the border)."""
     distances = ndimage.distance_transform_edt(np.pad(inside, 1))[(slice(1, -1),) * inside.ndim]
     centre = np.unravel_index(int(distances.argmax()), distances.shape)
     return tuple(int(i) for i in centre), float(distances.max())
@@ -78,7 +78,7 @@ def innermost(inside: Mask) -> tuple[tuple[int, ...], float]:
 def next_click(
     estimate: NDArray[Any], reference: NDArray[Any], radius: float, known: Mask | None = None
 ) -> Click | None:
-    """Return the click that is judged by: in the middle of the largest error (as in RITM and the NoC benchmarks).
+    """Return the click of the evaluation: in the middle of the largest error (as in RITM and the NoC benchmarks).
 
     The disk is as large as ``radius``, and never larger than what surrounds its centre in the true class. None where
     nothing is wrong.

@@ -1,4 +1,4 @@
-"""Augmentation: random crops of moved, bent, recoloured and blurred images, with their masks (torch, 2D and 3D).
+"""Augment images and masks: draw random crops and move, bend, recolour and blur them (torch, 2D and 3D).
 
 It is computed where the networks are. What little decides about a crop is always drawn on the CPU, so that a seed means
 the same crops everywhere; only the noise of single pixels is a GPU's own.
@@ -177,7 +177,7 @@ def recolor(images: Tensor, generator: torch.Generator, restained: float = 0.3) 
 
 
 def _pixel_noise(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Return normal noise; on a GPU it is drawn there, since the transfer of it would take longer than all the rest."""
+    """Return normal noise. On a GPU it is drawn there, since its transfer would take longer than everything else."""
     if device.type == "cpu":
         return torch.randn(shape, generator=generator)
     seed = int(torch.randint(2**62, (), generator=generator))

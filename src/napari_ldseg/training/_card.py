@@ -1,4 +1,4 @@
-"""The card of a trained model: what it learnt from, how well, and how."""
+"""Write the card of a trained model: its data, its scores and its settings."""
 
 import json
 import math

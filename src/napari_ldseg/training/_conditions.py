@@ -1,4 +1,4 @@
-"""What the denoiser is told in training: the embedding, a first guess that may be damaged, and simulated prompts."""
+"""Make the denoiser's condition in training: embedding, a possibly damaged first guess, and simulated prompts."""
 
 import torch
 from torch import Tensor
@@ -49,7 +49,7 @@ def conditions(
 
 @torch.no_grad()
 def one_step(model: LDSeg, condition: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the classes (N, *S) that one denoiser call makes of pure noise: about the most likely mask."""
+    """Return the classes (N, *S) that one denoiser call predicts from pure noise: about the most likely mask."""
     diffusion = model.config.diffusion
     n, cells = len(condition), condition.shape[2:]
     noise = own(torch.randn(n * world(), model.config.network.latent_channels, *cells, generator=generator))

@@ -1,4 +1,4 @@
-"""A first guess that is wrong as those of unknown images are: objects missed and made up, borders off.
+"""Damage first guesses as on unknown images: miss and invent objects, shift borders.
 
 On the images that it was trained on, the first guess is nearly perfect. A denoiser that only ever sees such a guess
 learns to copy it, and neither the image nor a prompt can talk it out of a wrong one.
@@ -24,7 +24,7 @@ SHIFT, PART = 0.04, 0.5
 def damaged(
     model: LDSeg, embedding: Tensor, guess: Tensor | None, config: TrainConfig, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """Return embeddings and guesses as the denoiser is to see them: some of them damaged, others left out.
+    """Return embeddings and guesses for the denoiser: some are damaged, others left out.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def damage_labels(labels: Labels, classes: int, rng: np.random.Generator) -> Lab
 
 
 def _erase(labels: Labels, classes: int, rng: np.random.Generator) -> Labels:
-    """Give a random object the class of what surrounds it most."""
+    """Give a random object the class of its most frequent neighbour."""
     label = int(rng.integers(classes))
     parts, number = ndimage.label(labels == label)
     if number == 0 or (number == 1 and label == 0):
@@ -100,7 +100,7 @@ def _erase(labels: Labels, classes: int, rng: np.random.Generator) -> Labels:
 
 
 def _add(labels: Labels, classes: int, rng: np.random.Generator) -> Labels:
-    """Put a copy of a random object, mirrored, at another place."""
+    """Put a mirrored copy of a random object at another place."""
     label = int(rng.integers(1, classes))
     parts, number = ndimage.label(labels == label)
     if number == 0:

@@ -1,4 +1,4 @@
-"""Training cases: images and soft masks on the networks' grid, split by group."""
+"""Prepare training cases: images and soft masks on the networks' grid, split by group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Frame:
-    """One annotated frame as it was read: its image, its labels ((Z), Y, X), its name and group."""
+    """One annotated frame as read: its image, its labels ((Z), Y, X), its name and group."""
 
     source: Image
     labels: NDArray[Any]
@@ -82,7 +82,7 @@ def load_cases(pairs: Sequence[Pair], model: ModelConfig, config: TrainConfig) -
 def read_frames(
     pairs: Sequence[Pair], model: ModelConfig, config: TrainConfig, classes: int | None = None
 ) -> list[Frame]:
-    """Read all annotated frames, and refuse what cannot be learnt from before anything is computed.
+    """Read all annotated frames, and refuse unusable ones before anything is computed.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _read(pair: Pair, model: ModelConfig, config: TrainConfig, classes: int) -> 
 
 
 def to_cases(frames_read: Sequence[Frame], model: ModelConfig) -> list[Case]:
-    """Bring frames onto the networks' grid."""
+    """Resample frames to the networks' grid."""
     cases = []
     for frame in frames_read:
         source = frame.source

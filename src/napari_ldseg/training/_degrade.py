@@ -1,4 +1,4 @@
-"""What scanners do to images, simulated on crops: noise of several kinds, low resolution, uneven brightness, gaps."""
+"""Simulate what scanners do to images: several kinds of noise, low resolution, uneven brightness, gaps."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One training on several GPUs, launched by `torchrun`: each process takes its share of one common batch.
+"""Train on several GPUs, launched by `torchrun`. Each process takes its share of a common batch.
 
 Losses are functions of sums over the whole batch (:func:`pooled`), and gradients are summed over the processes, so that
 N processes with a batch of B compute what one process computes with a batch of N x B.
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the processes that `torchrun` started, if it did, and part at the end."""
+    """Join the process group if `torchrun` started one, and leave it at the end."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ or dist.is_initialized():
         yield
         return
@@ -67,7 +67,7 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def agreed(value: float, device: torch.device) -> float:
-    """Return what the first process says."""
+    """Return the first process's value."""
     if world() == 1:
         return value
     told = torch.tensor([value], device=device)

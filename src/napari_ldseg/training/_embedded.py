@@ -1,4 +1,4 @@
-"""Images that are embedded once: what a training with a frozen image encoder draws its crops from."""
+"""Embed images once. A training with a frozen image encoder draws its crops from these embeddings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ._distributed import own
 from ._losses import Batch, annotated
 from ._partial import is_partial
 
-# All views together take at most about this much memory; where there are more, each image has fewer.
+# All views together take at most about this much memory; if they would not fit, each image gets fewer.
 MOST_BYTES = 2**31
 
 
@@ -65,7 +65,7 @@ class EmbeddedCases:
         return all(len(views) == self.views for views in self._held)
 
     def fill(self, model: LDSeg) -> Iterator[int]:
-        """Embed what is missing, and count the views; image encoder and mask encoder stay in evaluation."""
+        """Embed the missing views and count them. Image encoder and mask encoder stay in evaluation mode."""
         model.image_encoder.eval()
         model.mask_encoder.eval()
         done = 0

@@ -1,4 +1,4 @@
-"""fine_tune(): go on from a trained model with other images."""
+"""fine_tune() trains a model further on other images."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -21,7 +21,7 @@ from ._stage import tuning_crop
 from ._trainer import Trainer, run_trainer
 from ._validate import mean_score, reconstruction_dice
 
-# Below this DSC of masks that went through the latent and back, the autoencoder is trained, too.
+# If masks that are encoded and decoded score below this DSC, the autoencoder is trained, too.
 REBUILT = 0.97
 
 

@@ -1,4 +1,4 @@
-"""How likely the true labels are under the map of a model: a proper score, for the choice of weights."""
+"""Score how likely the true labels are under a model's map: a proper score, for the choice of weights."""
 
 import math
 

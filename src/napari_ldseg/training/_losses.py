@@ -1,4 +1,4 @@
-"""What each of the two stages minimises.
+"""The losses of the two stages.
 
 Masks hold the share of each class in each pixel; where a pixel is annotated in part or not at all, the shares sum to
 less than 1, and what is missing is its weight in every loss.

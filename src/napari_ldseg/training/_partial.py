@@ -1,4 +1,4 @@
-"""Partly annotated masks: the rest is filled in, since a latent needs a whole mask.
+"""Fill in partly annotated masks, because a latent needs a whole mask.
 
 The filled-in part weighs nothing in any loss (:mod:`._losses`); it only surrounds what is annotated. In the
 autoencoder's stage, which knows no image, a pixel takes the classes of the nearest annotated one. In the denoiser's
@@ -25,7 +25,7 @@ def is_partial(masks: Tensor) -> bool:
 
 
 def fill_nearest(masks: Tensor) -> Tensor:
-    """Fill in the classes of the nearest annotated pixel; where there is none, all classes are as likely."""
+    """Fill in the classes of the nearest annotated pixel; without any, all classes are equally likely."""
     filled = []
     for mask in masks.cpu().numpy():
         share = mask.sum(axis=0)
@@ -40,7 +40,7 @@ def fill_nearest(masks: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fill_predicted(model: LDSeg, images: Tensor, masks: Tensor) -> Tensor:
-    """Fill in what the model sees in the images."""
+    """Fill in the model's own prediction."""
     embedding, guess = model.embed(images)
     if guess is None:
         guess = model.decode(_one_step(model, embedding, fill_nearest(masks)))

@@ -1,4 +1,4 @@
-"""Where bfloat16 cannot be trusted in training."""
+"""Avoid bfloat16 where training cannot trust it."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Training in a process of its own, seen from outside: start it, tell it what to do, follow it, find what it left.
+"""Control a training in a process of its own: start it, give it orders, follow it, find its results.
 
 All of a run lies in one folder, and the process writes nowhere else; its files are named in :mod:`._run_folder`.
 
@@ -81,14 +81,14 @@ class TrainProcess:
         return cls(folder)
 
     def job(self) -> TrainJob:
-        """Return what the run is told."""
+        """Return the job of the run."""
         try:
             return TrainJob.read((self.folder / JOB).read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{self.folder / JOB} cannot be read ({error.strerror}); the run is lost.") from error
 
     def start(self) -> None:
-        """Start the process; it goes on where the run stands.
+        """Start the process. It resumes where the run stopped.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class TrainProcess:
         return self._process is not None and self._process.poll() is None
 
     def tell(self, order: Order) -> None:
-        """Tell the process what to do, be it started or about to be; it does so at its next report."""
+        """Give the process an order, even before it starts. It obeys at its next report."""
         with self._starting:
             self._order = order
             if order == "stop":
@@ -138,7 +138,7 @@ class TrainProcess:
             self._say(order)
 
     def let_go(self) -> None:
-        """Close the line to the process, which then saves its state and ends."""
+        """Close the channel to the process, which then saves its state and ends."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):  # it has ended already
                 self._process.stdin.close()
@@ -176,7 +176,7 @@ class TrainProcess:
         return rows
 
     def outcome(self) -> Outcome:
-        """Say how the process ended, once it has."""
+        """Return how the process ended, once it has."""
         if self._process is not None:
             self._process.wait()
             self.let_go()
@@ -187,7 +187,7 @@ class TrainProcess:
             return Outcome("killed", self._epitaph(), self._last_words())
 
     def has_state(self) -> bool:
-        """Whether there is something to resume."""
+        """Whether there is a state to resume from."""
         return (self.folder / STATE).is_file()
 
     def _say(self, order: str) -> None:
@@ -215,7 +215,7 @@ class TrainProcess:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment in which the process finds this very package, also where several are at hand."""
+    """Return an environment in which the process finds this very package, even if several are installed."""
     root = Path(__file__).resolve().parents[2]
     if root.name == "site-packages":
         return dict(os.environ)
@@ -224,7 +224,7 @@ def _environment() -> dict[str, str]:
 
 
 def unfinished_runs() -> list[TrainProcess]:
-    """Return the runs that ended before they were done, and that nobody works on, the newest first."""
+    """Return the unfinished runs that no process works on, the newest first."""
     folder = user_folder("runs")
     found = []
     for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():

@@ -1,4 +1,4 @@
-"""The training process: `python -m napari_ldseg.training._process_child RUN_FOLDER` (see :mod:`._process`)."""
+"""Run the training process: `python -m napari_ldseg.training._process_child RUN_FOLDER` (see :mod:`._process`)."""
 
 import json
 import os
@@ -22,7 +22,7 @@ NICE = 10
 
 
 class Line:
-    """The line to the program that started this one: its last order, and whether it is still there."""
+    """The channel to the parent program: its last order, and whether it still runs."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -37,7 +37,7 @@ class Line:
 
     @property
     def is_open(self) -> bool:
-        """Whether the program that started this one is there."""
+        """Whether the parent program still runs."""
         return self._open
 
     def _listen(self) -> None:
@@ -51,11 +51,11 @@ class Line:
 
 
 class _ClosedError(Exception):
-    """The program that started this one is gone."""
+    """The parent program is gone."""
 
 
 def main(folder: Path) -> int:
-    """Work on a run until it is done, fails, or the program that started it is gone; note how it ended."""
+    """Work on a run until it is done, fails, or the parent program is gone; note how it ended."""
     psutil.Process().nice(NICE if os.name != "nt" else psutil.BELOW_NORMAL_PRIORITY_CLASS)  # the viewer goes first
     line = Line()
     try:

@@ -1,4 +1,4 @@
-"""What a training reports while it runs: numbers, and the preview of one validation image."""
+"""Report the progress of a training: numbers, and the preview of one validation image."""
 
 import math
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The stage in which a model learns prompts: crops of embeddings that were computed once, scores after clicks."""
+"""The stage in which a model learns prompts: it draws crops of stored embeddings, and scores after clicks."""
 
 from collections.abc import Iterator, Sequence
 

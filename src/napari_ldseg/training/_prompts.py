@@ -1,4 +1,4 @@
-"""Simulated prompts: points, strokes and boxes, most of them where the model's own estimate is wrong."""
+"""Simulate prompts: points, strokes and boxes, mostly where the model's own estimate is wrong."""
 
 from collections.abc import Callable
 

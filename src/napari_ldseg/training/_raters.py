@@ -1,4 +1,4 @@
-"""Masks that several raters drew of one image."""
+"""Use masks that several raters drew of one image."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +39,7 @@ def with_raters(case: Case, labels: Sequence[NDArray[Any]]) -> Case:
 
 
 def majority(labels: Sequence[NDArray[Any]], classes: int) -> NDArray[np.uint8]:
-    """Return the class that most raters chose in each pixel; 255 where nobody labelled it."""
+    """Return the class that most raters chose in each pixel; 255 if nobody labelled it."""
     votes = np.stack([sum((each == index).astype(np.int16) for each in labels) for index in range(classes)])
     chosen: NDArray[np.uint8] = np.where(votes.max(axis=0) > 0, votes.argmax(axis=0), UNLABELLED).astype(np.uint8)
     return chosen

@@ -1,4 +1,4 @@
-"""The pixel size at which a model sees other images while it is fine-tuned."""
+"""Choose the pixel size at which a model sees new images when it is fine-tuned."""
 
 import math
 from collections.abc import Sequence

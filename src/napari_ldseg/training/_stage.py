@@ -1,4 +1,4 @@
-"""The stages of a training, and what is chosen where a setting says "auto"."""
+"""Plan the stages of a training, and resolve settings that say "auto"."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The state of an unfinished training in one file, so that a killed run goes on where it was."""
+"""Save the state of an unfinished training in one file, so that a killed run resumes."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from ._stage import Stage
 
 
 class Training(Protocol):
-    """What is kept of a training, or compared when it goes on."""
+    """The part of a training that is saved, or compared when it resumes."""
 
     config: TrainConfig
     model: LDSeg
@@ -97,7 +97,7 @@ def load_state(folder: Path, trainer: Training) -> bool:
 
 
 def _check_same(folder: Path, meta: dict[str, str], trainer: Training) -> None:
-    """Refuse to go on with another model or other settings (a longer budget is welcome)."""
+    """Refuse to resume with another model or other settings (a longer budget is allowed)."""
     budget = {"minutes", "epochs", "autoencoder_steps", "denoiser_steps", "device", "validate_every", "precision"}
     # Settings that are newer than the state had their default.
     before = TrainConfig.parse(json.loads(meta["config"])).model_dump(mode="json")

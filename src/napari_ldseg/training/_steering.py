@@ -1,4 +1,4 @@
-"""How well a model takes prompts: scores after so many clicks of a simulated annotator, on the networks' grid."""
+"""Score how well a model follows prompts: after each click of a simulated annotator, on the networks' grid."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ._validate import mean_dice
 
 @dataclass(frozen=True)
 class Subject:
-    """An embedded image and what is true of it.
+    """An embedded image and its reference.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Steered:
-    """What came of the clicks on one image.
+    """The outcome of the clicks on one image.
 
     Attributes
     ----------

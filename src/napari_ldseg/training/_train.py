@@ -1,4 +1,4 @@
-"""train(): the mask autoencoder, then image encoder and denoiser with the autoencoder frozen (LDSeg, section III)."""
+"""train() fits the mask autoencoder, then image encoder and denoiser with it frozen (LDSeg, section III)."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The loop that all trainings share: steps, averages, validation, reports, and the way to stop."""
+"""The loop that all trainings share: steps, averaged weights, validation, reports, and stopping."""
 
 import copy
 import json
@@ -36,7 +36,7 @@ REPORT_SECONDS = 0.5
 
 
 class Trainer:
-    """The state of one training: the model, its averaged copy, the cases, and where it stands.
+    """The state of one training: the model, its averaged copy, the cases, and the progress.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Trainer:
         return PromptStage(self.training, self.validation, self.crop, self.config, rotate=rotate, device=self.device)
 
     def _make_folder(self) -> None:
-        """Make the folder of the run, and refuse a disk on which its files will not fit."""
+        """Create the folder of the run, and refuse a disk with too little room."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             room = shutil.disk_usage(self.folder).free
