@@ -1,4 +1,4 @@
-"""Echocardiography: areas, volumes and the ejection fraction of a segmented cine."""
+"""Measure echocardiograms: areas, volumes and the ejection fraction of a segmented cine."""
 
 from ._measure import Cardiac as Cardiac, Curve as Curve, find_phases as find_phases, measure_cardiac as measure_cardiac
 from ._report import (

@@ -1,4 +1,4 @@
-"""Left ventricle and left atrium over a cine: curves with bands, volumes and ejection fraction with intervals."""
+"""Measure left ventricle and atrium over a cine: curves, volumes and ejection fraction, all with intervals."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -40,7 +40,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Cardiac:
-    """What a cine of one or two apical views measures.
+    """The measurements of a cine of one or two apical views.
 
     Areas are in cm^2 and volumes in ml; where the pixel size is unknown, in pixels (``calibrated`` is False), and the
     ejection fraction holds all the same.
@@ -73,7 +73,7 @@ class Cardiac:
         return len(self.volume.values)
 
     def at(self, ed: int, es: int) -> "Cardiac":
-        """Return the same with other frames as end-diastole and end-systole.
+        """Return a copy with other frames as end-diastole and end-systole.
 
         Raises
         ------
@@ -190,7 +190,7 @@ def _measure_frame(source: Measured, frame: int, scale: float, config: CardiacCo
 
 
 def _same_count(rows: list[list[Ventricle]]) -> list[list[Ventricle]]:
-    """Leave out the samples that not all frames have."""
+    """Leave out samples that some frames lack."""
     common = min(map(len, rows))
     return [row[:common] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Cardiac measurements from files and into files."""
+"""Read cines from files, and write cardiac measurements to files."""
 
 import json
 import math
@@ -114,12 +114,12 @@ def write_cardiac(cardiac: Cardiac, path: Path, provenance: dict[str, Any]) -> N
 
 
 def cardiac_provenance(paths: list[Path]) -> dict[str, Any]:
-    """Return which files were measured, and what is noted in them of how they were made."""
+    """Return the measured files, and the provenance noted in them."""
     return {path.name: read_notes(path) for path in paths}
 
 
 def _plain(spread: Spread) -> dict[str, float | None]:
-    """Numbers that do not exist are null."""
+    """Turn undefined numbers into null."""
     parts = {"value": spread.value, "SD": spread.sd, "low": spread.low, "high": spread.high}
     return {name: float(f"{part:.6g}") if math.isfinite(part) else None for name, part in parts.items()}
 

@@ -1,4 +1,4 @@
-"""One left ventricle in one apical view: area, long axis, disks, and the volumes that follow from them.
+"""Measure one left ventricle in one apical view: area, long axis, disks, and the volumes that follow.
 
 Sources: Lang et al., Recommendations for cardiac chamber quantification by echocardiography in adults, J Am Soc
 Echocardiogr 28 (2015) 1-39 (disk summation, biplane); Schiller et al., J Am Soc Echocardiogr 2 (1989) 358-367.
@@ -22,7 +22,7 @@ _SMALLEST = 12  # pixels
 
 @dataclass(frozen=True)
 class Ventricle:
-    """What one mask of the left ventricle (LV) measures; everything nan where there is none.
+    """The measurements of one mask of the left ventricle (LV); all nan if it is empty.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _outline(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> Array:
-    """Points of the border, halfway between pixels in and out, ``(points, 2)``."""
+    """Return the points of the border, halfway between inner and outer pixels, ``(points, 2)``."""
     lines = skimage.measure.find_contours(np.pad(mask, 1).astype(float), 0.5)
     return np.asarray((max(lines, key=len) - 1) * spacing)
 

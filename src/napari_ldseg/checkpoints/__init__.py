@@ -1,4 +1,4 @@
-"""Model files: save, load, list and manage them. Listing needs no torch."""
+"""Save, load, list and manage model files. Listing needs no torch."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""From settings and stored tensors to a model: shapes are compared first, and only then is memory taken."""
+"""Build a model from settings and stored tensors; shapes are compared before memory is allocated."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ class _EmptyOnMeta(TorchFunctionMode):
 
 
 def empty_model(config: ModelConfig, where: str) -> LDSeg:
-    """Return the model that the settings ask for, its weights still without memory."""
+    """Return the model of these settings; its weights have no memory yet."""
     try:
         with _EmptyOnMeta():
             return LDSeg(config)
@@ -40,7 +40,7 @@ def empty_model(config: ModelConfig, where: str) -> LDSeg:
 def check_tensors(
     found: Mapping[str, Tensor], expected: Mapping[str, torch.Tensor], where: str, shown: int = 3
 ) -> None:
-    """Compare stored tensors with those that the settings ask for, before any of them is allocated.
+    """Compare stored tensors with those of the settings, before any of them is allocated.
 
     Parameters
     ----------

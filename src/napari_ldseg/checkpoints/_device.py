@@ -1,4 +1,4 @@
-"""Where to compute, and in which numbers."""
+"""Choose the device and the precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,12 +11,12 @@ from ..errors import InputError
 
 
 def resolve_device(device: Device = "auto") -> torch.device:
-    """Return the device that a setting means; ``"auto"`` prefers CUDA, then MPS, then the CPU.
+    """Return the device of a setting; ``"auto"`` prefers CUDA, then MPS, then the CPU.
 
     Raises
     ------
     InputError
-        A device was named that this computer, or this build of PyTorch, does not have.
+        If this computer, or this build of PyTorch, lacks the device.
     """
     if device not in get_args(Device):
         raise InputError(f"There is no device {device!r}; choose one of {', '.join(get_args(Device))}.")
@@ -41,7 +41,7 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast | nullcontext[None]:
-    """Return the context in which networks compute in bfloat16, if the setting and the device say so."""
+    """Return the context in which networks compute in bfloat16, if setting and device allow it."""
     if precision == "bfloat16" or (precision == "auto" and native_bfloat16(device)):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
@@ -49,7 +49,7 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast | nul
 
 @contextmanager
 def fastest_convolutions() -> Iterator[None]:
-    """Let a GPU look for its fastest convolutions, which pays where all inputs have one shape, as training crops do."""
+    """Let a GPU search for its fastest convolutions. This pays if all inputs have one shape, as training crops do."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:

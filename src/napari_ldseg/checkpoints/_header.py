@@ -1,4 +1,4 @@
-"""What a model file says of itself, read and checked without torch and without its weights.
+"""Read and check the header of a model file, without torch and without its weights.
 
 A safetensors file is eight bytes (the length N of the header, little-endian), N bytes of JSON, then the tensors.
 The JSON names each tensor with dtype, shape and place; ``__metadata__`` holds strings.
@@ -44,7 +44,7 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """All of a model file but its weights.
+    """Everything in a model file except its weights.
 
     Attributes
     ----------

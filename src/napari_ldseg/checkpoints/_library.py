@@ -1,4 +1,4 @@
-"""The user's own models: take in, rename, delete, hand out. Needs no torch."""
+"""Manage the user's own models: install, rename, delete, export. Needs no torch."""
 
 import shutil
 from pathlib import Path
@@ -38,7 +38,7 @@ def install_model(path: Path, name: str | None = None) -> ModelEntry:
 
 
 def rename_model(entry: ModelEntry, name: str) -> Path:
-    """Give one of the user's models another name; return its new file.
+    """Rename one of the user's models; return its new file.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def delete_model(entry: ModelEntry) -> None:
 
 
 def export_model(entry: ModelEntry, path: Path) -> Path:
-    """Copy a model, any, into one file that others can take in; return it.
+    """Copy any model to a file that others can install; return the file.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def export_model(entry: ModelEntry, path: Path) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that cannot be a model's, or that one has already.
+    """Refuse a name that is invalid or taken.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which models there are, and which file a name means; needs no torch."""
+"""List models, and find the file of a name; needs no torch."""
 
 import difflib
 import os
@@ -65,7 +65,7 @@ def list_models() -> list[ModelEntry]:
 
 
 def find_model(path_or_name: str | Path) -> Path:
-    """Return the model file that a name, a file or a folder means.
+    """Return the model file for a name, a file or a folder.
 
     A string that is the name of a listed model means that model; write ``./name`` for a folder of the same name.
 

@@ -1,4 +1,4 @@
-"""A model to a file and back: safetensors, so that a file holds numbers and never code."""
+"""Save and load models as safetensors, so that a file holds numbers and never code."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def save_model(
     *,
     dtype: Literal["float32", "float16"] = "float32",
 ) -> Path:
-    """Write a model into one file that describes itself.
+    """Write a model to one self-describing file.
 
     The same model, card and version give the same bytes, so that the hash names the model. The file is written
     beside its place and renamed.

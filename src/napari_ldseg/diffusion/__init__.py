@@ -1,4 +1,4 @@
-"""The diffusion process: schedules, parameterisations and samplers over any callable (torch, no networks)."""
+"""Implement the diffusion process: schedules, parameterisations and samplers over any callable (torch)."""
 
 from ._predictions import (
     Denoise as Denoise,

@@ -1,4 +1,4 @@
-"""What the denoiser predicts (epsilon, sample or v), and the way from each to the clean latent."""
+"""Convert what the denoiser predicts (epsilon, sample or v) to the clean latent, and back."""
 
 from collections.abc import Callable
 

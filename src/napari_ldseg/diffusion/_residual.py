@@ -1,4 +1,4 @@
-"""Diffusion of what a first guess lacks: the guess is the prior mean, the network corrects it."""
+"""Diffuse around a first guess: it is the prior mean, and the network corrects it."""
 
 from torch import Tensor
 

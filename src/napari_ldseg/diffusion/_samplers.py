@@ -1,4 +1,4 @@
-"""Samplers: from pure noise to a clean latent, over any callable that estimates the clean latent."""
+"""Samplers go from pure noise to a clean latent, over any callable that estimates the clean latent."""
 
 import math
 from collections.abc import Callable, Iterator

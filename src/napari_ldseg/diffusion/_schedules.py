@@ -1,4 +1,4 @@
-"""Noise schedules, and the timesteps at which samplers call the denoiser."""
+"""Define noise schedules, and the timesteps at which samplers call the denoiser."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Models of other programs, in and out: Keras, PyTorch, ImageNet weights, TorchScript and bioimage.io."""
+"""Import and export models of other programs: Keras, PyTorch, ImageNet weights, TorchScript and bioimage.io."""
 
 import lazy_loader
 

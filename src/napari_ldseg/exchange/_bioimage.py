@@ -1,4 +1,4 @@
-"""The bioimage.io description (``rdf.yaml``, format 0.5) of an exported model."""
+"""Write the bioimage.io description (``rdf.yaml``, format 0.5) of an exported model."""
 
 import hashlib
 from datetime import UTC, datetime

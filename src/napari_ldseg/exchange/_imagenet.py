@@ -1,4 +1,4 @@
-"""Weights of an EfficientNet-Lite that were trained on ImageNet, put into a model's image encoder."""
+"""Load ImageNet weights of an EfficientNet-Lite into a model's image encoder."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Weights of our own networks from a PyTorch file: as data (``weights_only``), whatever the file holds."""
+"""Read weights of our own networks from a PyTorch file, always as data (``weights_only``)."""
 
 import math
 import zipfile
@@ -85,7 +85,7 @@ def _load(path: Path) -> object:
 
 
 def _sets(loaded: object) -> list[dict[str, torch.Tensor]]:
-    """Return the tables of tensors in what was loaded, averaged ones first."""
+    """Return the tables of tensors in a loaded object, averaged ones first."""
     if not isinstance(loaded, Mapping):
         return []
     nested = [loaded[key] for key in NESTED if isinstance(loaded.get(key), Mapping)]
@@ -137,7 +137,7 @@ def _prefixes(table: Mapping[str, torch.Tensor], expected: set[str]) -> dict[str
 
 
 def _describe(tensor: torch.Tensor) -> Tensor:
-    """Return kind and shape; what is not plain memory (sparse, quantised, without data) counts as no weight."""
+    """Return type and shape. Anything but plain memory (sparse, quantised, without data) counts as no weight."""
     plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
     small = math.prod(tensor.shape) <= MAX_PARAMETERS
     kind = _DTYPES.get(tensor.dtype, str(tensor.dtype)) if plain and small else "no plain numbers"

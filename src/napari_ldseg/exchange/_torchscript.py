@@ -1,4 +1,4 @@
-"""A model as TorchScript, for programs without napari-ldseg, with a check that it computes the same."""
+"""Export a model as TorchScript for programs without napari-ldseg, and check that it computes the same."""
 
 import io
 import warnings
@@ -26,7 +26,7 @@ SAMPLES = 8
 
 @dataclass(frozen=True)
 class Exported:
-    """One written file and how far it is from the model.
+    """One written file, and its difference from the model.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ def _parts(model: LDSeg) -> Iterator[tuple[str, nn.Module, tuple[Tensor, ...]]]:
 
 
 def _test_image(model: LDSeg) -> Tensor:
-    """Return smooth coloured blobs, (1, C, *S), values 0 to 1: any image will do, and this one is nobody's."""
+    """Return smooth coloured blobs, (1, C, *S), values 0 to 1: any image will do, and this one has no owner."""
     shape = grid_shape(model)
     grid = torch.meshgrid(*(torch.linspace(0, 9, side) for side in shape), indexing="ij")
     channels = range(model.config.network.image_channels)

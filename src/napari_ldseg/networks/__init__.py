@@ -1,4 +1,4 @@
-"""The networks of LDSeg; ``ndim`` 2 and 3 share every line."""
+"""The networks of LDSeg. 2D and 3D share every line."""
 
 from ._blocks import pixel_shuffle as pixel_shuffle, pixel_unshuffle as pixel_unshuffle
 from ._image_encoder import ImageEncoder as ImageEncoder

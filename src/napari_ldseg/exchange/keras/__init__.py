@@ -1,1 +1,1 @@
-"""Models of the LDSeg authors' implementation, read from their Keras files without TensorFlow."""
+"""Read models of the LDSeg authors' implementation from their Keras files, without TensorFlow."""

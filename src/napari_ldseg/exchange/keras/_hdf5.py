@@ -1,4 +1,4 @@
-"""Layers of Keras HDF5 weight files, in their order; a file is read as data, whatever it holds.
+"""Read the layers of Keras HDF5 weight files, in their order and only as data.
 
 Keras stores in the root's attribute ``layer_names`` the layers in the order of the graph, and below a group for each
 of them its weights, named in the group's attribute ``weight_names``. Only plain numbers inside the file are read:

@@ -117,7 +117,7 @@ def _weight(group: Any, name: str) -> Any:
 
 
 def _kind(name: str, weights: list[tuple[str, tuple[int, ...]]]) -> str:
-    """Tell the kind of a layer by its weights, because outputs have names of their own, or else by its name."""
+    """Infer the kind of a layer from its weights, because outputs have their own names, or else from its name."""
     plain = re.sub(r"_\d+$", "", name)
     names = [key for key, _ in weights]
     if not names:
@@ -137,7 +137,7 @@ def _kind(name: str, weights: list[tuple[str, tuple[int, ...]]]) -> str:
 
 
 def _limit(size: int) -> None:
-    """Bound time and memory, where the operating system can; otherwise only the parent's patience bounds them."""
+    """Limit time and memory if the operating system can; otherwise only the parent's timeout does."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

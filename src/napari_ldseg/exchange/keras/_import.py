@@ -1,4 +1,4 @@
-"""The authors' release from its four Keras files: the networks are read off the layers, then filled."""
+"""Import the authors' release from its four Keras files: infer the networks from the layers, then fill them."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""From the layers of the release's files, in their order, to our settings and to the names of our weights.
+"""Translate the layers of the release's files, in their order, into our settings and the names of our weights.
 
 Each ``read_*`` walks the layers of one file and returns the settings that it found and, for each of our tensors, the
 pieces of the file that it is made of. A block of the release is always stored in one order, because Keras sorts the
