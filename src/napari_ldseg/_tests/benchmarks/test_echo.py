@@ -8,7 +8,7 @@ import pytest
 if importlib.util.find_spec("benchmarks") is None:
     pytest.skip("the benchmarks are part of a checkout, not of the wheel", allow_module_level=True)
 
-from benchmarks.evidence import echo  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
+from benchmarks.evidence import echo  # type: ignore[import-not-found,unused-ignore]
 
 
 def table(errors: list[float], half: float = 2.0) -> np.ndarray:
