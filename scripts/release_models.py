@@ -4,8 +4,8 @@
     python scripts/release_models.py dist/hub   # and what a release of models consists of: NAME.safetensors, index.json
 
 Weights and settings stay the same, bit for bit; the SHA-256 of a file whose card has changed does not. A new model is
-refused until TERMS below names its licence. The files are uploaded as the assets of RELEASE; the same folder, on a stick,
-is an index for ``napari-ldseg models fetch NAME --from FOLDER``.
+refused until TERMS below names its licence. The files are uploaded as the assets of RELEASE; the same folder, on a
+stick, is an index for ``napari-ldseg models fetch NAME --from FOLDER``.
 """
 
 import hashlib
