@@ -1,4 +1,4 @@
-"""From an image to masks with uncertainty: embed, sample, decode, sum up."""
+"""Turn an image into masks with uncertainty: embed, sample, decode, average."""
 
 from ._noise import sample_generator
 from ._preprocess import prepare, resize_frame

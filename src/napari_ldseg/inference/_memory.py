@@ -1,4 +1,4 @@
-"""The canvas in memory: the maps of all frames, filled one after another."""
+"""Collect a result in memory: the maps of all frames are filled one after another."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ._statistics import RunningStatistics
 
 
 def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
-    """Return class indices (N, *S) of probabilities (N, C, *S), the lowest where several are equal.
+    """Return class indices (N, *S) of probabilities (N, C, *S). Ties go to the lowest class.
 
     On the CPU, torch's argmax along this axis takes a hundred times as long.
     """
@@ -32,7 +32,7 @@ def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
 
 
 def count_classes(masks: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """Return how many pixels of each class each mask (N, *S) has, (N, C)."""
+    """Count the pixels of each class in each mask (N, *S); return (N, C)."""
     return np.array([[np.count_nonzero(mask == c) for c in range(classes)] for mask in masks])
 
 
@@ -57,7 +57,7 @@ class MemoryCanvas:
         self.labels = np.zeros((*frames.leading, *frames.shape), dtype=np.uint8)
         self.sizes = np.full((*frames.leading, plan.wanted, classes), np.nan)
         self.samples = 0
-        # A mask is kept on the networks' grid, where it was drawn: nothing is lost, and it is the smaller grid.
+        # Masks stay on the networks' grid, where they were drawn: nothing is lost, and it is the smaller grid.
         kept = min(plan.wanted, plan.settings.keep_mb * MEGABYTE // math.prod((*frames.leading, *plan.grid.inner)))
         self.masks = np.full((*frames.leading, kept, *plan.grid.inner), NOT_DRAWN, dtype=np.uint8)
 
@@ -71,7 +71,7 @@ class MemoryCanvas:
         return f"Frame {number * self._group + 1} of {frames}" if frames > 1 else ""
 
     def add(self, number: int, samples: range, statistics: Sequence[RunningStatistics], drawn: Tensor) -> None:
-        """Bring the maps of some frames up to date."""
+        """Update the maps of some frames."""
         for index, each, probabilities in zip(self.blocks[number].frames, statistics, drawn, strict=True):
             both = torch.cat([each.mean, each.sd[None]])[None]
             restored = restore(both, self._grid)
@@ -82,12 +82,12 @@ class MemoryCanvas:
             self._write_samples(index, samples, probabilities)
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
-        """Count the block as done: its maps are up to date."""
+        """Count the block as done. Its maps are up to date."""
         del statistics
         self._done = number + 1
 
     def preview(self, provenance: dict[str, Any]) -> Segmentation:
-        """Return the result so far; it shares its arrays with the canvas, which later samples refine in place."""
+        """Return the result so far. It shares its arrays with the canvas; later samples refine them in place."""
         plan, shown = self._plan, (slice(None),) * len(self._plan.frames.leading) + (slice(self.samples),)
         masks = self.masks[shown]  # a view: each mask is written once
         return Segmentation(
@@ -109,7 +109,7 @@ class MemoryCanvas:
     result = preview
 
     def _write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
-        """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
+        """Store the area or volume of each class in these samples, (N, C, *outer), and their masks if wanted."""
         labels = most_likely(crop_to_inner(probabilities, self._grid))
         pixel = math.prod(self._plan.frames.spacing or (1.0,))
         share = math.prod(self._grid.source) / math.prod(self._grid.inner)

@@ -1,4 +1,4 @@
-"""Objects of a segmentation, measured with their spread over the samples (no torch)."""
+"""Measure the objects of a segmentation and their spread over the samples (no torch)."""
 
 from ._components import Region, find_regions, grown, whole_frames
 from ._matching import Versions, match
