@@ -4,6 +4,7 @@ from ._device import (
     fastest_convolutions as fastest_convolutions,
     resolve_device as resolve_device,
 )
+from ._fetch import fetch_model as fetch_model, offered_models as offered_models
 from ._header import (
     AGAIN as AGAIN,
     MAX_PARAMETERS as MAX_PARAMETERS,
@@ -14,6 +15,7 @@ from ._header import (
     model_file as model_file,
     read_header as read_header,
 )
+from ._index import Index as Index, Offer as Offer
 from ._library import (
     check_name as check_name,
     delete_model as delete_model,
