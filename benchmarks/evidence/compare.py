@@ -168,7 +168,7 @@ def main() -> None:
         small = NetworkConfig(image_channels=3, guess=True, **rich)
         seen = InputConfig(mode="spacing", shape=(64, 64), spacing=(1.0, 1.0), source_spacing=(1.0, 1.0))
         model = ModelConfig(network=small, input=seen, sampler="dpm-solver++")
-        config = TrainConfig(minutes=0.05, batch=4, crop=(64, 64), **settings)
+        config = TrainConfig(minutes=0.02, batch=4, crop=(64, 64), **settings)
         cases = phantoms(model)
     else:
         model = load_model(args.like, "cpu").config

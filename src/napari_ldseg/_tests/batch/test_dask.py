@@ -26,10 +26,11 @@ from ..builders import make_ramp, save_picture
 from ..plan.test_tiles import make_spacing_model, noise_picture
 from .test_batch import start, wait_for
 
-pytestmark = pytest.mark.slow
-
 QUICK = SegmentConfig(samples=2, steps=1, device="cpu")
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_pixel_diffusion_is_slower(evidence: Path) -> None:
 
 
 def test_every_peer_is_trained_and_scored(tmp_path: Path) -> None:
-    run("-m", "benchmarks.evidence.compare", "--quick", "--out", str(tmp_path / "compare"))
+    run("-m", "benchmarks.evidence.compare", "--quick", "--samples", "2", "--out", str(tmp_path / "compare"))
     rows = read(tmp_path / "compare.json")
     assert len(rows) == 12
     assert all(row["steps"] >= 1 and 0 <= row["DSC"] <= 1 and 0 <= row["AUROC of errors"] <= 1 for row in rows)
