@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..measure import NOT_DRAWN, SampleMasks
-from ..plan import MEGABYTE, Block, Plan, whole_box
+from ..plan import MEGABYTE, Block, Box, Plan, whole_box
 from ._preprocess import crop_to_inner, restore
 from ._result import Segmentation
+from ._said import force_maps
 from ._statistics import RunningStatistics
 
 
@@ -39,14 +40,14 @@ def count_classes(masks: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
 class MemoryCanvas:
     """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks.
 
-    Blocks are as many whole frames as are computed together.
+    Blocks are as many whole frames as are computed together (``group``).
     """
 
     shows_first = True
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan, frames, self._grid = plan, plan.frames, plan.grid
-        classes, indices, group = plan.model.network.classes, frames.indices, plan.frames_at_once
+    def __init__(self, plan: Plan, group: int | None = None) -> None:
+        self.plan, frames, self._grid = plan, plan.frames, plan.grid
+        classes, indices, group = plan.model.network.classes, frames.indices, group or plan.frames_at_once
         start, box = (0,) * len(frames.shape), whole_box(plan.grid)
         groups = [tuple(indices[first : first + group]) for first in range(0, len(indices), group)]
         self.blocks = [Block(each, start, box) for each in groups]
@@ -67,19 +68,29 @@ class MemoryCanvas:
 
     def part(self, number: int) -> str:
         """Name the first frame of a block, where there are several."""
-        frames = self._plan.number
+        frames = self.plan.number
         return f"Frame {number * self._group + 1} of {frames}" if frames > 1 else ""
 
     def add(self, number: int, samples: range, statistics: Sequence[RunningStatistics], drawn: Tensor) -> None:
         """Bring the maps of some frames up to date."""
         for index, each, probabilities in zip(self.blocks[number].frames, statistics, drawn, strict=True):
-            both = torch.cat([each.mean, each.sd[None]])[None]
-            restored = restore(both, self._grid)
-            self.mean[index] = restored[0, :-1]
-            self.labels[index] = most_likely(restored[:, :-1])[0]
-            self.sd[index] = restored[0, -1]
+            self.show(number, index, torch.cat([each.mean, each.sd[None]]))
             self.samples = max(self.samples, each.count)
             self._write_samples(index, samples, probabilities)
+
+    def result_box(self, number: int) -> Box | None:
+        """Return which pixels of its frame a block is; None for all."""
+        del number
+        return None
+
+    def show(self, number: int, index: tuple[int, ...], maps: Tensor) -> None:
+        """Write mean and SD (C + 1, *outer) of a frame, and the labels that follow."""
+        del number
+        restored = restore(maps[None], self._grid)
+        force_maps(restored[0].numpy(), self.plan.said_of_result(index))
+        self.mean[index] = restored[0, :-1]
+        self.labels[index] = most_likely(restored[:, :-1])[0]
+        self.sd[index] = restored[0, -1]
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
         """Count the block as done: its maps are up to date."""
@@ -88,7 +99,7 @@ class MemoryCanvas:
 
     def preview(self, provenance: dict[str, Any]) -> Segmentation:
         """Return the result so far; it shares its arrays with the canvas, which later samples refine in place."""
-        plan, shown = self._plan, (slice(None),) * len(self._plan.frames.leading) + (slice(self.samples),)
+        plan, shown = self.plan, (slice(None),) * len(self.plan.frames.leading) + (slice(self.samples),)
         masks = self.masks[shown]  # a view: each mask is written once
         return Segmentation(
             labels=self.labels,
@@ -111,7 +122,7 @@ class MemoryCanvas:
     def _write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
         """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
         labels = most_likely(crop_to_inner(probabilities, self._grid))
-        pixel = math.prod(self._plan.frames.spacing or (1.0,))
+        pixel = math.prod(self.plan.frames.spacing or (1.0,))
         share = math.prod(self._grid.source) / math.prod(self._grid.inner)
         target: NDArray[np.float64] = self.sizes[index]
         target[samples.start : samples.stop] = count_classes(labels, probabilities.shape[1]) * (share * pixel)
