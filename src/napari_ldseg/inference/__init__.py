@@ -1,10 +1,11 @@
-"""From an image to masks with uncertainty: embed, sample, decode, sum up."""
+"""Turn an image into masks with uncertainty: embed, sample, decode, average."""
 
 from ._noise import sample_generator
 from ._preprocess import prepare, resize_frame
 from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
+from ._session import Session, Suggestion
 from ._segment import SegmentRun, segment
 from ._smoothing import smooth_conditions
 from ._statistics import RunningStatistics
@@ -17,6 +18,8 @@ __all__ = [
     "SegmentProgress",
     "SegmentRun",
     "Segmentation",
+    "Session",
+    "Suggestion",
     "Window",
     "Windows",
     "prepare",

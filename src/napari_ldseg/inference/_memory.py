@@ -1,4 +1,4 @@
-"""The canvas in memory: the maps of all frames, filled one after another."""
+"""Collect a result in memory: the maps of all frames are filled one after another."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..measure import NOT_DRAWN, SampleMasks
-from ..plan import MEGABYTE, Block, Box, Plan, whole_box
+from ..plan import MEGABYTE, Block, Plan, whole_box
 from ._preprocess import crop_to_inner, restore
 from ._result import Segmentation
 from ._said import force_maps
@@ -18,7 +18,7 @@ from ._statistics import RunningStatistics
 
 
 def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
-    """Return class indices (N, *S) of probabilities (N, C, *S), the lowest where several are equal.
+    """Return class indices (N, *S) of probabilities (N, C, *S). Ties go to the lowest class.
 
     On the CPU, torch's argmax along this axis takes a hundred times as long.
     """
@@ -33,7 +33,7 @@ def most_likely(probabilities: Tensor) -> NDArray[np.uint8]:
 
 
 def count_classes(masks: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """Return how many pixels of each class each mask (N, *S) has, (N, C)."""
+    """Count the pixels of each class in each mask (N, *S); return (N, C)."""
     return np.array([[np.count_nonzero(mask == c) for c in range(classes)] for mask in masks])
 
 
@@ -58,7 +58,7 @@ class MemoryCanvas:
         self.labels = np.zeros((*frames.leading, *frames.shape), dtype=np.uint8)
         self.sizes = np.full((*frames.leading, plan.wanted, classes), np.nan)
         self.samples = 0
-        # A mask is kept on the networks' grid, where it was drawn: nothing is lost, and it is the smaller grid.
+        # Masks stay on the networks' grid, where they were drawn: nothing is lost, and it is the smaller grid.
         kept = min(plan.wanted, plan.settings.keep_mb * MEGABYTE // math.prod((*frames.leading, *plan.grid.inner)))
         self.masks = np.full((*frames.leading, kept, *plan.grid.inner), NOT_DRAWN, dtype=np.uint8)
 
@@ -72,16 +72,11 @@ class MemoryCanvas:
         return f"Frame {number * self._group + 1} of {frames}" if frames > 1 else ""
 
     def add(self, number: int, samples: range, statistics: Sequence[RunningStatistics], drawn: Tensor) -> None:
-        """Bring the maps of some frames up to date."""
+        """Update the maps of some frames."""
         for index, each, probabilities in zip(self.blocks[number].frames, statistics, drawn, strict=True):
             self.show(number, index, torch.cat([each.mean, each.sd[None]]))
             self.samples = max(self.samples, each.count)
-            self._write_samples(index, samples, probabilities)
-
-    def result_box(self, number: int) -> Box | None:
-        """Return which pixels of its frame a block is; None for all."""
-        del number
-        return None
+            self.write_samples(number, index, samples, probabilities)
 
     def show(self, number: int, index: tuple[int, ...], maps: Tensor) -> None:
         """Write mean and SD (C + 1, *outer) of a frame, and the labels that follow."""
@@ -93,12 +88,12 @@ class MemoryCanvas:
         self.sd[index] = restored[0, -1]
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
-        """Count the block as done: its maps are up to date."""
+        """Count the block as done. Its maps are up to date."""
         del statistics
         self._done = number + 1
 
     def preview(self, provenance: dict[str, Any]) -> Segmentation:
-        """Return the result so far; it shares its arrays with the canvas, which later samples refine in place."""
+        """Return the result so far. It shares its arrays with the canvas; later samples refine them in place."""
         plan, shown = self.plan, (slice(None),) * len(self.plan.frames.leading) + (slice(self.samples),)
         masks = self.masks[shown]  # a view: each mask is written once
         return Segmentation(
@@ -119,8 +114,9 @@ class MemoryCanvas:
 
     result = preview
 
-    def _write_samples(self, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
-        """Note area or volume of each class in each of these samples, (N, C, *outer), and keep masks if asked to."""
+    def write_samples(self, number: int, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
+        """Store the area or volume of each class in these samples, (N, C, *outer), and their masks if wanted."""
+        del number
         labels = most_likely(crop_to_inner(probabilities, self._grid))
         pixel = math.prod(self.plan.frames.spacing or (1.0,))
         share = math.prod(self._grid.source) / math.prod(self._grid.inner)

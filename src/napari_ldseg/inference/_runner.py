@@ -1,4 +1,4 @@
-"""The runner: a model on its device, which embeds, samples and decodes, and counts its steps."""
+"""Run a model on its device: the runner embeds, samples and decodes, and counts its steps."""
 
 import math
 import time
@@ -20,12 +20,12 @@ from ..plan import PIXELS_AT_ONCE, Plan
 from ._result import Segmentation, SegmentProgress
 from ._sampling import decode_probabilities, sample_latents
 
-# Models whose weights lie as they are to.
+# Models whose weights are in the right memory order already.
 _READY: WeakSet[LDSeg] = WeakSet()
 
 
 class Runner:
-    """A model that is ready on its device, and the count of its steps.
+    """A model that is ready on its device. It counts its steps.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Runner:
     Attributes
     ----------
     batch : int
-        How many samples (of so many windows) are computed together; halved where memory runs out.
+        How many samples (of so many windows) are computed together; halved when memory runs out.
     done, total : int
         Steps.
     part : str
@@ -65,12 +65,12 @@ class Runner:
 
     @property
     def renormalizes(self) -> bool:
-        """Whether what is computed together influences each other (the samplers of the LDSeg release)."""
+        """Whether samples that are computed together influence each other (the authors' samplers)."""
         return SAMPLER_FACTS[self.sampler].couples_batch
 
     @property
     def views(self) -> int:
-        """Mirror images that the samples take turns with."""
+        """The number of flips that the samples take turns with."""
         return min(self.config.views or self.model.config.views, 1 << self.model.config.network.ndim)
 
     @property
@@ -79,18 +79,18 @@ class Runner:
         return self.config.steps or self.model.config.steps
 
     def progress(self, text: str, preview: Segmentation | None = None) -> SegmentProgress:
-        """Say how far the run is; ``part`` names the frame or block."""
+        """Report how far the run is. ``part`` names the frame or block."""
         text = f"{self.part}: {text}" if self.part else text[0].upper() + text[1:]
         return SegmentProgress(self.done, max(self.total, self.done), text, preview)
 
     def embed(self, tensor: Tensor) -> Tensor:
         """Return the condition of one image or tile (1, C, *S)."""
         try:
-            # In bfloat16 this alone moves the SD map by 2 %, sampling and decoding move it by 0.2 %. Tiles move it by
-            # more themselves, and most of their time goes into embedding.
+            # In bfloat16, embedding alone changes the SD map by 2 %; sampling and decoding change it by 0.2 %. Tiles
+            # change it by more than that, and spend most of their time on embedding.
             wanted = self.config.precision
             precision: Precision = "float32" if wanted == "auto" and not self._tiled else wanted
-            # One image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
+            # One image at a time: in bfloat16, a result could otherwise depend on what is computed beside it.
             with torch.inference_mode(), autocast(self.device, precision):
                 embedding, _ = self.model.embed(tensor.to(self.device))
             with torch.inference_mode():
@@ -159,7 +159,7 @@ class Runner:
         self.batch = samples * windows // 2
 
     def provenance(self, image: str) -> dict[str, Any]:
-        """All that is needed to compute the same again."""
+        """Everything that is needed to compute the same result again."""
         return {
             "software": "napari-ldseg",
             "version": __version__,
@@ -180,8 +180,8 @@ class Runner:
 
 
 def _ready(model: LDSeg, device: torch.device) -> LDSeg:
-    """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
-    # Looking at every weight takes a tenth of a short run.
+    """Bring the model to the device, with its weights in the memory order that convolutions are fastest in."""
+    # Checking every weight takes a tenth of a short run.
     if model in _READY and not model.training and next(model.parameters()).device == device:
         return model
     ndim = model.config.network.ndim

@@ -1,4 +1,4 @@
-"""segment(): the one way from an image to masks; the viewer, the command line and the tests all consume it."""
+"""segment() turns an image into masks. The viewer, the command line and Python all call it."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -24,6 +24,7 @@ from ._preprocess import prepare
 from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
+from ._session_canvas import SessionCanvas
 from ._smoothing import smooth_conditions
 from ._windows import Window, Windows
 
@@ -47,9 +48,9 @@ def segment(
         From :func:`load_model`; it is moved to the device and set to evaluation.
     image : Image or Plan
         It may be lazy and multiscale. Axes that the model does not see (time, position, slices for a 2D model) are
-        frames, each segmented on its own with the same noise per sample index, so that a still sequence does not
-        flicker. An image that is too large for one pass is cut into overlapping tiles, see ``SegmentConfig.tiles``.
-        A plan, from :func:`plan_image`, holds image, settings and part already.
+        frames. Each frame is segmented on its own, with the same noise for each sample, so that a still sequence
+        does not flicker. An image that is too large for one pass is cut into overlapping tiles, see
+        ``SegmentConfig.tiles``. A plan, from :func:`plan_image`, includes image, settings and part.
     config : SegmentConfig, optional
     part : PartConfig, optional
         Other axes, some frames, a region.
@@ -58,14 +59,14 @@ def segment(
         that takes prompts; said pixels have their class and SD 0 in any case. A plan holds its own.
     into : Path, optional
         Write the result to an OME-Zarr (a folder ending in ``.zarr``), block by block, instead of into memory.
-        Stopped at any time (closed, killed), the same call goes on where it was. A folder that holds just this
-        result is returned at once. ``samples="auto"`` draws 8 then: a number that differed from block to block would
-        show. Nothing but labels and SD is kept.
+        If it is closed or killed, the same call resumes it. If the folder holds just this result, it is returned
+        at once. ``samples="auto"`` draws 8 samples here, because a number that differed from block to block would
+        show. Only labels and SD are kept.
     overwrite : bool
-        Whether to replace another result in ``into``, or another half-written one.
+        Whether to replace another result in ``into``, finished or partial.
     content : str
-        What tells the image from others, for example a hash of its file. Without it an image counts as the same where
-        its coarsest level is (or pixels at 8 places along each axis of the first, the middle and the last frame).
+        Identifies the image, for example a hash of its file. Without it two images count as the same if their
+        coarsest levels are (or pixels at 8 places along each axis of the first, the middle and the last frame).
 
     Yields
     ------
@@ -76,17 +77,17 @@ def segment(
     Returns
     -------
     Segmentation
-        On the grid of the input, or of the level of it that is nearest to what the model sees. Sample ``i`` depends
-        only on the seed and on ``i``; with the samplers of the LDSeg release (``"ldseg-release"``), which
-        re-normalise all samples that are computed together, also on those: on ``config.batch`` and the number of
-        samples. The same settings still give the same result.
+        On the grid of the input, or of its level nearest to what the model sees. Sample ``i`` depends only on the
+        seed and on ``i``. The authors' samplers (``"ldseg-release"``) re-normalise all samples that are computed
+        together, so there it also depends on ``config.batch`` and the number of samples. The same settings still
+        give the same result.
 
     Raises
     ------
     InputError
         If the image, its axes, channels or size do not fit the model, or another result is in the way.
     EngineError
-        If the computation fails, for example for want of memory with a single sample at a time.
+        If the computation fails, for example because a single sample does not fit into memory.
 
     Examples
     --------
@@ -110,21 +111,21 @@ class Memory:
 
     Attributes
     ----------
-    canvas : MemoryCanvas
+    canvas : SessionCanvas
     stops : tuple of int
         Numbers of samples that somebody waits for.
     conditions, latents : Kept
         Embedded images without prompts; samples with them.
     """
 
-    canvas: MemoryCanvas
+    canvas: SessionCanvas
     stops: tuple[int, ...]
     conditions: Kept
     latents: Kept
 
 
 class SegmentRun:
-    """One segmentation in its blocks. Of a result on disk, several processes that make the same one share the folder.
+    """One segmentation, block by block. Several processes can share the folder of a result on disk.
 
     Each block is to be computed by one of them, and :meth:`finish` called once, when :meth:`todo` is empty.
 
@@ -140,7 +141,7 @@ class SegmentRun:
     Raises
     ------
     InputError
-        The plan is of another model, cannot be computed, or another result is in the way.
+        The plan is for another model, it cannot be computed, or another result is in the way.
     """
 
     def __init__(
@@ -151,10 +152,10 @@ class SegmentRun:
         into: Path | str | None = None,
         overwrite: bool = False,
         content: str = "",
-        memory: "Memory | None" = None,
+        memory: Memory | None = None,
     ) -> None:
         if plan.model != model.config:
-            raise InputError(f"The image was planned for {plan.model.name!r}, another model than this; plan it anew.")
+            raise InputError(f"The image was planned for {plan.model.name!r}, which is another model; plan it again.")
         if into is not None and plan.settings.samples == "auto":
             plan = replace(plan, settings=plan.settings.replace(samples=MIN_AUTO))
         self._plan, self._runner = plan, Runner(model, plan)
@@ -187,7 +188,7 @@ class SegmentRun:
         return self._runner.progress(text)
 
     def prepare(self) -> Generator[SegmentProgress, None, None]:
-        """Read into memory what is to be there, and average what the denoiser knows of neighbouring frames."""
+        """Read what must be in memory, and average the conditions of neighbouring frames."""
         if self._in_memory:
             self._plan = self._plan.loaded()
         plan, frames = self._plan, self._plan.frames
@@ -229,14 +230,16 @@ class SegmentRun:
         self._runner.total = sum(self._count_steps(self._canvas.blocks[number]) for number in numbers)
 
     def mark(self, number: int) -> int:
-        """Return a number that differs where something else was said of a block."""
+        """Return a number that differs where something else was said of a block; 0 where nothing was."""
         plan, block = self._plan, self._canvas.blocks[number]
+        assert self._memory is not None
         said = [window.said for window in self._windows(block)]
-        said += [plan.said_of_result(index, self._canvas.result_box(number)) for index in block.frames]
-        return hash(tuple(b"" if each is None else each.tobytes() for each in said))
+        said += [plan.said_of_result(index, self._memory.canvas.result_box(number)) for index in block.frames]
+        told = [b"" if each is None else each.tobytes() for each in said]
+        return hash(tuple(told)) if any(told) else 0
 
     def finish(self) -> Segmentation:
-        """Return the result; of one on disk, the folder is renamed to its place first.
+        """Return the result. A folder on disk is first renamed to its final name.
 
         Raises
         ------
@@ -263,7 +266,7 @@ class SegmentRun:
         ]
 
     def _reader(self, index: tuple[int, ...]) -> "partial[Tensor]":
-        """Return what reads a whole frame."""
+        """Return a function that reads a whole frame."""
         plan = self._plan
         return partial(_read_whole, plan.frames.array[index], plan)
 
@@ -272,7 +275,7 @@ class SegmentRun:
         return self._plan.samples_at_once(batch, cells, after_first=self._alone)
 
     def _count_steps(self, block: Block) -> int:
-        """Return the embeddings and sampling steps of a block."""
+        """Count the embeddings and sampling steps of a block."""
         plan, runner = self._plan, self._runner
         windows = plan.tiles.count(block.box) if plan.tiles else len(block.frames)
         left = plan.wanted - self._alone
@@ -285,7 +288,7 @@ def _read_whole(pixels: Any, plan: Plan) -> Tensor:
 
 
 def _refuse(plan: Plan, runner: Runner, *, on_disk: bool) -> None:
-    """Refuse what cannot be computed, before anything is."""
+    """Refuse what cannot be computed, before any work starts."""
     if plan.tiles and runner.renormalizes:
         raise InputError(
             f"The sampler {runner.sampler!r} re-normalises the whole latent, so that an image cannot be cut into "

@@ -1,4 +1,4 @@
-"""What the networks see at a time: whole frames, or the tiles of one frame, blended in probability."""
+"""Windows are what the networks see at a time: whole frames, or tiles that are blended in probability."""
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Window:
     Attributes
     ----------
     frame : int
-        Which of the frames that are computed together it belongs to.
+        Its frame, as an index into those that are computed together.
     read : callable
         Returns its pixels (1, image_channels, *S).
     tile : Tile or None
@@ -41,11 +41,11 @@ class Window:
 
 
 class Windows:
-    """The windows of some frames, embedded when they are first needed.
+    """The windows of some frames. Each is embedded when it is first needed.
 
-    One sample of a frame is one consistent picture: the tiles get their noise from one field over the whole plane,
-    and it is each sample's own probabilities that are blended, so that the spread over the samples is that of blended
-    pictures and not a blend of spreads.
+    Each sample of a frame is one consistent picture: its tiles take their noise from one field over the whole plane,
+    and the probabilities of each sample are blended on their own. The SD is therefore that of blended pictures, not
+    a blend of SDs.
 
     Parameters
     ----------
@@ -53,13 +53,13 @@ class Windows:
     windows : list of Window
         All of one shape.
     box : Box
-        What of the networks' grid is wanted: all of it, or a block, of which the tiles may stand out.
+        The part of the networks' grid that is wanted: all of it, or a block. Tiles may reach beyond a block.
     conditions : Kept, optional
-        Conditions without prompts, by key of the window and number of the mirror image, where they are known already.
+        Known conditions, without prompts, by key of the window and number of the flip.
     said : sequence of uint8 arrays, optional
         Classes that were said of the pixels of the box, for each frame.
     latents : Kept, optional
-        Where latents are kept: what was drawn once is not drawn again while nobody says something else.
+        Where latents are kept. What was drawn once is not drawn again until somebody says something else.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Windows:
         self._ndim = runner.model.config.network.ndim
 
     def at_once(self, samples: int) -> int:
-        """How many windows are computed together with so many samples of each."""
+        """How many windows are computed together if each has so many samples."""
         return 1 if self._runner.renormalizes else min(len(self._windows), max(1, self._runner.batch // samples))
 
     def draw(self, samples: range) -> Generator[SegmentProgress, None, Tensor]:
@@ -152,13 +152,13 @@ class Windows:
         return field_noise(seed, samples, views, boxes, network.latent_channels)
 
     def _unturned(self, picture: Tensor, views: list[int]) -> Tensor:
-        """Return the samples as the image lies, where they are of its mirror images."""
+        """Flip the samples back to the orientation of the image."""
         if not any(views):
             return picture
         return torch.stack([mirror(each, view, self._ndim) for each, view in zip(picture, views, strict=True)])
 
     def _place(self, out: Tensor, window: Window, picture: Tensor) -> Tensor:
-        """Add one window's samples (N, C, *S), under the weights of its tile, to what is there already."""
+        """Add the samples (N, C, *S) of one window, weighted as its tile says, to what is there already."""
         if window.tile is None and self._frames == 1:
             return picture[None]
         if not out.numel():

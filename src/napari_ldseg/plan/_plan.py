@@ -209,6 +209,12 @@ class Plan:
         offset = [start * level for start, level in zip(self.part.start, self._levels, strict=True)]
         return self.said.on(self._frame(index), box, offset, self._levels)
 
+    def place_in_image(self, index: tuple[int, ...], place: Sequence[float]) -> tuple[float, ...]:
+        """Return where a pixel of a frame's grid lies in the whole image, for all its axes but the channels."""
+        sides = zip(place, self.part.start, self._levels, self._steps, strict=True)
+        spatial = [start * level + (p + 0.5) * step - 0.5 for p, start, level, step in sides]
+        return (*map(float, self._frame(index)), *spatial)
+
     @property
     def _levels(self) -> list[float]:
         """Pixels of the finest level for each pixel of the level that is read."""
