@@ -5,8 +5,8 @@ from ._preprocess import prepare, resize_frame
 from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
-from ._session import Session, Suggestion
 from ._segment import SegmentRun, segment
+from ._session import Session, Suggestion
 from ._smoothing import smooth_conditions
 from ._statistics import RunningStatistics
 from ._windows import Window, Windows

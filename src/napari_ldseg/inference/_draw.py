@@ -54,7 +54,7 @@ def draw_samples(
     windows : Windows
         What the networks see of the block.
     stops : sequence of int
-        Numbers of samples after which somebody waits for a picture, in rising order; with ``(1,)`` the first comes alone.
+        Numbers of samples, rising, after which somebody waits for a picture. ``(1,)``: the first comes alone.
     at_once : int
         How many samples are computed together, as long as memory lasts.
     image : str

@@ -21,17 +21,15 @@ def force(probabilities: Tensor, said: Classes | None) -> None:
     """Make what was said true, in place, in probabilities (N, C, *S) and thus in all that comes of them."""
     if said is None:
         return
-    places = np.nonzero(said != NOTHING)
-    where, labels = tuple(map(torch.from_numpy, places)), torch.from_numpy(said[places]).long()
-    probabilities[(slice(None), slice(None), *where)] = 0
-    for label in labels.unique().tolist():
-        probabilities[(slice(None), label, *(each[labels == label] for each in where))] = 1
+    probabilities[:, :, torch.from_numpy(said != NOTHING)] = 0
+    for label in np.unique(said[said != NOTHING]).tolist():
+        probabilities[:, label, torch.from_numpy(said == label)] = 1
 
 
 def force_maps(maps: NDArray[np.float32], said: Classes | None) -> None:
     """Make it true in place in maps (C + 1, *S): the mean of each class, and the SD, which is 0 there."""
     if said is None:
         return
-    places = np.nonzero(said != NOTHING)
-    maps[(slice(None), *places)] = 0
-    maps[(said[places], *places)] = 1
+    maps[:, said != NOTHING] = 0
+    for label in np.unique(said[said != NOTHING]).tolist():
+        maps[label, said == label] = 1

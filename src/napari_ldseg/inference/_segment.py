@@ -208,9 +208,7 @@ class SegmentRun:
         after = runner.done + self._count_steps(block)
         memory, said = self._memory, [self._plan.said_of_grid(index, block.box) for index in block.frames]
         conditions = self._smooth or (memory.conditions if memory else Kept())
-        windows = Windows(
-            runner, self._windows(block), block.box, conditions, said, memory.latents if memory else None
-        )
+        windows = Windows(runner, self._windows(block), block.box, conditions, said, memory.latents if memory else None)
         yield from draw_samples(
             runner,
             self._canvas,

@@ -89,9 +89,9 @@ class SessionCanvas(MemoryCanvas):
         force_maps(values, self.plan.said_of_result(index, box))
         assert box is not None
         inside = tuple(slice(*side) for side in box)
-        self.mean[(*index, slice(None), *inside)] = values[:-1]
-        self.labels[(*index, *inside)] = most_likely(torch.from_numpy(values[None, :-1]))[0]
-        self.sd[(*index, *inside)] = values[-1]
+        self.mean[index][:, *inside] = values[:-1]
+        self.labels[index][inside] = most_likely(torch.from_numpy(values[None, :-1]))[0]
+        self.sd[index][inside] = values[-1]
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
         """Keep the maps for the next time, and forget samples of the last time that were not drawn again."""
@@ -123,7 +123,7 @@ class SessionCanvas(MemoryCanvas):
         inside = tuple(slice(*side) for side in self.blocks[number].box)
         masks = self.masks[index]
         kept = range(len(masks))[samples.start : samples.stop]
-        masks[(slice(kept.start, kept.stop), *inside)] = labels[: len(kept)]
+        masks[kept.start : kept.stop, *inside] = labels[: len(kept)]
 
 
 def _moved(before: Tensor, then: Tensor, now: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Windows are what the networks see at a time: whole frames, or tiles that are blended in probability."""
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -142,7 +142,7 @@ class Windows:
                 each[view] = runner.tell(each[view], mirror(planes, view, self._ndim))
         return [each[view] for view in views]
 
-    def _noise(self, chunk: Iterable[int], samples: range, views: list[int], condition: Tensor) -> Noise:
+    def _noise(self, chunk: Sequence[int], samples: range, views: list[int], condition: Tensor) -> Noise:
         network, seed = self._runner.model.config.network, self._runner.config.seed
         tiles = [tile for number in chunk if (tile := self._windows[number].tile) is not None]
         if not tiles:

@@ -67,9 +67,8 @@ def most_settling(masks: NDArray[np.uint8], classes: int, reach: float) -> Quest
         return None
     grid = np.stack(np.meshgrid(*((np.arange(b) + 0.5) * side for b in variance.shape), indexing="ij"), axis=-1)
     flat, centres = planes.reshape(classes, n, -1), grid.reshape(-1, len(shape))
-    gains = np.concatenate(
-        [_gains(flat, masks, places[first : first + AT_ONCE], centres, reach) for first in range(0, len(places), AT_ONCE)]
-    ) / side ** len(shape)
+    parts = [places[first : first + AT_ONCE] for first in range(0, len(places), AT_ONCE)]
+    gains = np.concatenate([_gains(flat, masks, part, centres, reach) for part in parts]) / side ** len(shape)
     best = int(gains.argmax())
     if gains[best] <= 0:
         return None
@@ -95,13 +94,14 @@ def _places(masks: NDArray[np.uint8], classes: int, side: int) -> NDArray[np.int
     for label in range(classes):
         p = (masks == label).mean(axis=0, dtype=np.float32)
         doubt += p * (1 - p)
-    padded = np.pad(doubt, [(0, -n % side) for n in doubt.shape])
-    cubes = padded.reshape([k for n in padded.shape for k in (n // side, side)])
+    padded = np.pad(doubt, [(0, -length % side) for length in doubt.shape])
+    blocks_along = [length // side for length in padded.shape]
+    cubes = padded.reshape([size for number in blocks_along for size in (number, side)])
     ndim = doubt.ndim
     cubes = cubes.transpose([*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]).reshape(-1, side**ndim)
     chosen = np.argsort(-cubes.sum(axis=1), kind="stable")[:PLACES]
     chosen = chosen[cubes[chosen].max(axis=1) > 0]
-    blocks = np.stack(np.unravel_index(chosen, [n // side for n in padded.shape]), axis=-1)
+    blocks = np.stack(np.unravel_index(chosen, blocks_along), axis=-1)
     inside = np.stack(np.unravel_index(cubes[chosen].argmax(axis=1), (side,) * ndim), axis=-1)
     return np.asarray(blocks * side + inside)
 
@@ -118,7 +118,7 @@ def _gains(
     said = masks[(slice(None), *places.T)].T  # (places, N)
     groups = (said[:, None] == np.arange(classes)[:, None]).astype(np.float32)  # (places, classes, N)
     sizes = groups.sum(axis=2)
-    near = (np.abs(centres[None] - places[:, None]) <= reach).all(axis=2)  # (places, blocks)
+    near: NDArray[np.bool_] = np.all(np.abs(centres[None] - places[:, None]) <= reach, axis=2)  # (places, blocks)
     used = near.any(axis=0)
     shown = planes[..., used]
     means = np.einsum("qgn,cnp->qgcp", groups, shown, optimize=True) / np.maximum(sizes, 1)[..., None, None]
@@ -126,5 +126,5 @@ def _gains(
     between = apart.sum(axis=(1, 2))
     within = shown.var(axis=1).sum(axis=0) - between
     number = (sizes > 0).sum(axis=1)
-    chance = (number - 1) / np.maximum(n - number, 1)
-    return np.asarray(((between - chance[:, None] * within) * near[:, used]).sum(axis=1), dtype=float)
+    chance: NDArray[np.float64] = (number - 1) / np.maximum(n - number, 1)
+    return np.asarray(((between - chance[:, None] * within) * near[:, used]).sum(axis=1), np.float64)

@@ -187,12 +187,10 @@ class Plan:
         radius = factor / 4 * min(self._steps)
         ratio = [side / sides[-1] for side in sides]
         names = self.model.class_names
-        return replace(
-            self, said=say(prompts, shape, ndim, names, ratio=ratio, radius=radius, name=image.name)
-        )
+        return replace(self, said=say(prompts, shape, ndim, names, ratio=ratio, radius=radius, name=image.name))
 
     def said_of_grid(self, index: tuple[int, ...], box: Box) -> NDArray[np.uint8] | None:
-        """Return the classes that were said of a box of the networks' grid, 255 where none was; None for none at all."""
+        """Return the classes that were said of a box of the networks' grid, 255 where none was; None for none."""
         inner = [(a, min(b, n)) for (a, b), n in zip(box, self.grid.inner, strict=True)]
         if not self.said or any(b <= a for a, b in inner):
             return None

@@ -78,7 +78,9 @@ def _frames(prompt: Prompt, lead: int) -> Iterator[tuple[int, ...]]:
     places = np.floor(np.concatenate(prompt.rings)[:, :lead] + 0.5).astype(int)
     low, high = places.min(axis=0), places.max(axis=0)
     if prompt.kind != "box" and (low != high).any():
-        raise InputError(f"A {prompt.kind} lies in one frame, but this one goes from {low.tolist()} to {high.tolist()}.")
+        raise InputError(
+            f"A {prompt.kind} lies in one frame, but this one goes from {low.tolist()} to {high.tolist()}."
+        )
     yield from product(*(range(a, b + 1) for a, b in zip(low.tolist(), high.tolist(), strict=True)))
 
 
@@ -115,7 +117,9 @@ def _capsule(
     grid = np.stack(np.meshgrid(*map(np.arange, start, stop), indexing="ij"), axis=-1).astype(float)
     way, scale = (b - a), 1 / reach
     length = float(((way * scale) ** 2).sum())
-    along = np.zeros(grid.shape[:-1]) if not length else (((grid - a) * way * scale**2).sum(axis=-1) / length).clip(0, 1)
+    along = (
+        np.zeros(grid.shape[:-1]) if not length else (((grid - a) * way * scale**2).sum(axis=-1) / length).clip(0, 1)
+    )
     near = ((((grid - a) - along[..., None] * way) * scale) ** 2).sum(axis=-1) <= 1 + 1e-9
     for end in (a, b):
         pixel = tuple((np.floor(end + 0.5).astype(int) - start).tolist())

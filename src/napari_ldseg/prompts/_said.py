@@ -148,9 +148,7 @@ def _check(prompt: Prompt, shape: tuple[int, ...], name: str) -> None:
         raise InputError(f"The {prompt.kind} at {where} lies outside of {name!r} ({size}); is it of another image?")
 
 
-def _span(
-    start: int, length: int, box: tuple[int, int], offset: float, step: float
-) -> tuple[int, int]:
+def _span(start: int, length: int, box: tuple[int, int], offset: float, step: float) -> tuple[int, int]:
     """Return the pixels of the other grid, within a box, that a patch reaches into."""
     low = math.floor((start - offset) / step + ROUNDING)
     high = math.ceil((start + length - offset) / step - ROUNDING)
