@@ -1,7 +1,7 @@
 from ._util import Progress
 from .batch import BatchReport, segment_folder
 from .cardiac import Cardiac, measure_cardiac
-from .checkpoints import list_models, load_model, save_model
+from .checkpoints import fetch_model, list_models, load_model, save_model
 from .config import (
     CardiacConfig,
     DiffusionConfig,
@@ -51,6 +51,7 @@ __all__ = [
     "TrainProgress",
     "TrainingSet",
     "__version__",
+    "fetch_model",
     "find_pairs",
     "fine_tune",
     "list_models",
