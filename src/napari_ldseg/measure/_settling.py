@@ -94,8 +94,9 @@ def _places(masks: NDArray[np.uint8], classes: int, side: int) -> NDArray[np.int
     for label in range(classes):
         p = (masks == label).mean(axis=0, dtype=np.float32)
         doubt += p * (1 - p)
-    padded = np.pad(doubt, [(0, -length % side) for length in doubt.shape])
-    blocks_along = [length // side for length in padded.shape]
+    shape: tuple[int, ...] = doubt.shape
+    padded = np.pad(doubt, [(0, -length % side) for length in shape])
+    blocks_along = [-(-length // side) for length in shape]
     cubes = padded.reshape([size for number in blocks_along for size in (number, side)])
     ndim = doubt.ndim
     cubes = cubes.transpose([*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]).reshape(-1, side**ndim)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from ..._util import follow
 from ...config import PartConfig, SegmentConfig
@@ -114,10 +115,13 @@ def test_only_the_tiles_that_a_prompt_touches_are_drawn_again(monkeypatch: pytes
     plain = follow(segment(model, image, config))
     np.testing.assert_allclose(before[1], mean_of(plain), atol=1e-5)
     np.testing.assert_allclose(before[3], plain.sizes, rtol=0.05)  # seams of pieces count half
-    calls = []
-    monkeypatch.setattr(
-        model, "predict", lambda latent, *rest: calls.append(len(latent)) or LDSeg.predict(model, latent, *rest)
-    )
+    calls: list[int] = []
+
+    def predict(latent: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        calls.append(len(latent))
+        return LDSeg.predict(model, latent, t, condition)
+
+    monkeypatch.setattr(model, "predict", predict)
     session.add_point((4, 4), 1, 2)
     result = drawn(session)
     assert sum(calls) == 10 * 2  # samples times steps of the one tile in this corner
@@ -165,9 +169,9 @@ def test_a_draw_that_was_stopped_is_made_up_for() -> None:
 def test_bad_prompts_change_nothing() -> None:
     session = Session(make_tiny_model(2, prompt_widths=(4, 8)), an_image(2), CONFIG)
     session.add_point((5, 5), 1)
-    for bad in (lambda: session.add_point((99, 5), 1), lambda: session.add_point((5, 5), 4)):
+    for position, label in (((99, 5), 1), ((5, 5), 4)):
         with pytest.raises(InputError):
-            bad()
+            session.add_point(position, label)
     assert len(session.prompts) == 1
     with pytest.raises(InputError, match="another image"):
         session.add_labels(np.zeros((31, 32), int))
