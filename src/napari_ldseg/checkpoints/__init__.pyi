@@ -2,7 +2,7 @@ from ._build import check_tensors, empty_model, fill_model
 from ._device import autocast, fastest_convolutions, resolve_device
 from ._fetch import fetch_model, offered_models
 from ._header import AGAIN, MAX_PARAMETERS, MODEL_FILE, Header, Tensor, file_to_write, model_file, read_header
-from ._index import Index, Offer
+from ._index import Index, Offer, own_index
 from ._library import check_name, delete_model, export_model, install_model, rename_model
 from ._registry import ModelEntry, find_model, list_models, released_folder
 from ._weights import load_model, save_model
@@ -32,6 +32,7 @@ __all__ = [
     "load_model",
     "model_file",
     "offered_models",
+    "own_index",
     "read_header",
     "released_folder",
     "rename_model",
