@@ -15,7 +15,7 @@ from ._header import (
     model_file as model_file,
     read_header as read_header,
 )
-from ._index import Index as Index, Offer as Offer
+from ._index import Index as Index, Offer as Offer, own_index as own_index
 from ._library import (
     check_name as check_name,
     delete_model as delete_model,

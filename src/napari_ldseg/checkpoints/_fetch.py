@@ -7,8 +7,8 @@ from pathlib import Path
 from .._util import Progress, replacing, user_folder
 from ..errors import CheckpointError
 from ._header import AGAIN, CARD_FILE, MODEL_FILE, read_header
-from ._index import ORIGIN_FILE, TIMEOUT, Offer, address, file_beside, index_place, own_index, read_index
-from ._registry import ModelEntry, fetched, list_models, released_folder, released_names
+from ._index import ORIGIN_FILE, TIMEOUT, Offer, address, file_beside, own_index, read_index
+from ._registry import ModelEntry, fetched, hub_place, list_models, released_names
 
 CHUNK = 2**16
 
@@ -29,7 +29,7 @@ def offered_models(place: str | Path | None = None, *, ask: bool = False) -> lis
     CheckpointError
         The index cannot be read.
     """
-    where = _index(place)
+    where = hub_place(place)
     if not place and not own_index() and not Path(where).is_file():
         return []  # this package came without one
     here, own = released_names(), fetched()
@@ -68,7 +68,7 @@ def fetch_model(
     CheckpointError
         The index has no such model, its file cannot be reached, or is another one.
     """
-    where = _index(place)
+    where = hub_place(place)
     offer = read_index(where).offer(name)
     own = fetched()
     if name not in own or own[name].sha256 != offer.sha256:
@@ -85,10 +85,6 @@ def fetch_model(
 
 def _listed(name: str) -> ModelEntry:
     return next(entry for entry in list_models() if entry.name == name)
-
-
-def _index(place: str | Path | None) -> str:
-    return index_place(place or own_index() or released_folder())
 
 
 def _bring(offer: Offer, place: str, file: Path, report: Callable[[Progress], object]) -> None:

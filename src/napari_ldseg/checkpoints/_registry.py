@@ -59,6 +59,11 @@ def released_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "models"
 
 
+def hub_place(place: str | Path | None = None) -> str:
+    """Return the place of the index: the given one, the user's own (``NAPARI_LDSEG_INDEX``), or the released one."""
+    return index_place(place or own_index() or released_folder())
+
+
 def list_models() -> list[ModelEntry]:
     """Return the released models, those that were downloaded, then the user's, each sorted by name.
 
@@ -162,6 +167,6 @@ def _released() -> dict[str, Offer]:
 def _on_offer() -> dict[str, Offer]:
     """Return what can be downloaded, by name, without asking the network; nothing where the index is damaged."""
     try:
-        return {one.name: one for one in read_index(index_place(own_index() or released_folder()), ask=False).models}
+        return {one.name: one for one in read_index(hub_place(), ask=False).models}
     except CheckpointError:
         return {}

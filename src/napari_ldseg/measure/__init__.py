@@ -16,4 +16,5 @@ from ._objects import (
     usable_ranking as usable_ranking,
 )
 from ._samples import NOT_DRAWN as NOT_DRAWN, Box as Box, SampleMasks as SampleMasks
+from ._settling import Question as Question, most_settling as most_settling
 from ._shape import boundary as boundary

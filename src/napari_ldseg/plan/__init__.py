@@ -24,5 +24,6 @@ from ._plan import (
     PIXELS_AT_ONCE as PIXELS_AT_ONCE,
     Plan as Plan,
     plan_image as plan_image,
+    takes_prompts as takes_prompts,
 )
 from ._tiles import Box as Box, Tile as Tile, Tiles as Tiles, plan_tiles as plan_tiles, tile_sides as tile_sides
