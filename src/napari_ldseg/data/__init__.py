@@ -12,6 +12,7 @@ from ._names import (
     format_of,
     is_label_name,
     label_stem,
+    match_name,
     shortlist,
     stem,
     suffix,
@@ -21,7 +22,7 @@ from ._units import convert_spacing, unit_name
 from .formats._axes_note import fold, note_text, parse_notes, unfold
 from .formats._ome_zarr import IDENTITY, LABELS, ORDER, Layout, create_pyramid, name_labels, open_levels, write_block
 from .formats._registry import WRITABLE, output_suffix, read_notes, write_image
-from .formats._tiff import write_ome
+from .formats._tiff_write import write_ome
 
 __all__ = [
     "IDENTITY",
@@ -45,6 +46,7 @@ __all__ = [
     "is_label_name",
     "is_one_picture",
     "label_stem",
+    "match_name",
     "name_labels",
     "note_text",
     "open_levels",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ._names import READABLE, format_of, is_label_name, label_stem, natural_key, stem
+from ._names import READABLE, format_of, is_label_name, label_stem, match_name, natural_key, stem
 
 _NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|ldseg)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
@@ -54,11 +54,11 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
             candidates = sorted(filter(_is_picture, given.parent.glob(given.name)), key=natural_key)
         else:
             raise InputError(f"{given} does not exist; check the path.")
-        names = {stem(path) for path in candidates}
+        names = {match_name(stem(path)) for path in candidates}
         images = [
             path
             for path in candidates
-            if not _NOT_AN_IMAGE.search(stem(path)) and not (is_label_name(path) and label_stem(path) in names)
+            if not _NOT_AN_IMAGE.search(stem(path)) and not (is_label_name(path) and _case(path) in names)
         ]
         if not images:
             raise InputError(f"No image was found in {given}. {READABLE}.")
@@ -72,10 +72,13 @@ def _is_picture(path: Path) -> bool:
 
 def _is_series(slices: Sequence[Path]) -> bool:
     """Whether DICOM files are slices of one series, and not pictures or cines of their own, or damaged."""
-    from ._read import _DAMAGE
     from .formats._dicom import is_series
 
     try:
         return is_series(slices)
-    except _DAMAGE:  # what is wrong with which file is said when it is read
+    except Exception:  # noqa: BLE001  what is wrong with which file is said when it is read
         return False
+
+
+def _case(path: Path) -> str:
+    return match_name(label_stem(path))

@@ -33,6 +33,8 @@ class Image:
         The same picture at coarser pixel sizes, finest first, of a multiscale source; with the same axes.
     geometry : Geometry or None
         Where the source, a medical image, lies in the patient; for writing results back onto it.
+    notes : tuple of str
+        What a reader left out, dropped or assumed, in sentences for the user.
     """
 
     array: NDArray[Any]
@@ -42,6 +44,7 @@ class Image:
     name: str = "image"
     levels: tuple["Image", ...] = ()
     geometry: Geometry | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse axes and spacings that do not describe the array."""

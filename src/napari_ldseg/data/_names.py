@@ -1,6 +1,7 @@
 """Names of files: what can be read, natural order, which files are images and which are our own results."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ SUFFIXES_OF = {
 }
 SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
 READABLE = f"Readable are {', '.join(SUFFIXES[2:])}, and folders that are one DICOM series"
-LABEL_ENDINGS = ("_anno", "_labels", "_label", "_masks", "_mask", "_seg", "_gt")
+LABEL_ENDINGS = ("_anno", "_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_gt")
 _ENDING = re.compile(f"(?:{'|'.join(LABEL_ENDINGS)})$", re.IGNORECASE)
 # A folder is taken for DICOM by its first files.
 _TRIED = 3
@@ -43,6 +44,11 @@ def stem(path: Path) -> str:
 def label_stem(path: Path) -> str:
     """Name of a label mask without suffix and without an ending such as ``_anno`` or ``_gt``."""
     return _ENDING.sub("", stem(path))
+
+
+def match_name(name: str) -> str:
+    """Return a name as it is compared: macOS writes an accent as a letter of its own, others as one with its letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def is_label_name(path: Path) -> bool:
