@@ -16,7 +16,7 @@ from .config import (
 from .data import Image, read_image
 from .datasets import TrainingSet, find_pairs
 from .errors import CheckpointError, EngineError, InputError, LDSegError
-from .inference import Segmentation, SegmentProgress, segment
+from .inference import Segmentation, SegmentProgress, Session, segment
 from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
 from .plan import Plan, plan_image
 from .training import TrainProgress, fine_tune, stop_training, train
@@ -46,6 +46,7 @@ __all__ = [
     "SegmentConfig",
     "SegmentProgress",
     "Segmentation",
+    "Session",
     "TrainConfig",
     "TrainProgress",
     "TrainingSet",

@@ -24,6 +24,7 @@ from ._preprocess import crop_to_inner, restore
 from ._resample import interpolate
 from ._result import Segmentation
 from ._runner import Runner
+from ._said import force_maps
 from ._statistics import RunningStatistics
 
 DONE = "done"
@@ -57,7 +58,7 @@ class DiskCanvas:
     shows_first = False
 
     def __init__(self, plan: Plan, runner: Runner, path: Path, *, overwrite: bool, content: str) -> None:
-        self.path, self._plan, self._grid, self._wanted = path, plan, plan.grid, plan.wanted
+        self.path, self.plan, self._grid, self._wanted = path, plan, plan.grid, plan.wanted
         self._side, self._layout = block_side(plan.grid), _layout(plan)
         starts = block_starts(plan.grid, self._side)
         if plan.tiles:
@@ -102,18 +103,20 @@ class DiskCanvas:
         cells = math.prod(self._inner(maps).shape[1:])
         written = 0
         for first, values in self._restored(maps, start):
+            box = tuple((a, a + n) for a, n in zip(first, values.shape[1:], strict=True))
+            force_maps(values, self.plan.said_of_result(index, box))
             written += values[0].size
             lead = (None,) * len(index)
             labels = most_likely(torch.from_numpy(values[None, :-1]))[0]
             for name, block in (("sd", values[-1]), ("labels", labels)):
                 write_block(self._levels[name], (*index, *first), block[lead], self._layout.axes)
-        pixel = math.prod(self._plan.frames.spacing or (1.0,)) * written / cells
+        pixel = math.prod(self.plan.frames.spacing or (1.0,)) * written / cells
         sizes = (np.array(self._counts.pop(number)) * pixel).tolist()
         write_text(self._folder / DONE / f"{number}.json", json.dumps(sizes))
 
     def preview(self, provenance: dict[str, Any]) -> Segmentation:
         """Return what is on disk so far, without sizes. Missing blocks are empty."""
-        plan = self._plan
+        plan = self.plan
         sizes = np.zeros((*plan.frames.leading, 0, plan.model.network.classes))
         return self._segmentation(provenance, sizes)
 
@@ -140,7 +143,7 @@ class DiskCanvas:
         return self._segmentation(known, np.array(known["sizes"]))
 
     def _segmentation(self, provenance: dict[str, Any], sizes: NDArray[np.float64]) -> Segmentation:
-        plan = self._plan
+        plan = self.plan
         return Segmentation(
             labels=self._levels["labels"][0],
             mean=None,
@@ -160,17 +163,17 @@ class DiskCanvas:
 
     def _inner(self, maps: Tensor) -> Tensor:
         """Cut off what lies beyond the image. Blocks of tiles never reach that far."""
-        return maps if self._plan.tiles else crop_to_inner(maps, self._grid)
+        return maps if self.plan.tiles else crop_to_inner(maps, self._grid)
 
     def _restored(self, maps: Tensor, start: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], NDArray[np.float32]]]:
         """Resample mean and SD (C + 1, *box) to the image's grid, in pieces of at most one block."""
         if self._at_once:
             yield start, restore(maps[None], self._grid)[0].numpy()
             return
-        for first in [start] if self._plan.tiles else block_starts(self._grid, self._side):
+        for first in [start] if self.plan.tiles else block_starts(self._grid, self._side):
             places, box = block_places(self._grid, first, self._side)
             values = maps.numpy()
-            if not self._plan.tiles:  # the maps cover the whole frame
+            if not self.plan.tiles:  # the maps cover the whole frame
                 values = values[(slice(None), *(slice(*side) for side in box))]
             for axis, at in enumerate(places, start=1):
                 values = interpolate(values, axis, at)
@@ -180,8 +183,8 @@ class DiskCanvas:
         """Add up the sizes that the blocks of each frame noted. The blocks of a frame have consecutive numbers."""
         done = self._folder / DONE
         noted = np.array([json.loads((done / f"{number}.json").read_text()) for number in range(len(self.blocks))])
-        each: NDArray[np.float64] = noted.reshape(self._plan.number, -1, *noted.shape[1:]).sum(axis=1)
-        return each.reshape(*self._plan.frames.leading, *each.shape[1:])
+        each: NDArray[np.float64] = noted.reshape(self.plan.number, -1, *noted.shape[1:]).sum(axis=1)
+        return each.reshape(*self.plan.frames.leading, *each.shape[1:])
 
     def _open(self, note: dict[str, Any], overwrite: bool) -> None:
         """Find the finished or partial folder of this very run, or make a new one."""
@@ -200,8 +203,8 @@ class DiskCanvas:
                     "remove it, or allow that it is overwritten."
                 )
             shutil.rmtree(self._folder)
-        config, block = self._plan.model, None if self._at_once else self._side
-        shape = (*self._plan.frames.leading, *self._grid.source)
+        config, block = self.plan.model, None if self._at_once else self._side
+        shape = (*self.plan.frames.leading, *self._grid.source)
         make = partial(create_pyramid, shape=shape, layout=self._layout, metadata=note, block=block)
         make(self._folder, dtype=np.float32, name="SD")
         colors = [class_color(label, config.class_colors) for label in range(len(config.class_names))]
@@ -240,6 +243,7 @@ def _identify(plan: Plan, runner: Runner) -> dict[str, Any]:
         "image": [image.axes, image.array.shape, str(image.array.dtype), image.spacing, image.unit],
         "part": [plan.level, plan.part.start],
         "pixels": _hash(np.ascontiguousarray(plan.probed).tobytes()),
+        **({"prompts": plan.said.notes()} if plan.said else {}),
     }
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain

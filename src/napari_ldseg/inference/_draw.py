@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..plan import MIN_AUTO, Block
+from ..plan import MIN_AUTO, Block, Plan
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._statistics import RunningStatistics
@@ -15,6 +15,7 @@ from ._windows import Windows
 class Canvas(Protocol):
     """Collects the maps of a result, in memory or on disk."""
 
+    plan: Plan
     blocks: list[Block]
     """What is computed in a row."""
     shows_first: bool
@@ -40,7 +41,7 @@ class Canvas(Protocol):
 
 
 def draw_samples(
-    runner: Runner, canvas: Canvas, number: int, windows: Windows, *, alone: bool, at_once: int, image: str
+    runner: Runner, canvas: Canvas, number: int, windows: Windows, *, stops: Sequence[int], at_once: int, image: str
 ) -> Generator[SegmentProgress, None, None]:
     """Draw the samples of a block batch by batch. The batch is halved when memory runs out.
 
@@ -52,8 +53,8 @@ def draw_samples(
         Of the block.
     windows : Windows
         What the networks see of the block.
-    alone : bool
-        Whether the first sample comes alone.
+    stops : sequence of int
+        Numbers of samples, rising, after which somebody waits for a picture. ``(1,)``: the first comes alone.
     at_once : int
         How many samples are computed together, as long as memory lasts.
     image : str
@@ -63,8 +64,8 @@ def draw_samples(
     ended = False
     while not ended:
         start = statistics[0].count
-        wanted = 1 if alone and not start else start + min(at_once, runner.batch)
-        samples = range(start, min(wanted, runner.wanted))
+        together = start + min(at_once, runner.batch)
+        samples = range(start, min(next((stop for stop in stops if stop > start), together), together, runner.wanted))
         try:
             drawn = yield from windows.draw(samples)
         except RuntimeError as error:

@@ -40,7 +40,9 @@ class Runner:
     done, total : int
         Steps.
     part : str
-        The frame or block that is being computed.
+        Which frame or block is computed.
+    prompts : list
+        Notes of what was said, for the provenance.
     """
 
     def __init__(self, model: LDSeg, plan: Plan) -> None:
@@ -52,6 +54,7 @@ class Runner:
         self._decoded = max(1, PIXELS_AT_ONCE // math.prod(plan.window))
         self.done, self.total = 0, 0
         self.part = ""
+        self.prompts = plan.said.notes()
         self._held: Tensor | None = None
         self._started = time.perf_counter()
 
@@ -97,35 +100,46 @@ class Runner:
             reason = full if _out_of_memory(error) else str(error)
             raise EngineError(f"The image could not be embedded on {self.device}: {reason}.") from error
 
-    def draw(
+    def tell(self, condition: Tensor, prompts: Tensor) -> Tensor:
+        """Add prompts (1, C, *S) to a condition; a model that takes none is not told of them."""
+        if self.model.prompt_encoder is None:
+            return condition
+        with torch.inference_mode():
+            return self.model.tell(condition, prompts.to(self.device))
+
+    def sample(
         self, condition: Tensor, noise: Noise, samples: range, images: int
     ) -> Generator[SegmentProgress, None, Tensor]:
-        """Draw and decode one sample for each condition: these samples of ``images`` images, (N, C, *S).
-
-        The next call overwrites what this one returned.
+        """Draw one latent for each condition: these samples of ``images`` images.
 
         The first sample of a single image comes alone, and for one, sampling is faster in float32.
         """
         latent = condition
-        first, precision = self._single and samples.stop == 1, self.config.precision
         drawn = sample_latents(
             self.model,
             condition,
             noise,
             sampler=self.sampler,
             steps=self.steps,
-            precision="float32" if first else precision,
+            precision="float32" if self._is_first(samples) else self.config.precision,
         )
         for step, current in enumerate(drawn, start=1):
             latent = current
             self.done += images
             yield self.progress(f"sampling, step {step} of {self.steps}")
-        at_once = 1 if first else self._decoded
-        self._held = decode_probabilities(self.model, latent, at_once, precision, self._held)
+        return latent
+
+    def decode(self, latents: Tensor, samples: range) -> Tensor:
+        """Return the probabilities (N, C, *S) of latents; they are overwritten by the next call."""
+        at_once = 1 if self._is_first(samples) else self._decoded
+        self._held = decode_probabilities(self.model, latents, at_once, self.config.precision, self._held)
         probabilities = self._held.cpu()
         if not torch.isfinite(probabilities.sum()):
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
         return probabilities
+
+    def _is_first(self, samples: range) -> bool:
+        return self._single and samples.stop == 1
 
     def halve_batch(self, samples: int, windows: int, error: RuntimeError) -> None:
         """Halve the batch, which was ``samples`` of each of so many windows, after an out-of-memory error.
@@ -158,6 +172,7 @@ class Runner:
             "batch": self.batch,
             "seed": self.config.seed,
             "settings": self.config.model_dump(mode="json"),
+            **({"prompts": self.prompts} if self.prompts else {}),
             "device": str(self.device),
             "seconds": round(time.perf_counter() - self._started, 3),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),

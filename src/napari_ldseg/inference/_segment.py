@@ -1,8 +1,8 @@
 """segment() turns an image into masks. The viewer, the command line and Python all call it."""
 
 import math
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,17 @@ from ..config import PartConfig, SegmentConfig
 from ..data import Image
 from ..errors import InputError
 from ..networks import LDSeg
-from ..plan import MIN_AUTO, Block, Plan, plan_image
+from ..plan import MIN_AUTO, Block, Plan, plan_image, whole_box
+from ..prompts import Prompt
 from ._disk import DiskCanvas
 from ._draw import Canvas, draw_samples
+from ._kept import Kept
 from ._memory import MemoryCanvas
 from ._preprocess import prepare
 from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
+from ._session_canvas import SessionCanvas
 from ._smoothing import smooth_conditions
 from ._windows import Window, Windows
 
@@ -32,6 +35,7 @@ def segment(
     config: SegmentConfig | None = None,
     *,
     part: PartConfig | None = None,
+    prompts: Sequence[Prompt] = (),
     into: Path | str | None = None,
     overwrite: bool = False,
     content: str = "",
@@ -50,6 +54,9 @@ def segment(
     config : SegmentConfig, optional
     part : PartConfig, optional
         Other axes, some frames, a region.
+    prompts : sequence of Prompt
+        What is true of some pixels, from :mod:`napari_ldseg.prompts`. The samples are drawn given all of it, by a model
+        that takes prompts; said pixels have their class and SD 0 in any case. A plan holds its own.
     into : Path, optional
         Write the result to an OME-Zarr (a folder ending in ``.zarr``), block by block, instead of into memory.
         If it is closed or killed, the same call resumes it. If the folder holds just this result, it is returned
@@ -89,13 +96,32 @@ def segment(
     >>> *_, last = segment(load_model("glas"), colon_gland(), SegmentConfig(samples=4))  # doctest: +SKIP
     >>> last.preview.sd.max()  # doctest: +SKIP
     """
-    plan = image if isinstance(image, Plan) else plan_image(image, model.config, config, part)
+    plan = image if isinstance(image, Plan) else plan_image(image, model.config, config, part, prompts)
     run = SegmentRun(model, plan, into=into, overwrite=overwrite, content=content)
     yield run.progress("reading the image")
     yield from run.prepare()
     for number in run.todo():
         yield from run.segment_block(number)
     return run.finish()
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What a session remembers from one draw to the next.
+
+    Attributes
+    ----------
+    canvas : SessionCanvas
+    stops : tuple of int
+        Numbers of samples that somebody waits for.
+    conditions, latents : Kept
+        Embedded images without prompts; samples with them.
+    """
+
+    canvas: SessionCanvas
+    stops: tuple[int, ...]
+    conditions: Kept
+    latents: Kept
 
 
 class SegmentRun:
@@ -109,6 +135,8 @@ class SegmentRun:
     plan : Plan
     into, overwrite, content
         As for :func:`segment`.
+    memory : Memory, optional
+        What a session remembers from one draw to the next.
 
     Raises
     ------
@@ -117,7 +145,14 @@ class SegmentRun:
     """
 
     def __init__(
-        self, model: LDSeg, plan: Plan, *, into: Path | str | None = None, overwrite: bool = False, content: str = ""
+        self,
+        model: LDSeg,
+        plan: Plan,
+        *,
+        into: Path | str | None = None,
+        overwrite: bool = False,
+        content: str = "",
+        memory: Memory | None = None,
     ) -> None:
         if plan.model != model.config:
             raise InputError(f"The image was planned for {plan.model.name!r}, which is another model; plan it again.")
@@ -126,13 +161,15 @@ class SegmentRun:
         self._plan, self._runner = plan, Runner(model, plan)
         _refuse(plan, self._runner, on_disk=into is not None)
         self._canvas: Canvas
-        if into is None:
+        if memory is not None:
+            self._canvas = memory.canvas
+        elif into is None:
             self._canvas = MemoryCanvas(plan)
         else:
             self._canvas = DiskCanvas(plan, self._runner, Path(into), overwrite=overwrite, content=content)
-        self._in_memory = into is None
+        self._in_memory, self._memory = into is None, memory
         self._alone = self._canvas.shows_first or plan.is_single
-        self._conditions: dict[tuple[tuple[int, ...], int], Tensor] = {}
+        self._smooth: Kept | None = None
         steps = [self._count_steps(block) for block in self._canvas.blocks]
         self._runner.total = sum(steps)
         self._runner.done = self._runner.total - sum(steps[number] for number in self.todo())
@@ -160,26 +197,44 @@ class SegmentRun:
             views = range(min(self._runner.views, plan.wanted))
             time = frames.letters.index("t")
             found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
-            self._conditions = {(frames.indices[number], view): each for (number, view), each in found.items()}
+            self._smooth = Kept()
+            for (number, view), each in found.items():
+                self._smooth.put(((frames.indices[number], ()), view), each)
 
     def segment_block(self, number: int) -> Generator[SegmentProgress, None, None]:
         """Compute one block and put it on the canvas."""
         runner, block = self._runner, self._canvas.blocks[number]
         runner.part = self._canvas.part(number)
-        places = {index: place for place, index in enumerate(block.frames)}
-        known = {(places[i], view): each for (i, view), each in self._conditions.items() if i in places}
-        after = runner.done + self._count_steps(block) - len(known)
-        windows = Windows(runner, self._windows(block), block.box, known)
+        after = runner.done + self._count_steps(block)
+        memory, said = self._memory, [self._plan.said_of_grid(index, block.box) for index in block.frames]
+        conditions = self._smooth or (memory.conditions if memory else Kept())
+        windows = Windows(runner, self._windows(block), block.box, conditions, said, memory.latents if memory else None)
         yield from draw_samples(
             runner,
             self._canvas,
             number,
             windows,
-            alone=self._alone,
+            stops=memory.stops if memory else (1,) if self._alone else (),
             at_once=self._at_once(block, runner.batch),
             image=self._plan.image.name,
         )
         runner.done = after
+
+    def steer(self, plan: Plan, numbers: Sequence[int]) -> None:
+        """Take other prompts, of which these blocks are to be computed."""
+        self._plan = replace(self._plan, said=plan.said)
+        self._canvas.plan, self._runner.prompts = self._plan, plan.said.notes()
+        self._runner.done = 0
+        self._runner.total = sum(self._count_steps(self._canvas.blocks[number]) for number in numbers)
+
+    def mark(self, number: int) -> int:
+        """Return a number that differs where something else was said of a block; 0 where nothing was."""
+        plan, block = self._plan, self._canvas.blocks[number]
+        assert self._memory is not None
+        said = [window.said for window in self._windows(block)]
+        said += [plan.said_of_result(index, self._memory.canvas.result_box(number)) for index in block.frames]
+        told = [b"" if each is None else each.tobytes() for each in said]
+        return hash(tuple(told)) if any(told) else 0
 
     def finish(self) -> Segmentation:
         """Return the result. A folder on disk is first renamed to its final name.
@@ -193,14 +248,20 @@ class SegmentRun:
         return self._canvas.result(self._runner.provenance(self._plan.image.name))
 
     def _windows(self, block: Block) -> list[Window]:
-        """Return what the networks see of a block. Pixels are read when a window is read."""
-        plan = self._plan
+        """Return what the networks see of a block; pixels are read when a window is."""
+        plan, whole = self._plan, whole_box(self._plan.grid)
         if not plan.tiles:
-            return [Window(place, self._reader(index)) for place, index in enumerate(block.frames)]
+            return [
+                Window(place, self._reader(index), key=(index, ()), said=plan.said_of_grid(index, whole))
+                for place, index in enumerate(block.frames)
+            ]
         (index,), scale = block.frames, plan.intensities
         assert scale is not None
         regions = Regions(plan.frames.array[index], plan.grid, scale, plan.model, plan.image.name)
-        return [Window(0, partial(regions.read, tile.box), tile) for tile in plan.tiles.within(block.box)]
+        return [
+            Window(0, partial(regions.read, tile.box), tile, (index, tile.start), plan.said_of_grid(index, tile.box))
+            for tile in plan.tiles.within(block.box)
+        ]
 
     def _reader(self, index: tuple[int, ...]) -> "partial[Tensor]":
         """Return a function that reads a whole frame."""

@@ -16,6 +16,7 @@ from ._objects import (
     usable_ranking,
 )
 from ._samples import NOT_DRAWN, Box, SampleMasks
+from ._settling import Question, most_settling
 from ._shape import boundary
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Box",
     "Measured",
     "Measurement",
+    "Question",
     "Region",
     "SampleMasks",
     "Spread",
@@ -35,6 +37,7 @@ __all__ = [
     "match",
     "measure_frames",
     "measure_objects",
+    "most_settling",
     "ranked",
     "size_name",
     "spread_of",
