@@ -65,7 +65,7 @@ def _one_channel(image: Image, path: Path, faint: int) -> tuple[Any, list[str]]:
     values = colours.astype(np.int32)
     if image.channels > 4 or (values.max(axis=-1) - values.min(axis=-1)).max(initial=0) > faint:
         raise InputError(
-            f"{path} has {image.channels} different channels and is no label mask: save it as one channel "
+            f"{path} has {image.channels} different channels, so it is no label mask; save it as one channel "
             f"whose values are the classes 0 (background), 1, 2, ...{_colours_in(colours)}"
         )
     return np.ascontiguousarray(colours[..., colours.shape[-1] // 2]), []

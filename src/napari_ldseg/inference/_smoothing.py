@@ -1,4 +1,4 @@
-"""Smoothing in time: neighbouring frames share what the denoiser knows of them."""
+"""Smoothing in time averages the conditions of neighbouring frames."""
 
 from collections.abc import Callable, Generator, Sequence
 
@@ -17,25 +17,25 @@ def smooth_conditions(
 ) -> Generator[SegmentProgress, None, dict[tuple[int, int], Tensor]]:
     """Embed all frames and average their conditions along time.
 
-    The noise of a sample is the same for all frames, so that its latents move as slowly as the conditions. A condition
-    is an affine function of its embedding: the average of one is that of the other.
+    The noise of a sample is the same for all frames, so its latents change as slowly as the conditions. A condition
+    is an affine function of its embedding, so averaging one averages the other.
 
     Parameters
     ----------
     runner : Runner
     readers : sequence of callables
-        Each reads one frame (1, image_channels, *S), in the order of ``leading``.
+        Read one frame (1, image_channels, *S) each, in the order of ``leading``.
     leading : tuple of int
         How many frames there are along each frame axis.
     time : int
         Which of these axes is time.
     views : range
-        Numbers of the mirror images that are needed.
+        Numbers of the flips that are needed.
 
     Returns
     -------
     dict
-        Conditions (1, W, *cells) by number of the frame and of the mirror image.
+        Conditions (1, W, *cells) by number of the frame and of the flip.
     """
     ndim = runner.model.config.network.ndim
     found: dict[tuple[int, int], Tensor] = {}
@@ -55,7 +55,7 @@ def smooth_conditions(
 
 
 def gaussian_matrix(number: int, sigma: float) -> NDArray[np.float32]:
-    """Return the weights (number, number) of a Gaussian average along a line; each row sums to 1, at the ends, too."""
+    """Return the weights (number, number) of a Gaussian average along a line. Every row sums to 1."""
     distance = np.subtract.outer(np.arange(number), np.arange(number))
     weights = np.exp(-0.5 * (distance / sigma) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

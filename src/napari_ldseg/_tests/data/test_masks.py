@@ -88,7 +88,7 @@ def test_a_palette_that_starts_with_white(tmp_path: Path) -> None:
 
 def test_colours_are_named(tmp_path: Path) -> None:
     red = np.stack([WHITE, 0 * WHITE, 0 * WHITE], axis=-1)
-    with pytest.raises(InputError, match=r"3 different channels .* colours \(0, 0, 0\), \(255, 0, 0\)"):
+    with pytest.raises(InputError, match=r"3 different channels.* colours \(0, 0, 0\), \(255, 0, 0\)"):
         read_labels(save_picture(tmp_path / "a.png", red))
 
 

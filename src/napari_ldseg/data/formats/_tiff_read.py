@@ -175,7 +175,7 @@ def _our_axes(path: Path, letters: str) -> str:
         if free not in axes:
             axes = axes.replace("?", free, 1)
     if "?" in axes or axes.count("c") > 1:
-        raise InputError(f"{path} has the axes {letters}, which is more than one image; export a part of it.")
+        raise InputError(f"{path} has the axes {letters}, too many for one image; export a part of it.")
     return axes
 
 

@@ -11,7 +11,7 @@ from .._units import METERS, unit_name
 from ._tiff_series import ome_pixels
 
 _MICROMETER = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
-# 1200 dots per inch: coarser than this, the tags of a plain TIFF speak to a printer and not of the object.
+# 1200 dots per inch: coarser tags in a plain TIFF are a printer setting, not the size of the object.
 _COARSEST = 20.0
 # Dots per inch that screens and printers have, and no microscope.
 _DOTS = (72.0, 96.0, 100.0, 120.0, 144.0, 150.0, 180.0, 200.0, 240.0, 300.0, 350.0, 360.0, 400.0, 600.0, 720.0, 1200.0)

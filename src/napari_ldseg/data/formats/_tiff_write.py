@@ -26,7 +26,7 @@ _OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", 
 
 
 def as_image(array: Any, axes: str, *, name: str, **place: Any) -> Image:
-    """Check that array and axes fit; a mask becomes uint8."""
+    """Check that array and axes fit. A bool mask becomes uint8."""
     array = np.asarray(array)
     return Image(array.astype(np.uint8) if array.dtype == bool else array, axes, name=name, **place)
 
