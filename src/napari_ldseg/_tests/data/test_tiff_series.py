@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def planes_xml(uuid: str, files: dict[str, str], images: list[list[tuple[str, in
     return f'<?xml version="1.0"?><OME xmlns="{OME}" UUID="{uuid}">{"".join(elements)}</OME>'
 
 
-def save_pages(path: Path, pages: np.ndarray, xml: str) -> None:
+def save_pages(path: Path, pages: Any, xml: str) -> None:
     with tifffile.TiffWriter(path) as file:
         for number, page in enumerate(pages):
             file.write(page, description=None if number else xml, metadata=None, contiguous=False)
@@ -101,7 +102,7 @@ TURNED = {
 @pytest.mark.parametrize("turn", TURNED)
 def test_a_picture_is_read_as_it_is_shown(tmp_path: Path, turn: int) -> None:
     stored = np.array(TURNED[1], np.uint8)
-    options = {"resolution": (20_000, 10_000), "resolutionunit": "CENTIMETER", "metadata": None}
+    options: Any = {"resolution": (20_000, 10_000), "resolutionunit": "CENTIMETER", "metadata": None}
     tifffile.imwrite(tmp_path / "a.tif", stored, extratags=[(274, "H", 1, turn, True)], **options)
     image = read_image(tmp_path / "a.tif")
     assert image.array.tolist() == TURNED[turn]
@@ -109,10 +110,15 @@ def test_a_picture_is_read_as_it_is_shown(tmp_path: Path, turn: int) -> None:
     assert bool(image.notes) == (turn > 1)
 
 
-def save_slide(path: Path, sides: tuple[int, ...] = (64, 32, 16), *, subifds: bool = True) -> np.ndarray:
+def save_slide(path: Path, sides: tuple[int, ...] = (64, 32, 16), *, subifds: bool = True) -> Any:
     """A pyramid of 0.5 micrometer; returns its finest level."""
     finest = make_ramp((sides[0], sides[0] + 16, 3))
-    options = {"tile": (16, 16), "photometric": "rgb", "resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}
+    options: Any = {
+        "tile": (16, 16),
+        "photometric": "rgb",
+        "resolution": (20_000, 20_000),
+        "resolutionunit": "CENTIMETER",
+    }
     with tifffile.TiffWriter(path) as file:
         file.write(finest, subifds=len(sides) - 1 if subifds else 0, metadata=None, **options)
         for side in sides[1:]:

@@ -53,7 +53,7 @@ def test_imagej_z_is_positive_and_has_a_unit_of_its_own(tmp_path: Path, metadata
     assert found == ((0.5, 0.25, 0.25), "micrometer", "")
 
 
-PRINTED = {
+PRINTED: dict[str, dict[str, Any]] = {
     "Fiji": {"imagej": True, "resolution": (72, 72), "metadata": {"axes": "TYX", "unit": "inch"}},
     "Fiji in cm": {"imagej": True, "resolution": (72 / 2.54,) * 2, "metadata": {"axes": "TYX", "unit": "cm"}},
     "Bio-Formats": {

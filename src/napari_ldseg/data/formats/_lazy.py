@@ -68,7 +68,7 @@ def lazy_array(reader: Reader, chunk: tuple[int, ...]) -> Any:
         min(n, own * max(1, _SIDE // own)) if n > 1 and own > 8 else own
         for n, own in zip(reader.shape, chunk, strict=True)
     )
-    return da.from_array(reader, chunks=sides, name=False, asarray=False, fancy=False)  # type: ignore[no-untyped-call]
+    return da.from_array(reader, chunks=sides, name=False, asarray=False, fancy=False)
 
 
 def refuse_too_large(path: Path, shape: tuple[int, ...], dtype: Any, remedy: str) -> None:

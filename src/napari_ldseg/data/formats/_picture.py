@@ -25,8 +25,8 @@ def read_picture(path: Path, palette: bool) -> Image:
         notes = _reduced(picture, path, palette)
         if picture.getexif().get(_ORIENTATION, 1) != 1:
             notes.append("The file says that it is shown turned or mirrored; it is read as it is shown.")
-            picture = PIL.ImageOps.exif_transpose(picture)
-        array = _image_pixels(picture) if palette else _label_pixels(picture, path)
+        shown = PIL.ImageOps.exif_transpose(picture)
+        array = _image_pixels(shown) if palette else _label_pixels(shown, path)
     return Image(array, "yxc" if array.ndim == 3 else "yx", name=stem(path), notes=tuple(notes))
 
 

@@ -40,10 +40,11 @@ def read_tiff(path: Path, palette: bool) -> Image:
         for level in series.levels:
             check_complete(tiff, level)
         page, letters = series.keyframe, series.axes
-        coloured = palette and page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None
+        colours: Any = page.colormap
+        coloured = palette and page.photometric == tifffile.PHOTOMETRIC.PALETTE and colours is not None
         arrays = _pixels(path, series, lazy=_is_large(series) and not coloured)
         if coloured:
-            arrays = [np.moveaxis((page.colormap[:, each] >> 8).astype(np.uint8), 0, -1) for each in arrays]
+            arrays = [np.moveaxis((colours[:, each] >> 8).astype(np.uint8), 0, -1) for each in arrays]
             letters += "S"
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and (palette or page.bitspersample == 1):
             arrays = [_inverted(each, page.bitspersample) for each in arrays]
@@ -132,7 +133,7 @@ def _decode_with_pillow(path: Path, series: tifffile.TiffPageSeries) -> NDArray[
     """
     page = series.keyframe
     missing = InputError(
-        f"{path} is compressed as {page.compression.name}, which needs the package imagecodecs; "
+        f"{path} is compressed as {tifffile.COMPRESSION(page.compression).name}, which needs the package imagecodecs; "
         "run: pip install 'napari-ldseg[slides]', or save it without compression."
     )
     white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
