@@ -97,7 +97,7 @@ class DiskCanvas:
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
         """Write a block; it counts as done when all of it is on disk."""
         (index,), start = self.blocks[number].frames, self.blocks[number].start
-        maps = torch.cat([statistics[0].mean, statistics[0].sd[None]])
+        maps = torch.cat([statistics[0].shown, statistics[0].sd[None]])
         cells = math.prod(self._inner(maps).shape[1:])
         written = 0
         for first, values in self._restored(maps, start):
@@ -162,7 +162,7 @@ class DiskCanvas:
         return maps if self._plan.tiles else crop_to_inner(maps, self._grid)
 
     def _restored(self, maps: Tensor, start: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], NDArray[np.float32]]]:
-        """Bring mean and SD (C + 1, *box) back to the image's grid, in pieces of one block at most."""
+        """Bring shown map and SD (C + 1, *box) back to the image's grid, in pieces of one block at most."""
         if self._at_once:
             yield start, restore(maps[None], self._grid)[0].numpy()
             return
@@ -240,6 +240,10 @@ def _identify(plan: Plan, runner: Runner) -> dict[str, Any]:
         "part": [plan.level, plan.part.start],
         "pixels": _hash(np.ascontiguousarray(plan.probed).tobytes()),
     }
+    if runner.guess_weight:  # folders of earlier versions go on
+        identity |= {"guess_weight": runner.guess_weight, "guess_scales": runner.guess_scales}
+    if runner.smoothing:
+        identity |= {"denoising": runner.smoothing}
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain
 

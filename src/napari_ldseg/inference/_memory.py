@@ -40,11 +40,17 @@ class MemoryCanvas:
     """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks.
 
     Blocks are as many whole frames as are computed together.
+
+    Parameters
+    ----------
+    plan : Plan
+    mixed : bool
+        Whether the map that is shown is another than the mean of the samples.
     """
 
     shows_first = True
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, mixed: bool = False) -> None:
         self._plan, frames, self._grid = plan, plan.frames, plan.grid
         classes, indices, group = plan.model.network.classes, frames.indices, plan.frames_at_once
         start, box = (0,) * len(frames.shape), whole_box(plan.grid)
@@ -53,6 +59,8 @@ class MemoryCanvas:
         self._group, self._done = group, 0
         self.mean = np.zeros((*frames.leading, classes, *frames.shape), dtype=np.float32)
         np.moveaxis(self.mean, len(frames.leading), 0)[0] = 1  # nothing but background yet
+        self.probability = self.mean.copy() if mixed else self.mean
+        self.highest = np.zeros((*frames.leading, *frames.shape), dtype=np.float32)
         self.sd = np.zeros((*frames.leading, *frames.shape), dtype=np.float32)
         self.labels = np.zeros((*frames.leading, *frames.shape), dtype=np.uint8)
         self.sizes = np.full((*frames.leading, plan.wanted, classes), np.nan)
@@ -76,8 +84,14 @@ class MemoryCanvas:
             both = torch.cat([each.mean, each.sd[None]])[None]
             restored = restore(both, self._grid)
             self.mean[index] = restored[0, :-1]
-            self.labels[index] = most_likely(restored[:, :-1])[0]
+            shown = restored[:, :-1]
             self.sd[index] = restored[0, -1]
+            # Not together with the others, whose last bits would depend on the number of maps.
+            if self.probability is not self.mean:
+                shown = restore(each.shown[None], self._grid)
+                self.probability[index] = shown[0]
+            self.highest[index] = restore(each.highest[None, None], self._grid)[0, 0]
+            self.labels[index] = most_likely(shown)[0]
             self.samples = max(self.samples, each.count)
             self._write_samples(index, samples, probabilities)
 
@@ -102,6 +116,8 @@ class MemoryCanvas:
             geometry=plan.image.geometry,
             class_names=plan.model.class_names,
             class_colors=plan.model.class_colors,
+            probability=self.probability,
+            highest=self.highest,
             samples=self.samples,
             provenance={**provenance, "samples": self.samples},
         )

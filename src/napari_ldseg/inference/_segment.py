@@ -14,16 +14,17 @@ from ..config import PartConfig, SegmentConfig
 from ..data import Image
 from ..errors import InputError
 from ..networks import LDSeg
-from ..plan import MIN_AUTO, Block, Plan, plan_image
+from ..plan import MIN_AUTO, Block, Plan, plan_image, whole_box
 from ._disk import DiskCanvas
 from ._draw import Canvas, draw_samples
+from ._gate import Gate, choose_smoothing, estimate_noise
 from ._memory import MemoryCanvas
 from ._preprocess import prepare
 from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._smoothing import smooth_conditions
-from ._windows import Window, Windows
+from ._windows import Known, Window, Windows
 
 
 def segment(
@@ -124,15 +125,16 @@ class SegmentRun:
         if into is not None and plan.settings.samples == "auto":
             plan = replace(plan, settings=plan.settings.replace(samples=MIN_AUTO))
         self._plan, self._runner = plan, Runner(model, plan)
+        self._runner.gate = self._look_at_noise()
         _refuse(plan, self._runner, on_disk=into is not None)
         self._canvas: Canvas
         if into is None:
-            self._canvas = MemoryCanvas(plan)
+            self._canvas = MemoryCanvas(plan, mixed=self._runner.guess_weight > 0)
         else:
             self._canvas = DiskCanvas(plan, self._runner, Path(into), overwrite=overwrite, content=content)
         self._in_memory = into is None
         self._alone = self._canvas.shows_first or plan.is_single
-        self._conditions: dict[tuple[tuple[int, ...], int], Tensor] = {}
+        self._known: Known | None = None
         steps = [self._count_steps(block) for block in self._canvas.blocks]
         self._runner.total = sum(steps)
         self._runner.done = self._runner.total - sum(steps[number] for number in self.todo())
@@ -159,16 +161,14 @@ class SegmentRun:
             readers = [self._reader(index) for index in frames.indices]
             views = range(min(self._runner.views, plan.wanted))
             time = frames.letters.index("t")
-            found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
-            self._conditions = {(frames.indices[number], view): each for (number, view), each in found.items()}
+            self._known = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
 
     def segment_block(self, number: int) -> Generator[SegmentProgress, None, None]:
         """Compute one block and put it on the canvas."""
         runner, block = self._runner, self._canvas.blocks[number]
         runner.part = self._canvas.part(number)
-        places = {index: place for place, index in enumerate(block.frames)}
-        known = {(places[i], view): each for (i, view), each in self._conditions.items() if i in places}
-        after = runner.done + self._count_steps(block) - len(known)
+        known = self._known_of(block)
+        after = runner.done + self._count_steps(block) - len(known.conditions)
         windows = Windows(runner, self._windows(block), block.box, known)
         yield from draw_samples(
             runner,
@@ -180,6 +180,32 @@ class SegmentRun:
             image=self._plan.image.name,
         )
         runner.done = after
+
+    def _known_of(self, block: Block) -> Known:
+        """Return what is known of the frames of a block, by their places in it."""
+        if self._known is None:
+            return Known()
+        numbers = {index: number for number, index in enumerate(self._plan.frames.indices)}
+        places = {numbers[index]: place for place, index in enumerate(block.frames)}
+        conditions = {(places[n], view): each for (n, view), each in self._known.conditions.items() if n in places}
+        return Known(conditions, {places[n]: each for n, each in self._known.guesses.items() if n in places})
+
+    def _look_at_noise(self) -> Gate | None:
+        """Estimate the noise of the image, from three frames or four tiles at most, where the model has a limit."""
+        plan, limit = self._plan, self._plan.model.trust.denoise_above
+        if limit is None or not plan.settings.denoise:
+            return None
+        frames = plan.frames.indices
+        chosen = [frames[number] for number in sorted({0, len(frames) // 2, len(frames) - 1})]
+        whole = whole_box(plan.grid)
+        windows = [
+            each
+            for index in (chosen if not plan.tiles else chosen[:1])
+            for each in self._windows(Block((index,), (0,) * len(whole), whole))
+        ]
+        windows = [windows[number] for number in sorted({*np.linspace(0, len(windows) - 1, 4).astype(int)})]
+        sigma = float(np.median([estimate_noise(each.read()[0].numpy()) for each in windows]))
+        return Gate(sigma, choose_smoothing(sigma, limit))
 
     def finish(self) -> Segmentation:
         """Return the result; of one on disk, the folder is renamed to its place first.
@@ -199,13 +225,14 @@ class SegmentRun:
             return [Window(place, self._reader(index)) for place, index in enumerate(block.frames)]
         (index,), scale = block.frames, plan.intensities
         assert scale is not None
-        regions = Regions(plan.frames.array[index], plan.grid, scale, plan.model, plan.image.name)
+        smoothing = self._runner.smoothing
+        regions = Regions(plan.frames.array[index], plan.grid, scale, plan.model, plan.image.name, smoothing)
         return [Window(0, partial(regions.read, tile.box), tile) for tile in plan.tiles.within(block.box)]
 
     def _reader(self, index: tuple[int, ...]) -> "partial[Tensor]":
         """Return what reads a whole frame."""
         plan = self._plan
-        return partial(_read_whole, plan.frames.array[index], plan)
+        return partial(_read_whole, plan.frames.array[index], plan, self._runner.smoothing)
 
     def _at_once(self, block: Block, batch: int) -> int:
         cells = math.prod(b - a for a, b in block.box)
@@ -220,8 +247,8 @@ class SegmentRun:
         return windows * (min(runner.views, plan.wanted) + runner.steps * batches)
 
 
-def _read_whole(pixels: Any, plan: Plan) -> Tensor:
-    return prepare(np.asarray(pixels), plan.grid, plan.model, plan.image.name, plan.intensities)
+def _read_whole(pixels: Any, plan: Plan, smoothing: float) -> Tensor:
+    return prepare(np.asarray(pixels), plan.grid, plan.model, plan.image.name, plan.intensities, smoothing)
 
 
 def _refuse(plan: Plan, runner: Runner, *, on_disk: bool) -> None:
@@ -230,6 +257,11 @@ def _refuse(plan: Plan, runner: Runner, *, on_disk: bool) -> None:
         raise InputError(
             f"The sampler {runner.sampler!r} re-normalises the whole latent, so that an image cannot be cut into "
             "tiles; choose another sampler, or crop the image."
+        )
+    if runner.guess_weight and not plan.model.guesses:
+        raise InputError(
+            f"The model {plan.model.name!r} makes no first guess that could be mixed with its samples; set "
+            "guess_weight to 0, or choose another model."
         )
     if on_disk and plan.settings.smoothing:
         raise InputError(

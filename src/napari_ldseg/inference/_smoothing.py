@@ -10,12 +10,13 @@ from torch import Tensor
 from ._noise import mirror
 from ._result import SegmentProgress
 from ._runner import Runner
+from ._windows import Known
 
 
 def smooth_conditions(
     runner: Runner, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
-) -> Generator[SegmentProgress, None, dict[tuple[int, int], Tensor]]:
-    """Embed all frames and average their conditions along time.
+) -> Generator[SegmentProgress, None, Known]:
+    """Embed all frames and average their conditions, and their first guesses, along time.
 
     The noise of a sample is the same for all frames, so that its latents move as slowly as the conditions. A condition
     is an affine function of its embedding: the average of one is that of the other.
@@ -34,24 +35,34 @@ def smooth_conditions(
 
     Returns
     -------
-    dict
-        Conditions (1, W, *cells) by number of the frame and of the mirror image.
+    Known
+        Conditions (1, W, *cells) and guesses (C, *S) of each frame, which is one window.
     """
     ndim = runner.model.config.network.ndim
     found: dict[tuple[int, int], Tensor] = {}
+    guesses: list[list[Tensor]] = []
     for number, read in enumerate(readers):
         pixels = read()
+        seen = []
         for view in views:
-            found[number, view] = runner.embed(mirror(pixels, view, ndim))
+            found[number, view], guess = runner.embed(mirror(pixels, view, ndim))
+            seen += [] if guess is None else [mirror(guess, view, ndim)]
             runner.done += 1
             yield runner.progress(f"frame {number + 1} of {len(readers)} embedded")
+        scaled = [runner.guess_at(pixels, scale) for scale in runner.guess_scales]
+        guesses.append([torch.cat(seen).mean(dim=0), *(each[0] for each in scaled)] if seen else [])
     weights = torch.from_numpy(gaussian_matrix(leading[time], runner.config.smoothing))
+
+    def smooth(frames: Tensor) -> Tensor:
+        along = frames.unflatten(0, leading).movedim(time, 0)
+        averaged: Tensor = torch.tensordot(weights.to(along), along, dims=1).movedim(0, time)
+        return averaged.flatten(0, len(leading) - 1)
+
     for view in views:
         frames = torch.cat([found[number, view] for number in range(len(readers))])
-        along = frames.unflatten(0, leading).movedim(time, 0)
-        smooth = torch.tensordot(weights.to(along), along, dims=1).movedim(0, time).flatten(0, len(leading) - 1)
-        found.update({(number, view): condition[None] for number, condition in enumerate(smooth)})
-    return found
+        found.update({(number, view): condition[None] for number, condition in enumerate(smooth(frames))})
+    scales = [smooth(torch.stack(each)) for each in zip(*guesses, strict=True)]
+    return Known(found, {number: [each[number] for each in scales] for number in range(len(readers) if scales else 0)})
 
 
 def gaussian_matrix(number: int, sigma: float) -> NDArray[np.float32]:

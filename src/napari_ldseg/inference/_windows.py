@@ -1,7 +1,8 @@
 """What the networks see at a time: whole frames, or the tiles of one frame, blended in probability."""
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,22 @@ class Window:
     tile: Tile | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What was computed of windows before, for example to average it along time.
+
+    Attributes
+    ----------
+    conditions : dict
+        By number of the window and of the mirror image.
+    guesses : dict
+        By number of the frame, the first guess (C, *S) at each pixel size.
+    """
+
+    conditions: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    guesses: dict[int, list[Tensor]] = field(default_factory=dict)
+
+
 class Windows:
     """The windows of some frames, embedded when they are first needed.
 
@@ -46,17 +63,24 @@ class Windows:
         All of one shape.
     box : Box
         What of the networks' grid is wanted: all of it, or a block, of which the tiles may stand out.
-    conditions : dict, optional
-        Conditions by number of the window and of the mirror image, where they are known already.
+    known : Known, optional
+        What is known already of each window.
     """
 
-    def __init__(
-        self, runner: Runner, windows: list[Window], box: Box, conditions: dict[tuple[int, int], Tensor] | None = None
-    ) -> None:
+    def __init__(self, runner: Runner, windows: list[Window], box: Box, known: "Known | None" = None) -> None:
         self._runner, self._windows, self._box = runner, windows, box
         self._frames = 1 + max(window.frame for window in windows)
-        self._conditions = {} if conditions is None else conditions
+        known = known or Known()
+        self._conditions, self._known = known.conditions, known.guesses
         self._ndim = runner.model.config.network.ndim
+        self._sums: list[Tensor] = []
+        self._views: set[int] = set()
+
+    def guesses(self, frame: int) -> list[Tensor]:
+        """Return the first guess of a frame, (C, *box), at each pixel size: of all mirror images seen by now."""
+        if self._known:
+            return self._known[frame]
+        return [total[frame] / (1 if place else len(self._views)) for place, total in enumerate(self._sums)]
 
     def at_once(self, samples: int) -> int:
         """How many windows are computed together with so many samples of each."""
@@ -86,9 +110,23 @@ class Windows:
         pixels = self._windows[number].read() if missing else None
         for view in missing:
             assert pixels is not None
-            self._conditions[number, view] = self._runner.embed(mirror(pixels, view, self._ndim))
+            self._conditions[number, view], guess = self._runner.embed(mirror(pixels, view, self._ndim))
+            if guess is not None:
+                self._views.add(view)
+                self._add_guess(0, number, mirror(guess, view, self._ndim))
             self._runner.done += 1
             yield self._runner.progress("image embedded")
+        if pixels is not None and 0 in missing:
+            for place, scale in enumerate(self._runner.guess_scales, start=1):
+                self._add_guess(place, number, self._runner.guess_at(pixels, scale))
+                yield self._runner.progress("image seen at another scale")
+
+    def _add_guess(self, place: int, number: int, guess: Tensor) -> None:
+        """Add a window's guess (1, C, *S) at one pixel size to those of its frame."""
+        if place == len(self._sums):
+            self._sums.append(torch.zeros((self._frames, guess.shape[1], *(b - a for a, b in self._box))))
+        window = self._windows[number]
+        self._blend(self._sums[place][window.frame], window, guess[0])
 
     def _noise(self, chunk: range, samples: range, views: list[int], condition: Tensor) -> Noise:
         network, seed = self._runner.model.config.network, self._runner.config.seed
@@ -115,10 +153,19 @@ class Windows:
         if window.tile is None:
             out[window.frame] = picture
             return out
+        self._blend(out[window.frame], window, picture)
+        return out
+
+    def _blend(self, out: Tensor, window: Window, picture: Tensor) -> None:
+        """Add maps (..., *S) of a window to those of its frame, (..., *box), under the weights of its tile."""
+        if window.tile is None:
+            out += picture
+            return
         common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(window.tile.box, self._box, strict=True)]
         inside = tuple(slice(a - s, b - s) for (a, b), s in zip(common, window.tile.start, strict=True))
         target = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, self._box, strict=True))
         weight = torch.from_numpy(window.tile.weight)[inside]
-        view = out[window.frame][:, :, *target]
-        view += picture[:, :, *inside] * weight
-        return out
+        source: Any = (..., *inside)
+        place: Any = (..., *target)
+        view = out[place]
+        view += picture[source] * weight
