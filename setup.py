@@ -1,6 +1,7 @@
-"""Ship the released models; setup.cfg says everything else.
+"""Ship one released model and the index of the others; setup.cfg says everything else.
 
 The top-level folder ``models`` is installed as ``napari_ldseg/_released``; an editable install leaves it where it is.
+Of the weights only those of SMALL go into the wheel; the rest is downloaded (``napari-ldseg models fetch NAME``).
 Folders named ``evaluation`` (splits, scores and the weights that were scored) stay in the repository.
 """
 
@@ -9,6 +10,8 @@ from shutil import rmtree
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+
+SMALL = "glas-small"
 
 
 class BuildWithModels(build_py):
@@ -24,6 +27,9 @@ class BuildWithModels(build_py):
         self.copy_tree("models", str(released))
         for folder in released.glob("*/evaluation"):
             rmtree(folder)
+        for weights in released.glob("*/*.safetensors"):
+            if weights.parent.name != SMALL:
+                weights.unlink()
 
 
 setup(cmdclass={"build_py": BuildWithModels})

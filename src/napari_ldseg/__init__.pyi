@@ -1,7 +1,7 @@
 from ._util import Progress
 from .batch import BatchReport, segment_folder
 from .cardiac import Cardiac, measure_cardiac
-from .checkpoints import list_models, load_model, save_model
+from .checkpoints import fetch_model, list_models, load_model, save_model
 from .config import (
     CardiacConfig,
     DiffusionConfig,
@@ -16,7 +16,7 @@ from .config import (
 from .data import Image, read_image
 from .datasets import TrainingSet, find_pairs
 from .errors import CheckpointError, EngineError, InputError, LDSegError
-from .inference import Segmentation, SegmentProgress, segment
+from .inference import Segmentation, SegmentProgress, Session, segment
 from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
 from .plan import Plan, plan_image
 from .training import TrainProgress, fine_tune, stop_training, train
@@ -46,10 +46,12 @@ __all__ = [
     "SegmentConfig",
     "SegmentProgress",
     "Segmentation",
+    "Session",
     "TrainConfig",
     "TrainProgress",
     "TrainingSet",
     "__version__",
+    "fetch_model",
     "find_pairs",
     "fine_tune",
     "list_models",

@@ -1,6 +1,7 @@
 """What holds for the package as a whole: light import, manifest, sizes, no pickles."""
 
 import ast
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_ldseg
+
+from ..checkpoints._index import read_index
 
 PACKAGE = Path(napari_ldseg.__file__).parent
 CHECKOUT = PACKAGE.parents[1]
@@ -84,6 +87,16 @@ def test_top_level_manifest_is_the_packaged_one() -> None:
         assert top.resolve() == PACKAGE / "napari.yaml"
     else:  # a checkout on Windows without symbolic links holds the target's name
         assert top.read_text().strip() == "src/napari_ldseg/napari.yaml"
+
+
+def test_the_index_of_models_names_the_files_that_lie_beside_it() -> None:
+    """After a new model or card: python scripts/release_models.py."""
+    folder = CHECKOUT / "models"
+    if not folder.is_dir():
+        pytest.skip("installed from a wheel: there is no checkout around the package")
+    listed = {offer.name: (offer.sha256, offer.size) for offer in read_index(str(folder / "index.json")).models}
+    files = {path.parent.name: path.read_bytes() for path in folder.glob("*/model.safetensors")}
+    assert listed == {name: (hashlib.sha256(raw).hexdigest(), len(raw)) for name, raw in files.items()}
 
 
 def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -17,7 +17,7 @@ def write_text(path: Path | str, text: str) -> None:
     Raises
     ------
     InputError
-        Where the disk refuses.
+        If the disk refuses.
     """
     with replacing(Path(path)) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")

@@ -12,7 +12,7 @@ def optional(module: str, what: str, extra: str = "medical") -> Any:
     Raises
     ------
     InputError
-        Where it is missing, with the command that installs it.
+        If it is missing, with the command that installs it.
     """
     try:
         return importlib.import_module(module)

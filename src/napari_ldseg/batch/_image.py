@@ -58,7 +58,7 @@ def segment_file(
     Raises
     ------
     LDSegError
-        Where the image cannot be read, segmented or written.
+        If the image cannot be read, segmented or written.
     """
     from ..inference import segment
 
@@ -111,7 +111,7 @@ def check_writable(out: Path) -> None:
     Raises
     ------
     InputError
-        Where the disk refuses.
+        If the disk refuses.
     """
 
     def write() -> None:
@@ -136,7 +136,7 @@ def fingerprint(path: Path) -> Fingerprint:
     Raises
     ------
     InputError
-        Where it cannot be read.
+        If it cannot be read.
     """
     try:
         return patiently(lambda: Fingerprint.of(path))

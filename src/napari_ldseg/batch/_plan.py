@@ -121,7 +121,7 @@ def plan_batch(
     Raises
     ------
     InputError, CheckpointError
-        Where an input or the model is missing, or outputs would collide.
+        If an input or the model is missing, or outputs would collide.
     """
     config, part, out = config or SegmentConfig(), part or PartConfig(), Path(out)
     if "samples" not in kinds:

@@ -107,7 +107,7 @@ class Record:
         Raises
         ------
         InputError
-            Where the disk refuses.
+            If the disk refuses.
         """
         write_text(path, json.dumps({"format": FORMAT, **asdict(self)}, indent=1))
 

@@ -71,7 +71,7 @@ class BatchReport:
         Raises
         ------
         InputError
-            Where the disk refuses.
+            If the disk refuses.
         """
         table = self.table()
         counts = {state: self.count(state) for state in ("done", "earlier", "failed", "waiting")}

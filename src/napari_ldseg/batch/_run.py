@@ -44,10 +44,10 @@ def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -
     Raises
     ------
     InputError
-        Where an output would be lost (see :meth:`Batch.refuse_blocked`), the folder of the outputs cannot be written,
+        If an output would be lost (see :meth:`Batch.refuse_blocked`), the folder of the outputs cannot be written,
         or Dask is not installed.
     EngineError
-        Where the scheduler is lost, or no worker comes.
+        If the scheduler is lost, or no worker comes.
     """
     batch.refuse_blocked()
     if batch.waiting:

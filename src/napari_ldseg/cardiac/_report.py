@@ -35,7 +35,7 @@ def read_cardiac(
     Raises
     ------
     InputError
-        Where a file cannot be read or is no cine, or the two have different units.
+        If a file cannot be read or is no cine, or the two have different units.
     """
     views, units = [], []
     for path, given in zip((labels, second), samples, strict=True):

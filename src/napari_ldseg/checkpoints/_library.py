@@ -56,7 +56,7 @@ def rename_model(entry: ModelEntry, name: str) -> Path:
 
 
 def delete_model(entry: ModelEntry) -> None:
-    """Delete one of the user's models.
+    """Delete one of the user's models, or one that was downloaded.
 
     Raises
     ------
@@ -98,7 +98,9 @@ def check_name(name: str) -> None:
 
 
 def _own(entry: ModelEntry, done: str) -> Path:
-    """Return the folder or file of one of the user's own models."""
+    """Return the folder or file of one of the user's own models, or of one that was downloaded."""
+    if done == "deleted" and entry.downloaded:
+        return entry.path.parent
     if entry.bundled:
         raise CheckpointError(f"{entry.name!r} came with napari-ldseg and cannot be {done}; your own models can.")
     folder = user_folder("models").resolve()

@@ -5,23 +5,21 @@ torch and the viewer are imported by the commands that need them, so that ``--he
 """
 
 import importlib.util
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from .._version import __version__
 from ..config import DemoSample, SegmentConfig
 from ..errors import InputError
 from ._cardiac import cardiac
-from ._common import border, say
+from ._common import border
 from ._dataset import dataset
 from ._evaluate import evaluate
 from ._exchange import export, imports
 from ._measure import measure
+from ._models import models
 from ._options import Given, options
 from ._segment import segment
 from ._train import fine_tune, train
@@ -59,25 +57,7 @@ for command in (segment, measure, cardiac, evaluate, train, fine_tune, export):
     app.command()(command)
 app.add_typer(imports, name="import")
 app.add_typer(dataset, name="dataset")
-
-
-@app.command()
-@border("Interrupted.")
-def models() -> None:
-    """List the models that can be used by name."""
-    from .._util import user_folder
-    from ..checkpoints import list_models
-
-    with warnings.catch_warnings(record=True) as refused:
-        warnings.simplefilter("always")
-        entries = list_models()
-    table = Table("Name", "Segments", "Score", "From")
-    for entry in entries:
-        table.add_row(entry.name, entry.title, entry.score, "this package" if entry.bundled else str(entry.path))
-    Console().print(table)
-    for warning in refused:
-        say(str(warning.message), "yellow")
-    say(f"Your own models belong in {user_folder('models')}.")
+app.add_typer(models, name="models")
 
 
 @app.command()

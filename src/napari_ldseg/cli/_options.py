@@ -31,7 +31,7 @@ class Given:
         Raises
         ------
         InputError
-            Where a value does not fit.
+            If a value does not fit.
         """
         return config.parse(self.of(config))
 
@@ -51,7 +51,7 @@ def options(
     Raises
     ------
     TypeError
-        Where two options of the command would have one flag or one name.
+        If two options of the command would have one flag or one name.
     """
     offered = [
         one

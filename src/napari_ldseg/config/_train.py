@@ -252,7 +252,7 @@ class TrainJob(Config):
         Raises
         ------
         InputError
-            Where it is no JSON, or does not fit.
+            If it is no JSON, or does not fit.
         """
         try:
             return cls.parse(json.loads(text))

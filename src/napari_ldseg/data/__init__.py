@@ -1,4 +1,4 @@
-"""Images and files: read, find, name and write them (numpy, tifffile, scikit-image; no torch)."""
+"""Read, find, name and write images and files (numpy, tifffile, scikit-image; no torch)."""
 
 from ._find import find_images, is_one_picture, picture_files
 from ._geometry import Geometry

@@ -17,9 +17,9 @@ def is_one_picture(path: Path) -> bool:
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """All images of a folder (not of its subfolders), naturally sorted; hidden files are left out.
+    """Return the images of a folder (not of its subfolders), naturally sorted, without hidden files.
 
-    A subfolder that is one DICOM series is one image. An OME-Zarr or a folder of DICOM slices is itself the only one.
+    A subfolder that holds one DICOM series is one image. An OME-Zarr or a folder of DICOM slices is one image itself.
     """
     if is_one_picture(folder):
         return [folder]
@@ -31,15 +31,15 @@ def picture_files(folder: Path) -> list[Path]:
 def find_images(inputs: Sequence[Path]) -> list[Path]:
     """Turn files, folders and patterns into the list of images that they mean.
 
-    A file is taken as it is. Of a folder (not of its subfolders) and of a pattern such as ``slides/*.png`` the files
-    that :func:`read_image` can read are taken in natural order, without annotations (``*_anno*``, and ``a_gt`` beside
-    ``a``) and without our own results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``). A folder that is one DICOM
-    series is one image. Each image comes once, where it was first named.
+    A file is taken as it is. From a folder (not its subfolders) or a pattern such as ``slides/*.png`` come the files
+    that :func:`read_image` can read, in natural order. Annotations (``*_anno*``, and ``a_gt`` beside ``a``) and our own
+    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``) are left out. A folder that holds one DICOM series is
+    one image. Each image comes once, where it is first named.
 
     Raises
     ------
     InputError
-        Where one of the inputs is missing or means no image at all.
+        If one of the inputs is missing or names no image at all.
     """
     if not inputs:
         raise InputError("No image was named; name image files, folders or patterns such as 'slides/*.png'.")
@@ -71,11 +71,11 @@ def _is_picture(path: Path) -> bool:
 
 
 def _is_series(slices: Sequence[Path]) -> bool:
-    """Whether DICOM files are slices of one series, and not pictures or cines of their own, or damaged."""
+    """Whether DICOM files are the slices of one series; pictures, cines and damaged files are not."""
     from ._read import _DAMAGE
     from .formats._dicom import is_series
 
     try:
         return is_series(slices)
-    except _DAMAGE:  # what is wrong with which file is said when it is read
+    except _DAMAGE:  # reading them says what is wrong with which file
         return False

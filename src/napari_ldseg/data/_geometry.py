@@ -1,4 +1,4 @@
-"""Where a medical image lies in the patient: kept from reading to writing, so that results lie on their source."""
+"""Keep where a medical image lies in the patient, so that results lie on their source."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,15 +16,15 @@ class Geometry:
     Attributes
     ----------
     affine : tuple of 4 rows
-        From the voxel index (x, y, z) to millimeter: right, anterior, superior (RAS+, as in NIfTI). It may be oblique
-        or sheared.
+        Maps the voxel index (x, y, z) to millimetres: right, anterior, superior (RAS+, as in NIfTI). It may be
+        oblique or sheared.
     shape : tuple of int
         (Z, Y, X) of the source; Z is 1 for a flat image.
     kind : {"nifti", "metaimage", "dicom"}
-        The format that it was read from.
+        The format of the source.
     header : bytes
-        The source's own header, of NIfTI as it is in the file, of MetaImage its lines; empty where there is none to
-        keep, and after :meth:`moved`. A result in the same format is written with it, so that no number is rounded.
+        The source's own header: the bytes of NIfTI, the lines of MetaImage. Empty if there is none to keep, and after
+        :meth:`moved`. Results in the same format are written with it, so that no number is rounded.
     """
 
     affine: tuple[tuple[float, ...], ...]
@@ -34,7 +34,7 @@ class Geometry:
 
     @property
     def spacing(self) -> tuple[float, float, float]:
-        """Voxel size (Z, Y, X) in millimeter."""
+        """Voxel size (Z, Y, X) in millimetres."""
         z, y, x = voxel_size(self.affine)
         return z, y, x
 
@@ -49,7 +49,7 @@ class Geometry:
         Parameters
         ----------
         matrix : array, shape (4, 4)
-            From the voxel index (x, y, z) of the new grid to the voxel index of this one.
+            Maps the voxel index (x, y, z) of the new grid to that of this one.
         shape : tuple of int
             (Z, Y, X) of the new grid.
         """
@@ -59,7 +59,7 @@ class Geometry:
         return replace(self, affine=rows(self.matrix @ matrix), shape=(z, y, x), header=b"")
 
     def coarser(self, factors: tuple[float, ...], shape: tuple[int, ...]) -> "Geometry":
-        """Return the geometry of a grid whose voxels are ``factors`` ((Z), Y, X) of these, from the same corner on."""
+        """Return the geometry of a grid with the same corner and voxels ``factors`` ((Z), Y, X) times as large."""
         steps = np.array([*factors[::-1], 1.0, 1.0][:3])
         matrix = np.diag([*steps, 1.0])
         matrix[:3, 3] = (steps - 1) / 2
@@ -69,7 +69,7 @@ class Geometry:
 def voxel_size(affine: Any) -> tuple[float, ...]:
     """Length (Z, Y, X) of a step along each axis of an affine.
 
-    Headers hold 32-bit numbers: 0.308 is written there, and not 0.30799999833 meant.
+    Headers hold 32-bit numbers: what reads 0.30799999833 was meant as 0.308.
     """
     lengths = np.linalg.norm(np.asarray(affine, dtype=float)[:3, :3], axis=0)[::-1]
     return tuple(float(str(np.float32(length))) for length in lengths)

@@ -1,4 +1,4 @@
-"""The one picture that every room hands on: an array that says what its axes are."""
+"""The image that every package exchanges: an array that names its axes."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,17 +22,17 @@ class Image:
     array : array
         Any integer, boolean or float dtype.
     axes : str
-        One letter for each axis: ``z y x`` spatial, ``c`` channels, ``t`` (time), ``p`` (position), ``s`` (slice)
-        frames that a model does not see. Spatial axes stand in the order (z), y, x.
+        One letter for each axis. ``z y x`` are spatial, in this order, and ``c`` is channels. ``t`` (time), ``p``
+        (position) and ``s`` (slice) count frames, which a model does not see.
     spacing : tuple of float or None
-        Pixel size ((Z), Y, X) in ``unit``; None where the source states none.
+        Pixel size ((Z), Y, X) in ``unit``; None if the source states none.
     unit : str
         For example ``"micrometer"``, ``"millimeter"`` or ``"pixel"``.
     name : str
     levels : tuple of Image
-        The same picture at coarser pixel sizes, finest first, of a multiscale source; with the same axes.
+        The same image at coarser pixel sizes, finest first, if the source is multiscale. The axes are the same.
     geometry : Geometry or None
-        Where the source, a medical image, lies in the patient; for writing results back onto it.
+        Where a medical image lies in the patient. Results are written back onto it.
     """
 
     array: NDArray[Any]
@@ -44,7 +44,7 @@ class Image:
     geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
-        """Refuse axes and spacings that do not describe the array."""
+        """Refuse axes and spacing that do not describe the array."""
         array = np.shape(self.array)
         if len(self.axes) != len(array):
             raise InputError(
@@ -81,7 +81,7 @@ class Image:
 
     @property
     def channels(self) -> int:
-        """Number of channels; 1 where there is no channel axis."""
+        """Number of channels; 1 without a channel axis."""
         return int(np.shape(self.array)[self.axes.index("c")]) if "c" in self.axes else 1
 
     def replace(self, **changes: Any) -> "Image":

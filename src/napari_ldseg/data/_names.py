@@ -1,10 +1,10 @@
-"""Names of files: what can be read, natural order, which files are images and which are our own results."""
+"""Tell from a file's name what can be read, which files are images and which are our own results."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-# By the names of formats in `_formats.py`; the first suffix is the one that is written. Long ones go before short ones.
+# The keys are those of the formats' table. The first suffix is the one that is written; long ones precede short ones.
 SUFFIXES_OF = {
     "ome-tif": (".ome.tif", ".ome.tiff"),
     "tif": (".tif", ".tiff"),
@@ -19,18 +19,18 @@ SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffi
 READABLE = f"Readable are {', '.join(SUFFIXES[2:])}, and folders that are one DICOM series"
 LABEL_ENDINGS = ("_anno", "_labels", "_label", "_masks", "_mask", "_seg", "_gt")
 _ENDING = re.compile(f"(?:{'|'.join(LABEL_ENDINGS)})$", re.IGNORECASE)
-# A folder is taken for DICOM by its first files.
+# The first files of a folder tell whether it is DICOM.
 _TRIED = 3
 
 
 def suffix(path: Path) -> str:
-    """The known suffix of a file in lower case, ``.nii.gz`` in one; else the last one."""
+    """Return the known suffix of a file in lower case (``.nii.gz`` is one), or else the last one."""
     name = path.name.lower()
     return next((known for known in SUFFIXES if name.endswith(known)), path.suffix.lower())
 
 
 def stem(path: Path) -> str:
-    """Name of a file without its known suffix; ``a.ome.tif`` and ``a.nii.gz`` are ``a``, ``1.2.840`` stays whole.
+    """Return a file's name without its known suffix: ``a`` for ``a.ome.tif`` and ``a.nii.gz``; ``1.2.840`` stays.
 
     A folder of DICOM keeps its name.
     """
@@ -41,17 +41,17 @@ def stem(path: Path) -> str:
 
 
 def label_stem(path: Path) -> str:
-    """Name of a label mask without suffix and without an ending such as ``_anno`` or ``_gt``."""
+    """Return the name of a label mask without suffix and without an ending such as ``_anno`` or ``_gt``."""
     return _ENDING.sub("", stem(path))
 
 
 def is_label_name(path: Path) -> bool:
-    """Whether a file carries one of the endings of label masks."""
+    """Whether a file's name ends as label masks do."""
     return bool(_ENDING.search(stem(path)))
 
 
 def format_of(path: Path) -> str | None:
-    """Name of the format of a file, by its suffix; DICOM also by its first bytes, and where a folder holds it."""
+    """Return the format's name by the suffix; DICOM is also known by its first bytes, and may be a folder."""
     if path.is_dir():
         if path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in (".zattrs", "zarr.json")):
             return "ome-zarr"
@@ -61,12 +61,12 @@ def format_of(path: Path) -> str | None:
 
 
 def dicom_files(folder: Path) -> list[Path]:
-    """The DICOM files of a folder, naturally sorted."""
+    """Return the DICOM files of a folder, naturally sorted."""
     return sorted(filter(_is_dicom, _visible(folder)), key=natural_key)
 
 
 def beside(labels: Path, kind: str) -> Path | None:
-    """The map that `segment` wrote beside ``<stem>_labels``, if it is there."""
+    """Return the map that `segment` wrote beside ``<stem>_labels``, if there is one."""
     if not stem(labels).endswith("_labels"):
         return None
     path = labels.with_name(f"{stem(labels).removesuffix('_labels')}_{kind}{suffix(labels)}")
@@ -80,7 +80,7 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
 
 
 def shortlist(names: Iterable[object], most: int = 5) -> str:
-    """Up to ``most`` names in one line, and how many more there are."""
+    """List up to ``most`` names in one line, and say how many more there are."""
     every = [str(name) for name in names]
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
@@ -91,7 +91,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file carries the mark of DICOM after its preamble."""
+    """Whether a file has DICOM's mark after its preamble."""
     try:
         with path.open("rb") as file:
             return file.read(132)[128:] == b"DICM"

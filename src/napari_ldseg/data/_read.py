@@ -1,4 +1,4 @@
-"""Files into images, whatever their format, and what is wrong with them in words."""
+"""Read images of every format; errors say what is wrong with a file."""
 
 import struct
 import zlib
@@ -13,7 +13,7 @@ from ._image import Image
 from ._names import READABLE, format_of
 from .formats._registry import FORMATS
 
-# What the libraries raise on damaged files. MemoryError: a damaged header may promise terabytes.
+# The libraries raise these on damaged files. MemoryError: a damaged header may promise terabytes.
 _DAMAGE = (
     OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, SyntaxError, ZeroDivisionError,
     OverflowError, AssertionError, MemoryError, EOFError, struct.error, zlib.error, tifffile.TiffFileError,
@@ -21,38 +21,38 @@ _DAMAGE = (
 
 
 def read_image(path: Path | str) -> Image:
-    """Read an image file, or a folder that is one DICOM series.
+    """Read an image file, or a folder that holds one DICOM series.
 
-    TIFF, PNG, JPEG, BMP, GIF and MetaImage are read by what the package brings along; NIfTI, DICOM, AVI and MP4 need
-    the extra ``medical``, and OME-Zarr, whose pixels are read when they are asked for, the extra ``zarr``.
+    TIFF, PNG, JPEG, BMP, GIF and MetaImage need nothing else. NIfTI, DICOM, AVI and MP4 need the extra ``medical``,
+    and OME-Zarr the extra ``zarr``; its pixels are read on demand.
 
-    Colour has the axes ``yxc`` with three channels, or four where the file holds transparency; a palette becomes RGB.
-    Of a TIFF the first series is read, with all its axes: channels come last, time is ``t``, and stacks of unknown
-    meaning are ``p``. The pixel size is read from OME-TIFF, from ImageJ's metadata or from the resolution tags; a
-    resolution that is coarser than 20 micrometer a pixel is a setting for printers and is ignored, as is that of
-    PNG and JPEG. A PNG with 16 bits *and* colour is read with 8 bits: save such images as TIFF.
+    Colour images have the axes ``yxc``, with a fourth channel if the file holds transparency. A palette becomes RGB.
+    From a TIFF the first series is read, with all its axes: channels come last, time is ``t``, and stacks of unknown
+    meaning are ``p``. The pixel size comes from OME-TIFF, from ImageJ's metadata or from the resolution tags. A
+    resolution coarser than 20 micrometres a pixel is a printer setting and is ignored, and so is that of PNG and
+    JPEG. A 16-bit colour PNG is read with 8 bits: save such images as TIFF.
 
-    Medical images carry their geometry, for writing results back onto them; their axes are those of the file, ((z), y,
-    x), never turned. The frames of a cine and the fourth axis of NIfTI are ``t``.
+    Medical images keep their geometry, so that results are written back onto them. Their axes are those of the file,
+    ((z), y, x), never turned. The frames of a cine and the fourth axis of NIfTI are ``t``.
 
     Raises
     ------
     InputError
-        Where the file is missing, empty, truncated, damaged or of an unknown kind.
+        If the file is missing, empty, truncated, damaged or of an unknown kind.
     """
     return _read(Path(path), palette=True)
 
 
 def read_labels(path: Path | str) -> Image:
-    """Read a label mask: whole numbers, one for each pixel, no channel axis.
+    """Read a label mask: a whole number for each pixel, without a channel axis.
 
-    A palette picture gives its indices, floats with whole values become integers, and a colour picture whose
-    red, green and blue are equal gives one of them.
+    A palette image gives its indices, floats with whole values become integers, and of a colour image with equal
+    channels one channel is read.
 
     Raises
     ------
     InputError
-        As :func:`read_image`, and where the file holds colours or fractions instead of classes.
+        As :func:`read_image`, and if the file holds colours or fractions instead of classes.
     """
     image = _read(Path(path), palette=False)
     array, axes = image.array, image.axes
@@ -61,7 +61,7 @@ def read_labels(path: Path | str) -> Image:
         colours = array[..., :3]
         if image.channels not in (1, 3, 4) or np.any(colours != colours[..., :1]):
             raise InputError(
-                f"{path} has {image.channels} different channels and is no label mask: save it as one channel "
+                f"{path} has {image.channels} different channels, so it is no label mask; save it as one channel "
                 "whose values are the classes 0 (background), 1, 2, ..."
             )
         array, axes = np.ascontiguousarray(array[..., 0]), axes.replace("c", "")

@@ -1,4 +1,4 @@
-"""The pixel size in TIFF files: OME, ImageJ, or the plain resolution tags."""
+"""Convert between units of length, whatever files call them."""
 
 UNITS = {
     "micrometer": ("micrometer", "micrometre", "micron", "microns", "um", "µm", "μm", "\\u00b5m"),
@@ -17,12 +17,12 @@ _UNIT_OF = {alias: unit for unit, aliases in UNITS.items() for alias in aliases}
 
 
 def unit_name(unit: str) -> str:
-    """One name for each unit, for example "micrometer" for "µm"; "pixel" for what is no length."""
+    """Return the one name of a unit, for example "micrometer" for "µm"; "pixel" if it is no length."""
     return _UNIT_OF.get(unit.strip().lower(), "pixel")
 
 
 def convert_spacing(spacing: tuple[float, ...] | None, unit: str, wanted: str) -> tuple[float, ...] | None:
-    """Return a pixel size in another unit of length; None where it is unknown (no size, pixels, an unknown unit)."""
+    """Return a pixel size in another unit of length; None if it is unknown (no size, pixels, an unknown unit)."""
     own, other = METERS.get(unit_name(unit)), METERS.get(unit_name(wanted))
     if spacing is None or own is None or other is None:
         return None

@@ -1,4 +1,4 @@
-"""Annotated images: pairs of image and mask, and training sets with an index of provenance."""
+"""Annotated images come as pairs of image and mask, or as training sets with an index of provenance."""
 
 from ._import import import_pairs, open_or_create
 from ._index import Entry

@@ -1,4 +1,4 @@
-"""Images and masks from elsewhere into a training set."""
+"""Import images and masks from elsewhere into a training set."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,16 +24,16 @@ def open_or_create(
     ----------
     folder : Path
     pairs : sequence of Pair
-        What is about to be imported.
+        The images and masks that will be imported.
     foreground : bool
         Whether all objects become one class.
     class_names : sequence of str, optional
-        Background first; by default ``background``, ``class 1``, ... as many as there are in the masks.
+        Background first; by default ``background``, ``class 1``, ... for as many as the masks hold.
 
     Raises
     ------
     InputError
-        Where an existing set has other classes, or masks hold more than 20 classes that nobody named.
+        If an existing set has other classes, or the masks hold more than 20 unnamed classes.
     """
     if (folder / INDEX).exists():
         known = TrainingSet(folder)
@@ -58,7 +58,7 @@ def open_or_create(
 def import_pairs(
     target: TrainingSet, pairs: Sequence[Pair], *, refer: bool = False, foreground: bool = False
 ) -> Iterator[tuple[Pair, Entry | InputError]]:
-    """Add images with their masks one by one; yield for each its entry, or why it could not be added.
+    """Add images with their masks one by one; yield each new entry, or why an image could not be added.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def import_pairs(
     Raises
     ------
     InputError
-        Where both are asked for: masks that are only referred to cannot be changed.
+        If both are set: masks that are only referred to cannot be changed.
     """
     if refer and foreground:
         raise InputError("Masks that are only referred to cannot be merged to foreground; copy them instead.")

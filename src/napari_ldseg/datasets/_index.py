@@ -1,4 +1,4 @@
-"""The index of a training set: one line of JSON for each annotated image."""
+"""Read and write the index of a training set, a line of JSON for each annotated image."""
 
 import json
 import os
@@ -25,24 +25,24 @@ class Entry:
     id : str
         Short hash of the image's pixels.
     image, labels : Path
-        Files inside the set's folder, or elsewhere where they were added as references.
+        Files inside the set's folder, or elsewhere if they were added as references.
     source : str
         The layer or file that it came from.
     group : str
-        What must not be split between training and validation: source image, patient.
+        Source image or patient. A group is never split between training and validation.
     class_names : tuple of str
         Background first.
     model : str
         Name of the model that pre-labelled it; empty if none did.
     touched : float or None
-        Share of pixels that a person changed; None where it is not known.
+        Share of pixels that a person changed; None if unknown.
     unlabelled : float
-        Share of pixels that nobody annotated (label 255).
+        Share of unannotated pixels (label 255).
     added : str
         ISO date and time, UTC.
     shape : tuple of int
     axes : str
-        Of the image, as in :class:`Image`.
+        Those of the image, as in :class:`Image`.
     """
 
     id: str
@@ -65,7 +65,7 @@ def read_index(folder: Path) -> tuple[tuple[str, ...], list[Entry]]:
     Raises
     ------
     InputError
-        Where the folder is no training set, or its index is damaged or of a newer version.
+        If the folder is no training set, or its index is damaged or of a newer version.
     """
     path = folder / INDEX
     try:
@@ -81,7 +81,7 @@ def read_index(folder: Path) -> tuple[tuple[str, ...], list[Entry]]:
 
 
 def write_index(folder: Path, class_names: Sequence[str], entries: Sequence[Entry]) -> None:
-    """Write the index anew, beside its place and then renamed."""
+    """Write the index beside its place, then rename it."""
     head = {"format": FORMAT, "version": VERSION, "class_names": tuple(class_names)}
     rows = [
         asdict(entry) | {key: _told(getattr(entry, key), folder) for key in ("image", "labels")} for entry in entries

@@ -1,4 +1,4 @@
-"""What labels must be before anything learns from them."""
+"""Check labels before anything learns from them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def whole_numbers(labels: NDArray[Any], name: str) -> NDArray[Any]:
     Raises
     ------
     InputError
-        Where they hold fractions, negative values or no numbers at all.
+        If they hold fractions, negative values or no numbers at all.
     """
     labels = np.asarray(labels)
     if labels.dtype.kind == "f":
@@ -51,17 +51,17 @@ def check_shape(labels: NDArray[Any], image: Image, name: str, image_name: str =
 
 
 def merge_foreground(labels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Make every label above 0 class 1; 255 too, which is white in black-and-white masks, and an id among many."""
+    """Make every label above 0 class 1. So is 255, which is white in black-and-white masks, and an id among many."""
     return (labels > 0).astype(np.uint8)
 
 
 def judged_classes(labels: NDArray[Any], name: str, *, foreground: bool) -> NDArray[Any]:
-    """Return labels as they are judged: all above 0 as class 1, or each class by itself, 255 being unlabelled.
+    """Return labels for scoring: all above 0 as class 1, or each class by itself with 255 as unlabelled.
 
     Raises
     ------
     InputError
-        Where the labels look like a black-and-white mask, and ``foreground`` was not asked for.
+        If the labels look like a black-and-white mask and ``foreground`` is not set.
     """
     if foreground:
         return merge_foreground(labels)
@@ -70,7 +70,7 @@ def judged_classes(labels: NDArray[Any], name: str, *, foreground: bool) -> NDAr
 
 
 def check_classes(labels: NDArray[Any], classes: int, name: str, who: str = "there are") -> None:
-    """Refuse labels beyond ``classes``, other than 255; where they look like a mask of objects, offer the remedy."""
+    """Refuse labels beyond ``classes``, other than 255. If they look like a mask of objects, name the remedy."""
     found = np.unique(np.asarray(labels))
     if found.tolist() == [0, UNLABELLED]:
         raise InputError(
@@ -91,12 +91,12 @@ def check_classes(labels: NDArray[Any], classes: int, name: str, who: str = "the
 def check_labels(
     labels: NDArray[Any], image: Image, class_names: Sequence[str], name: str, *, allow_empty: bool = False
 ) -> NDArray[np.uint8]:
-    """Return the labels of an image as uint8, or say why they cannot be learnt from.
+    """Return the labels of an image as uint8, or say why nothing can be learnt from them.
 
     Raises
     ------
     InputError
-        Where their shape is not the image's, they hold fractions, negative values or labels beyond the classes, no
+        If their shape is not the image's, they hold fractions, negative values or labels beyond the classes, no
         pixel is annotated, or (unless ``allow_empty``) all of them are background.
     """
     labels = whole_numbers(labels, name)

@@ -1,4 +1,4 @@
-"""Images and the label masks that belong to them."""
+"""Match images with the label masks that belong to them."""
 
 import csv
 import io
@@ -35,11 +35,11 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
     Parameters
     ----------
     images, labels : Path
-        Two folders, or the same folder twice; or one file each. A label mask is called as its image, or carries
-        one of the endings ``_anno``, ``_label(s)``, ``_mask(s)``, ``_seg`` or ``_gt`` before the suffix.
-        In one common folder it must carry an ending.
+        Two folders, or the same folder twice; or one file each. A label mask has its image's name, optionally with
+        one of the endings ``_anno``, ``_label(s)``, ``_mask(s)``, ``_seg`` or ``_gt`` before the suffix. If both
+        are in one folder, the ending is required.
     groups : Path, optional
-        CSV file with a header; the first column names the image (with or without suffix), the second its group.
+        A CSV file with a header. The first column names the image (with or without suffix), the second its group.
         Without it every image is its own group.
 
     Returns
@@ -50,8 +50,7 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
     Raises
     ------
     InputError
-        Where a path is missing, where an image or a label mask has no partner or more than one,
-        or where an image has no group.
+        If a path is missing, an image or a label mask has no partner or more than one, or an image has no group.
     """
     images, labels = Path(images), Path(labels)
     for path in (images, labels):
@@ -63,13 +62,13 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
 
 
 def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
-    """Match predicted masks with reference masks by the stem of their names, less the endings that masks have.
+    """Match predicted masks with reference masks by their names, without suffix and mask ending.
 
     Parameters
     ----------
     predictions, references : Path
-        Two folders, or one file each. In a folder of predictions our own ``*_sd`` and ``*_mean`` are left out, and in
-        one of references the images, where they lie beside masks with an ending (``a.png`` and ``a_anno.png``).
+        Two folders, or one file each. A folder of predictions may hold our own ``*_sd`` and ``*_mean``, and a folder
+        of references the images beside masks with an ending (``a.png`` and ``a_anno.png``): they are left out.
         References without a prediction are an error, and so are predictions without a reference.
 
     Returns
@@ -80,7 +79,7 @@ def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        Where a path is missing or a mask has no partner, or more than one.
+        If a path is missing, or a mask has no partner or more than one.
     """
     for path in map(Path, (predictions, references)):
         if not path.exists():
@@ -96,8 +95,8 @@ def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
     ):
         if alone := [path.name for name, path in one.items() if name not in other]:
             raise InputError(
-                f"{len(alone)} of the {here}s have no {there}: {shortlist(alone)}. Masks belong together that are "
-                f"called the same, but for one of the endings {', '.join(LABEL_ENDINGS)}."
+                f"{len(alone)} of the {here}s have no {there}: {shortlist(alone)}. Masks belong together if "
+                f"their names are equal, apart from one of the endings {', '.join(LABEL_ENDINGS)}."
             )
     return [(path, real[name]) for name, path in found.items()]
 
@@ -122,7 +121,7 @@ def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
         {path: stem(path) if stem(path) in image_of else label_stem(path) for path in label_files},
         "label masks",
     )
-    hint = f"A label mask is called as its image, or with one of the endings {', '.join(LABEL_ENDINGS)}"
+    hint = f"A label mask has its image's name, optionally with one of the endings {', '.join(LABEL_ENDINGS)}"
     if alone := [path.name for name, path in image_of.items() if name not in label_of]:
         raise InputError(f"{len(alone)} images in {images} have no label mask: {shortlist(alone)}. {hint}.")
     if alone := [path.name for name, path in label_of.items() if name not in image_of]:
@@ -131,7 +130,7 @@ def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
 
 
 def _unique(name_of: dict[Path, str], what: str) -> dict[str, Path]:
-    """Invert, refusing two files of one name."""
+    """Invert a dict of names; refuse two files with the same name."""
     found: dict[str, Path] = {}
     for path, name in name_of.items():
         if name in found:
@@ -143,7 +142,7 @@ def _unique(name_of: dict[Path, str], what: str) -> dict[str, Path]:
 
 
 def _read_groups(path: Path, names: list[str]) -> dict[str, str]:
-    """Group of each name, out of the first two columns of a CSV file."""
+    """Read the group of each name from the first two columns of a CSV file."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

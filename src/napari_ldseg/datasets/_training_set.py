@@ -1,4 +1,4 @@
-"""A training set: a plain folder of images and labels with an index that says where each came from."""
+"""A training set is a plain folder of images and labels, with an index that says where each came from."""
 
 import hashlib
 import re
@@ -42,20 +42,20 @@ class DuplicateError(InputError):
 
 
 class TrainingSet:
-    """A folder of annotated images; safe to use from several processes at once.
+    """A folder of annotated images. Several processes may use it at once.
 
-    Whoever changes it holds a lock of the operating system on ``.lock``, reads the index anew, and replaces it by a
-    rename. A process that dies lets go of the lock, and leaves the index whole.
+    To change it, a process locks ``.lock``, reads the index again and replaces it by a rename. A process that dies
+    releases the lock and leaves the index intact.
 
     Parameters
     ----------
     folder : Path
-        One that :meth:`create` made.
+        A folder that :meth:`create` made.
 
     Raises
     ------
     InputError
-        Where the folder is no training set, or its index is damaged or of a newer version.
+        If the folder is no training set, or its index is damaged or of a newer version.
     """
 
     def __init__(self, folder: Path):
@@ -64,12 +64,12 @@ class TrainingSet:
 
     @classmethod
     def create(cls, folder: Path, class_names: Sequence[str]) -> "TrainingSet":
-        """Make an empty set in a new or empty folder.
+        """Create an empty set in a new or empty folder.
 
         Raises
         ------
         InputError
-            Where the folder holds other files, names are missing or equal, or the disk refuses.
+            If the folder holds other files, names are missing or equal, or writing fails.
         """
         folder, names = Path(folder), tuple(name.strip() for name in class_names)
         if not 2 <= len(names) < UNLABELLED or len(set(names)) != len(names) or not all(names):
@@ -83,7 +83,7 @@ class TrainingSet:
         return cls(folder)
 
     def entries(self) -> list[Entry]:
-        """Return all annotated images, in the order in which they were added; reads the index anew."""
+        """Read the index and return all annotated images, in the order in which they were added."""
         return read_index(self.folder)[1]
 
     def pairs(self) -> list[Pair]:
@@ -92,7 +92,7 @@ class TrainingSet:
         Raises
         ------
         InputError
-            Where the set is empty, or files of it are missing.
+            If the set is empty, or some of its files are missing.
         """
         entries = self.entries()
         if not entries:
@@ -123,15 +123,15 @@ class TrainingSet:
         ----------
         image : Image
         labels : integer array, the image's shape without its channels
-            Class indices; 255 (``UNLABELLED``) where nobody annotated.
+            Class indices; 255 (``UNLABELLED``) marks unannotated pixels.
         source : str
             Name of the layer or file.
         group : str
-            What must not be split; by default the source.
+            Images of one group are never split; by default the source.
         model : str
             The model that pre-labelled it.
         touched : bool array, the labels' shape, optional
-            Pixels that a person changed; kept beside the labels.
+            Pixels that a person changed. They are kept beside the labels.
         replace : bool
             Replace the labels of an image that the set holds with other labels.
         allow_empty : bool
@@ -140,9 +140,9 @@ class TrainingSet:
         Raises
         ------
         DuplicateError
-            The set holds this image with these labels, or with others and ``replace`` is not given.
+            If the set holds this image with these labels, or with others and ``replace`` is not set.
         InputError
-            Labels and image do not fit each other or the classes, or the disk refuses.
+            If labels and image do not fit each other or the classes, or writing fails.
         """
         labels = check_labels(labels, image, self.class_names, source, allow_empty=allow_empty)
         if touched is not None and np.shape(touched) != labels.shape:
@@ -187,12 +187,12 @@ class TrainingSet:
         return entry
 
     def remove(self, entry_id: str) -> None:
-        """Take an image out; its files go where they are in the set's folder, references stay.
+        """Remove an image. Its files in the set's folder are deleted; files elsewhere stay.
 
         Raises
         ------
         InputError
-            Where the set holds no such image.
+            If the set holds no such image.
         """
         with self._locked() as entries:
             gone = [entry for entry in entries if entry.id == entry_id]
@@ -207,7 +207,7 @@ class TrainingSet:
 
     @contextmanager
     def _locked(self) -> Iterator[list[Entry]]:
-        """Hold the lock, and give the entries as they are now."""
+        """Hold the lock and yield the current entries."""
         try:
             with filelock.FileLock(self.folder / ".lock", timeout=LOCK_SECONDS):
                 yield self.entries()
@@ -231,7 +231,7 @@ def _hash(image: Image) -> str:
 def _entry(
     entry_id: str, image: Image, labels: NDArray[Any], class_names: tuple[str, ...], told: tuple[Path, str, str]
 ) -> Entry:
-    """Return the entry of an image at ``told``: its path, source and group."""
+    """Return the entry of an image. ``told`` holds its path, source and group."""
     path, source, group = told
     return Entry(
         entry_id,
@@ -250,7 +250,7 @@ def _entry(
 
 
 def _held(entries: Sequence[Entry], entry_id: str, labels: NDArray[Any], source: str, replace: bool) -> Entry | None:
-    """Return the entry that the set holds for this image; refuse what is there already."""
+    """Return the set's entry for this image; refuse exact duplicates."""
     old = next((entry for entry in entries if entry.id == entry_id), None)
     if old is None:
         return None

@@ -1,4 +1,4 @@
-"""From an image to masks with uncertainty: embed, sample, decode, sum up."""
+"""Turn an image into masks with uncertainty: embed, sample, decode, average."""
 
 from ._noise import sample_generator
 from ._preprocess import prepare, resize_frame
@@ -6,6 +6,7 @@ from ._resample import Regions
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._segment import SegmentRun, segment
+from ._session import Session, Suggestion
 from ._smoothing import smooth_conditions
 from ._statistics import RunningStatistics
 from ._windows import Window, Windows
@@ -17,6 +18,8 @@ __all__ = [
     "SegmentProgress",
     "SegmentRun",
     "Segmentation",
+    "Session",
+    "Suggestion",
     "Window",
     "Windows",
     "prepare",

@@ -1,4 +1,4 @@
-"""The canvas on disk: an OME-Zarr, written block by block, which goes on where it stopped."""
+"""Write a result to disk: the canvas is an OME-Zarr, written block by block, and a stopped run resumes."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._util import partial_of, put_in_place, write_text
+from ..config import class_color
 from ..data import IDENTITY, LABELS, Layout, create_pyramid, name_labels, open_levels, write_block
 from ..errors import InputError
 from ..plan import MAX_PLANE, Block, Plan, block_places, block_side, block_starts, whole_box
@@ -23,29 +24,30 @@ from ._preprocess import crop_to_inner, restore
 from ._resample import interpolate
 from ._result import Segmentation
 from ._runner import Runner
+from ._said import force_maps
 from ._statistics import RunningStatistics
 
 DONE = "done"
 
 
 class DiskCanvas:
-    """A half-written folder, whose blocks any process may compute.
+    """A partly written folder. Any process may compute its blocks.
 
-    Blocks are written when they are done, to ``partial_of(path)``, and the folder is renamed at the end. Blocks depend
-    on nothing but model, settings and image, so that their borders do not show and their order does not matter.
-    Frames that are seen in one pass are blocks as a whole.
+    Each block is written to ``partial_of(path)`` as soon as it is done; the folder is renamed at the end. A block
+    depends only on model, settings and image, so no seams show and the order does not matter. A frame that the
+    networks see in one pass is one block.
 
     Parameters
     ----------
     plan : Plan
     runner : Runner
-        Of the same plan.
+        Made from the same plan.
     path : Path
         A folder ending in ``.zarr``.
     overwrite : bool
-        Whether to replace another result, or another half-written one.
+        Whether to replace another result, finished or partial.
     content : str
-        What tells the image from others; see :func:`segment`.
+        Identifies the image; see :func:`segment`.
 
     Raises
     ------
@@ -56,7 +58,7 @@ class DiskCanvas:
     shows_first = False
 
     def __init__(self, plan: Plan, runner: Runner, path: Path, *, overwrite: bool, content: str) -> None:
-        self.path, self._plan, self._grid, self._wanted = path, plan, plan.grid, plan.wanted
+        self.path, self.plan, self._grid, self._wanted = path, plan, plan.grid, plan.wanted
         self._side, self._layout = block_side(plan.grid), _layout(plan)
         starts = block_starts(plan.grid, self._side)
         if plan.tiles:
@@ -64,7 +66,7 @@ class DiskCanvas:
         else:
             boxes = [(starts[0], whole_box(plan.grid))]
         self.blocks = [Block((index,), *each) for index in plan.frames.indices for each in boxes]
-        # A frame that was seen in one pass is written at once, too, if it fits into memory.
+        # A frame that was seen in one pass is also written at once if it fits into memory.
         self._at_once = not plan.tiles and math.prod(plan.grid.source) <= MAX_PLANE
         self._counts: dict[int, list[list[int]]] = {}
         self._identity = _identify(plan, runner) | ({"content": content} if content else {})
@@ -77,7 +79,7 @@ class DiskCanvas:
         return {"labels": self._folder / LABELS, "sd": self._folder}
 
     def todo(self) -> list[int]:
-        """Return the numbers of the blocks that are not written yet, by any process."""
+        """Return the numbers of the blocks that no process has written yet."""
         if self._finished:
             return []
         done = {file.name for file in (self._folder / DONE).glob("*.json")}
@@ -91,33 +93,35 @@ class DiskCanvas:
         """Count the pixels of each class in these samples."""
         del statistics
         counts = self._counts.setdefault(number, [])
-        del counts[samples.start :]  # of a run that was stopped in the middle of the block
+        del counts[samples.start :]  # left by a run that stopped in the middle of the block
         counts += count_classes(most_likely(self._inner(drawn[0])), drawn.shape[2]).tolist()
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
-        """Write a block; it counts as done when all of it is on disk."""
+        """Write a block. It counts as done once all of it is on disk."""
         (index,), start = self.blocks[number].frames, self.blocks[number].start
         maps = torch.cat([statistics[0].shown, statistics[0].sd[None]])
         cells = math.prod(self._inner(maps).shape[1:])
         written = 0
         for first, values in self._restored(maps, start):
+            box = tuple((a, a + n) for a, n in zip(first, values.shape[1:], strict=True))
+            force_maps(values, self.plan.said_of_result(index, box))
             written += values[0].size
             lead = (None,) * len(index)
             labels = most_likely(torch.from_numpy(values[None, :-1]))[0]
             for name, block in (("sd", values[-1]), ("labels", labels)):
                 write_block(self._levels[name], (*index, *first), block[lead], self._layout.axes)
-        pixel = math.prod(self._plan.frames.spacing or (1.0,)) * written / cells
+        pixel = math.prod(self.plan.frames.spacing or (1.0,)) * written / cells
         sizes = (np.array(self._counts.pop(number)) * pixel).tolist()
         write_text(self._folder / DONE / f"{number}.json", json.dumps(sizes))
 
     def preview(self, provenance: dict[str, Any]) -> Segmentation:
-        """Return what is on disk by now, without sizes; what is not computed yet is empty."""
-        plan = self._plan
+        """Return what is on disk so far, without sizes. Missing blocks are empty."""
+        plan = self.plan
         sizes = np.zeros((*plan.frames.leading, 0, plan.model.network.classes))
         return self._segmentation(provenance, sizes)
 
     def result(self, provenance: dict[str, Any]) -> Segmentation:
-        """Put the folder in its place and return the result; all blocks must be done.
+        """Move the folder into place and return the result. All blocks must be done.
 
         Raises
         ------
@@ -139,7 +143,7 @@ class DiskCanvas:
         return self._segmentation(known, np.array(known["sizes"]))
 
     def _segmentation(self, provenance: dict[str, Any], sizes: NDArray[np.float64]) -> Segmentation:
-        plan = self._plan
+        plan = self.plan
         return Segmentation(
             labels=self._levels["labels"][0],
             mean=None,
@@ -158,32 +162,32 @@ class DiskCanvas:
         )
 
     def _inner(self, maps: Tensor) -> Tensor:
-        """Cut off what lies beyond the image; a block of tiles does not reach there."""
-        return maps if self._plan.tiles else crop_to_inner(maps, self._grid)
+        """Cut off what lies beyond the image. Blocks of tiles never reach that far."""
+        return maps if self.plan.tiles else crop_to_inner(maps, self._grid)
 
     def _restored(self, maps: Tensor, start: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], NDArray[np.float32]]]:
         """Bring shown map and SD (C + 1, *box) back to the image's grid, in pieces of one block at most."""
         if self._at_once:
             yield start, restore(maps[None], self._grid)[0].numpy()
             return
-        for first in [start] if self._plan.tiles else block_starts(self._grid, self._side):
+        for first in [start] if self.plan.tiles else block_starts(self._grid, self._side):
             places, box = block_places(self._grid, first, self._side)
             values = maps.numpy()
-            if not self._plan.tiles:  # the maps are of the whole frame
+            if not self.plan.tiles:  # the maps cover the whole frame
                 values = values[(slice(None), *(slice(*side) for side in box))]
             for axis, at in enumerate(places, start=1):
                 values = interpolate(values, axis, at)
             yield first, values
 
     def _sizes(self) -> NDArray[np.float64]:
-        """Add up what the blocks of each frame noted; the blocks of a frame are numbered in a row."""
+        """Add up the sizes that the blocks of each frame noted. The blocks of a frame have consecutive numbers."""
         done = self._folder / DONE
         noted = np.array([json.loads((done / f"{number}.json").read_text()) for number in range(len(self.blocks))])
-        each: NDArray[np.float64] = noted.reshape(self._plan.number, -1, *noted.shape[1:]).sum(axis=1)
-        return each.reshape(*self._plan.frames.leading, *each.shape[1:])
+        each: NDArray[np.float64] = noted.reshape(self.plan.number, -1, *noted.shape[1:]).sum(axis=1)
+        return each.reshape(*self.plan.frames.leading, *each.shape[1:])
 
     def _open(self, note: dict[str, Any], overwrite: bool) -> None:
-        """Find the finished or half-written folder of this very run, or make a new one."""
+        """Find the finished or partial folder of this very run, or make a new one."""
         if self.path.exists():
             if _known(self.path) == self._identity:
                 self._folder, self._finished = self.path, True
@@ -199,21 +203,21 @@ class DiskCanvas:
                     "remove it, or allow that it is overwritten."
                 )
             shutil.rmtree(self._folder)
-        config, block = self._plan.model, None if self._at_once else self._side
-        shape = (*self._plan.frames.leading, *self._grid.source)
+        config, block = self.plan.model, None if self._at_once else self._side
+        shape = (*self.plan.frames.leading, *self._grid.source)
         make = partial(create_pyramid, shape=shape, layout=self._layout, metadata=note, block=block)
         make(self._folder, dtype=np.float32, name="SD")
-        colors = config.class_colors or _grays(len(config.class_names))
+        colors = [class_color(label, config.class_colors) for label in range(len(config.class_names))]
         make(self._folder / LABELS, dtype=np.uint8, name="labels", colors=colors)
         name_labels(self._folder)
         write_text(self._folder / IDENTITY, json.dumps({"identity": self._identity}, indent=1))
 
 
 def _layout(plan: Plan) -> Layout:
-    """Return what the OME-Zarr says of its axes, and where its first pixel lies on the finest level."""
+    """Return the axes for the OME-Zarr, and where its first pixel lies on the finest level."""
     frames = plan.frames
     letters = frames.letters
-    if "z" in letters:  # for the standard a third spatial axis, which the model did not see
+    if "z" in letters:  # The standard calls it a third spatial axis, though the model did not see it.
         letters = letters.replace("z", next(letter for letter in "spt" if letter not in letters))
     fine, origin = plan.asked.image.spacing, tuple[float, ...]()
     if frames.spacing is not None and fine is not None:
@@ -223,7 +227,7 @@ def _layout(plan: Plan) -> Layout:
 
 
 def _identify(plan: Plan, runner: Runner) -> dict[str, Any]:
-    """Return all that determines what is written; a half-written folder goes on only where all of it is the same."""
+    """Return everything that determines the output. A partial folder is resumed only if all of it matches."""
     model, image = runner.model, plan.image
     identity = {
         "model": model.sha256 or _hash(*(each.cpu().numpy().tobytes() for each in model.state_dict().values())),
@@ -239,6 +243,7 @@ def _identify(plan: Plan, runner: Runner) -> dict[str, Any]:
         "image": [image.axes, image.array.shape, str(image.array.dtype), image.spacing, image.unit],
         "part": [plan.level, plan.part.start],
         "pixels": _hash(np.ascontiguousarray(plan.probed).tobytes()),
+        **({"prompts": plan.said.notes()} if plan.said else {}),
     }
     if runner.guess_weight:  # folders of earlier versions go on
         identity |= {"guess_weight": runner.guess_weight, "guess_scales": runner.guess_scales}
@@ -249,15 +254,11 @@ def _identify(plan: Plan, runner: Runner) -> dict[str, Any]:
 
 
 def _known(folder: Path) -> Any:
-    """Return the identity that a folder states; None where it states none."""
+    """Return the identity that a folder states, or None."""
     try:
         return json.loads((folder / IDENTITY).read_text())["identity"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _grays(classes: int) -> list[str]:
-    return ["#{0:02x}{0:02x}{0:02x}".format(255 * i // max(classes - 1, 1)) for i in range(classes)]
 
 
 def _hash(*parts: bytes) -> str:

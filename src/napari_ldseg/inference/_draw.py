@@ -1,11 +1,11 @@
-"""The one loop that draws samples, and what it draws them on."""
+"""The loop that draws samples, and the canvas that collects them."""
 
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..plan import MIN_AUTO, Block
+from ..plan import MIN_AUTO, Block, Plan
 from ._result import Segmentation, SegmentProgress
 from ._runner import Runner
 from ._statistics import RunningStatistics
@@ -13,8 +13,9 @@ from ._windows import Windows
 
 
 class Canvas(Protocol):
-    """Where the maps of a result are put together: in memory, or on disk."""
+    """Collects the maps of a result, in memory or on disk."""
 
+    plan: Plan
     blocks: list[Block]
     """What is computed in a row."""
     shows_first: bool
@@ -27,22 +28,22 @@ class Canvas(Protocol):
         """Name a block to the user."""
 
     def add(self, number: int, samples: range, statistics: Sequence[RunningStatistics], drawn: Tensor) -> None:
-        """Take in some samples of a block, (frames, len(samples), C, *box); the statistics hold them already."""
+        """Add some samples of a block, (frames, len(samples), C, *box). The statistics include them already."""
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
-        """Finish a block, of which all samples are drawn."""
+        """Finish a block after its last sample."""
 
     def preview(self, provenance: dict[str, Any]) -> Segmentation:
-        """Return the result so far; it shares its arrays with the canvas."""
+        """Return the result so far. It shares its arrays with the canvas."""
 
     def result(self, provenance: dict[str, Any]) -> Segmentation:
         """Return the whole result."""
 
 
 def draw_samples(
-    runner: Runner, canvas: Canvas, number: int, windows: Windows, *, alone: bool, at_once: int, image: str
+    runner: Runner, canvas: Canvas, number: int, windows: Windows, *, stops: Sequence[int], at_once: int, image: str
 ) -> Generator[SegmentProgress, None, None]:
-    """Draw the samples of a block batch by batch; where memory runs out, the batch is halved.
+    """Draw the samples of a block batch by batch. The batch is halved when memory runs out.
 
     Parameters
     ----------
@@ -51,11 +52,11 @@ def draw_samples(
     number : int
         Of the block.
     windows : Windows
-        What the networks see of it.
-    alone : bool
-        Whether the first sample comes alone.
+        What the networks see of the block.
+    stops : sequence of int
+        Numbers of samples, rising, after which somebody waits for a picture. ``(1,)``: the first comes alone.
     at_once : int
-        How many samples come together, as long as memory lasts.
+        How many samples are computed together, as long as memory lasts.
     image : str
         Its name, for the provenance.
     """
@@ -63,8 +64,8 @@ def draw_samples(
     ended = False
     while not ended:
         start = statistics[0].count
-        wanted = 1 if alone and not start else start + min(at_once, runner.batch)
-        samples = range(start, min(wanted, runner.wanted))
+        together = start + min(at_once, runner.batch)
+        samples = range(start, min(next((stop for stop in stops if stop > start), together), together, runner.wanted))
         try:
             drawn = yield from windows.draw(samples)
         except RuntimeError as error:

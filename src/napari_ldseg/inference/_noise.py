@@ -1,4 +1,4 @@
-"""The noise of samples: one stream for an image in one pass, one field over the whole plane for tiles."""
+"""Make the noise of samples: a stream for an image in one pass, a field over the whole plane for tiles."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -14,7 +14,7 @@ BLOCK = {2: 32, 3: 16}
 
 
 def sample_generator(seed: int, sample: int) -> torch.Generator:
-    """Return the random numbers of one sample: the same on every device, for every batch size and number N."""
+    """Return the random generator of one sample. It does not depend on device, batch size or number of samples."""
     state = int(np.random.SeedSequence((seed, sample)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator().manual_seed(state)
 
@@ -27,7 +27,7 @@ def stream_noise(seed: int, samples: range, shape: tuple[int, ...], repeats: int
     generators = [sample_generator(seed, sample) for sample in samples]
 
     def noise(step: int) -> Tensor:
-        del step  # each generator goes on where it stopped
+        del step  # each generator continues its stream
         drawn = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
         return drawn.repeat(repeats, *[1] * len(shape)) if repeats > 1 else drawn
 
@@ -39,8 +39,8 @@ def field_noise(
 ) -> Noise:
     """Return the noise of tiles, cut out of one field over the whole plane for each sample and each draw.
 
-    A sample that sees a mirror image of its tile gets the mirror image of the field: its noise lies on the same
-    places of the plane as that of the neighbouring tiles. It gives tensors (len(boxes) * len(samples), channels,
+    A sample that sees a flipped tile gets a flipped field, so its noise matches that of the neighbouring tiles
+    at every place of the plane. It gives tensors (len(boxes) * len(samples), channels,
     *cells), all samples of the first box first.
 
     Parameters
@@ -48,7 +48,7 @@ def field_noise(
     seed : int
     samples : range
     views : sequence of int
-        For each sample the number of its mirror image, see :func:`mirror`.
+        The number of each sample's flip, see :func:`mirror`.
     boxes : sequence of boxes
         First cell and the one after the last along each axis, in latent cells of the plane.
     channels : int
@@ -69,7 +69,7 @@ def field_noise(
 def cut_field(
     seed: int, sample: int, draw: int, box: tuple[tuple[int, int], ...], channels: int
 ) -> NDArray[np.float32]:
-    """Cut a box out of an endless field of standard normal numbers, (channels, *box), without making the rest.
+    """Cut a box out of an endless field of standard normal numbers, (channels, *box). Only the box is computed.
 
     The field is made of blocks, each from its own counters of Philox (Salmon et al. 2011) under the key
     (seed, sample): the same box holds the same numbers, whatever was cut out before it.
@@ -89,7 +89,7 @@ def cut_field(
 
 
 def mirror(x: Tensor, view: int, ndim: int) -> Tensor:
-    """Return the mirror image number ``view`` of the last ``ndim`` axes: bit 0 flips x, bit 1 y, bit 2 z.
+    """Flip the last ``ndim`` axes as ``view`` says: bit 0 flips x, bit 1 y, bit 2 z.
 
     Each is its own inverse. Number 0 is the image itself.
     """

@@ -1,4 +1,4 @@
-"""From the pixels of a frame to the tensor that the networks see, and back."""
+"""Turn the pixels of a frame into the tensor that the networks see, and maps back into pixels."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TRUNCATE = 4.0
 
 
 def resize_frame(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Resize each channel of (C, (Z), Y, X) to ``shape``, linearly, smoothed first where it shrinks."""
+    """Resize each channel of (C, (Z), Y, X) to ``shape`` linearly, after smoothing if it shrinks."""
     if values.shape[1:] == shape:
         return values
     shrinks = any(a < b for a, b in zip(shape, values.shape[1:], strict=True))
@@ -65,7 +65,7 @@ def crop_to_inner(maps: Tensor, grid: Grid) -> Tensor:
 
 
 def restore(maps: Tensor, grid: Grid) -> Tensor:
-    """Bring maps (N, C, *outer) from the networks' grid back to the image's own, linearly, not in label space."""
+    """Resample maps (N, C, *outer) from the networks' grid to the image's own: probabilities, not labels."""
     inner = crop_to_inner(maps, grid)
     if grid.inner == grid.source:
         return inner

@@ -1,4 +1,4 @@
-"""Parts of a large image on the networks' grid, as if the whole had been resampled at once."""
+"""Resample parts of a large image to the networks' grid, as if the whole had been resampled at once."""
 
 import math
 from typing import Any
@@ -17,8 +17,8 @@ from ._preprocess import TRUNCATE, smoothed
 class Regions:
     """Reads boxes of one frame on the networks' grid.
 
-    Equal to cutting :func:`prepare` of the whole frame (linear interpolation, smoothed first where it shrinks,
-    mirrored at the far ends), but only the pixels around the box are read.
+    The result equals :func:`prepare` of the whole frame, cut to the box (linear interpolation after smoothing if it
+    shrinks, mirrored at the far ends), but only the pixels around the box are read.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Regions:
         return values
 
     def _pixels(self, slabs: list[NDArray[np.intp]]) -> NDArray[Any]:
-        """Read the pixels at these places along each axis, mirrored about the outermost pixels beyond them."""
+        """Read the pixels at these places along each axis. Beyond the image they are mirrored at its edge."""
         inside = [reflected(slab, n) for slab, n in zip(slabs, self._grid.source, strict=True)]
         pixels = np.asarray(self._frame[(slice(None), *(slice(i.min(), i.max() + 1) for i in inside))])
         for axis, places in enumerate(inside, start=1):
@@ -96,7 +96,7 @@ def reflected(places: NDArray[np.intp], length: int) -> NDArray[np.intp]:
 
 
 def interpolate(values: NDArray[np.float32], axis: int, places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Interpolate linearly at ``places`` along one axis; beyond the ends the outermost value counts."""
+    """Interpolate linearly at ``places`` along one axis. The outermost values extend beyond the ends."""
     last = values.shape[axis] - 1
     places = places.clip(0, last)
     low = np.floor(places).astype(np.intp)

@@ -1,4 +1,4 @@
-"""What a run says while it goes on, and what it returns."""
+"""The progress that a segmentation reports, and the result that it returns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from ..measure import SampleMasks
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The outcome of :func:`segment`, on the input's own grid (that of the level which was read).
+    """The result of :func:`segment`, on the input's own grid (that of the level that was read).
 
-    Of a result on disk, ``labels`` and ``sd`` are zarr arrays: index them, or hand them to :func:`numpy.asarray`.
+    If the result is on disk, ``labels`` and ``sd`` are zarr arrays: index them, or use :func:`numpy.asarray`.
 
     Attributes
     ----------
     labels : uint8 array, shape ``(*frames, (Z), Y, X)``
         Class indices, the argmax of ``probability``; 0 is the background.
     mean : float32 array, shape ``(*frames, C, (Z), Y, X)``, or None
-        Mean class probability over the samples; it is not kept on disk.
+        Mean class probability over the samples; not kept on disk.
     sd : float32 array, shape ``(*frames, (Z), Y, X)``
         Standard deviation of the probability over the samples, ``sqrt(sum_c Var_c / 2)``: for two classes
         this is the standard deviation of the foreground's probability. Between 0 and 0.71.
@@ -38,19 +38,19 @@ class Segmentation:
     unit : str
     class_names, class_colors : tuple of str
     samples : int
-        N, the number of samples that the maps stand on.
+        N, the number of samples behind the maps.
     provenance : dict
-        Package version, model name and SHA-256, settings, seed, device, seconds: everything JSON.
+        Package version, model name and SHA-256, settings, seed, device, seconds; all JSON.
     masks : SampleMasks or None
-        The mask of each sample, as many as fitted into ``SegmentConfig.keep_mb``; None where none was kept.
+        The mask of each sample, as many as fit into ``SegmentConfig.keep_mb``; None if none was kept.
     probability : float32 array like ``mean``, or None
-        The map that is shown: the mean of the samples mixed with the first guess, which is made without diffusion
-        (``SegmentConfig.guess_weight``). Where the guess does not count, it is ``mean`` itself.
+        The map that the labels come from: the mean of the samples mixed with the first guess, which is made without
+        diffusion (``SegmentConfig.guess_weight``). Where the guess does not count, it is ``mean`` itself.
     highest : float32 array like ``sd``, or None
         The largest probability of anything but background that the mean of the samples, or the first guess at any
         pixel size, gives: where it is high and the labels say background, something may have been missed.
     geometry : Geometry or None
-        That of the input, a medical image.
+        That of the input, if it is a medical image.
     path : Path or None
         The OME-Zarr that holds the result: the SD as its image, the labels beside it. None in memory.
     coarser : dict of str to arrays
@@ -76,13 +76,13 @@ class Segmentation:
     coarser: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def levels(self, kind: Literal["labels", "sd"]) -> list[Any]:
-        """Return labels or SD at all pixel sizes that there are, finest first; in memory that is one."""
+        """Return labels or SD at all available pixel sizes, finest first. In memory there is only one."""
         return [self.labels if kind == "labels" else self.sd, *self.coarser.get(kind, ())]
 
 
 @dataclass(frozen=True)
 class SegmentProgress(Progress):
-    """How far a segmentation is: yielded at least once per sampling step.
+    """The progress of a segmentation, yielded at least once per sampling step.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class SegmentProgress(Progress):
     text : str
         A few words for the user: "Embedding the image", "Sample 3 of 10", ...
     preview : Segmentation or None
-        The result so far; set after every finished batch of samples.
+        The result so far, set after every finished batch of samples.
     """
 
     preview: Segmentation | None = None

@@ -1,4 +1,4 @@
-"""The runner: a model on its device, which embeds, samples and decodes, and counts its steps."""
+"""Run a model on its device: the runner embeds, samples and decodes, and counts its steps."""
 
 import math
 import time
@@ -23,12 +23,12 @@ from ._gate import Gate
 from ._result import Segmentation, SegmentProgress
 from ._sampling import decode_probabilities, sample_latents
 
-# Models whose weights lie as they are to.
+# Models whose weights are in the right memory order already.
 _READY: WeakSet[LDSeg] = WeakSet()
 
 
 class Runner:
-    """A model that is ready on its device, and the count of its steps.
+    """A model that is ready on its device. It counts its steps.
 
     Parameters
     ----------
@@ -39,13 +39,17 @@ class Runner:
     Attributes
     ----------
     batch : int
-        How many samples (of so many windows) are computed together; halved where memory runs out.
+        How many samples (of so many windows) are computed together; halved when memory runs out.
     done, total : int
         Steps.
     part : str
         Which frame or block is computed.
     gate : Gate or None
         The noise of the image, where it was looked at.
+    mixes : bool
+        Whether the first guess may count in the map that is shown; it does not in a session.
+    prompts : list
+        Notes of what was said, for the provenance.
     """
 
     def __init__(self, model: LDSeg, plan: Plan) -> None:
@@ -58,6 +62,8 @@ class Runner:
         self.done, self.total = 0, 0
         self.part = ""
         self.gate: Gate | None = None
+        self.mixes = True
+        self.prompts = plan.said.notes()
         self._held: Tensor | None = None
         self._started = time.perf_counter()
 
@@ -68,12 +74,12 @@ class Runner:
 
     @property
     def renormalizes(self) -> bool:
-        """Whether what is computed together influences each other (the samplers of the LDSeg release)."""
+        """Whether samples that are computed together influence each other (the authors' samplers)."""
         return SAMPLER_FACTS[self.sampler].couples_batch
 
     @property
     def views(self) -> int:
-        """Mirror images that the samples take turns with."""
+        """The number of flips that the samples take turns with."""
         return min(self.config.views or self.model.config.views, 1 << self.model.config.network.ndim)
 
     @property
@@ -82,7 +88,7 @@ class Runner:
         return self.config.steps or self.model.config.steps
 
     def progress(self, text: str, preview: Segmentation | None = None) -> SegmentProgress:
-        """Say how far the run is; ``part`` names the frame or block."""
+        """Report how far the run is. ``part`` names the frame or block."""
         text = f"{self.part}: {text}" if self.part else text[0].upper() + text[1:]
         return SegmentProgress(self.done, max(self.total, self.done), text, preview)
 
@@ -94,6 +100,8 @@ class Runner:
     @property
     def guess_weight(self) -> float:
         """Share of the first guess in the map that is shown: as set, or the model's own."""
+        if not self.mixes:
+            return 0.0
         own = self.model.config.trust.guess_weight
         return own if self.config.guess_weight is None else self.config.guess_weight
 
@@ -105,11 +113,11 @@ class Runner:
     def embed(self, tensor: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the condition of one image or tile (1, C, *S), and the probabilities of its first guess on the CPU."""
         try:
-            # In bfloat16 this alone moves the SD map by 2 %, sampling and decoding move it by 0.2 %. Tiles move it by
-            # more themselves, and most of their time goes into embedding.
+            # In bfloat16, embedding alone changes the SD map by 2 %; sampling and decoding change it by 0.2 %. Tiles
+            # change it by more than that, and spend most of their time on embedding.
             wanted = self.config.precision
             precision: Precision = "float32" if wanted == "auto" and not self._tiled else wanted
-            # One image at a time, so that bfloat16 cannot make a result depend on what else is computed with it.
+            # One image at a time: in bfloat16, a result could otherwise depend on what is computed beside it.
             with torch.inference_mode(), autocast(self.device, precision):
                 embedding, guess = self.model.embed(tensor.to(self.device))
             with torch.inference_mode():
@@ -136,35 +144,46 @@ class Runner:
         guess = logits[:, :, : inner[0], : inner[1]].float().softmax(dim=1).cpu()
         return F.interpolate(guess, side, mode="bilinear", align_corners=False)
 
-    def draw(
+    def tell(self, condition: Tensor, prompts: Tensor) -> Tensor:
+        """Add prompts (1, C, *S) to a condition; a model that takes none is not told of them."""
+        if self.model.prompt_encoder is None:
+            return condition
+        with torch.inference_mode():
+            return self.model.tell(condition, prompts.to(self.device))
+
+    def sample(
         self, condition: Tensor, noise: Noise, samples: range, images: int
     ) -> Generator[SegmentProgress, None, Tensor]:
-        """Draw and decode one sample for each condition: these samples of ``images`` images, (N, C, *S).
-
-        What is returned is overwritten by the next call.
+        """Draw one latent for each condition: these samples of ``images`` images.
 
         The first sample of a single image comes alone, and for one, sampling is faster in float32.
         """
         latent = condition
-        first, precision = self._single and samples.stop == 1, self.config.precision
         drawn = sample_latents(
             self.model,
             condition,
             noise,
             sampler=self.sampler,
             steps=self.steps,
-            precision="float32" if first else precision,
+            precision="float32" if self._is_first(samples) else self.config.precision,
         )
         for step, current in enumerate(drawn, start=1):
             latent = current
             self.done += images
             yield self.progress(f"sampling, step {step} of {self.steps}")
-        at_once = 1 if first else self._decoded
-        self._held = decode_probabilities(self.model, latent, at_once, precision, self._held)
+        return latent
+
+    def decode(self, latents: Tensor, samples: range) -> Tensor:
+        """Return the probabilities (N, C, *S) of latents; they are overwritten by the next call."""
+        at_once = 1 if self._is_first(samples) else self._decoded
+        self._held = decode_probabilities(self.model, latents, at_once, self.config.precision, self._held)
         probabilities = self._held.cpu()
         if not torch.isfinite(probabilities.sum()):
             raise EngineError("The networks returned values that are not numbers; the model file may be damaged.")
         return probabilities
+
+    def _is_first(self, samples: range) -> bool:
+        return self._single and samples.stop == 1
 
     def halve_batch(self, samples: int, windows: int, error: RuntimeError) -> None:
         """Halve the batch, which was ``samples`` of each of so many windows, after an out-of-memory error.
@@ -184,7 +203,7 @@ class Runner:
         self.batch = samples * windows // 2
 
     def provenance(self, image: str) -> dict[str, Any]:
-        """All that is needed to compute the same again."""
+        """Everything that is needed to compute the same result again."""
         return {
             "software": "napari-ldseg",
             "version": __version__,
@@ -201,6 +220,7 @@ class Runner:
             "batch": self.batch,
             "seed": self.config.seed,
             "settings": self.config.model_dump(mode="json"),
+            **({"prompts": self.prompts} if self.prompts else {}),
             "device": str(self.device),
             "seconds": round(time.perf_counter() - self._started, 3),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -208,8 +228,8 @@ class Runner:
 
 
 def _ready(model: LDSeg, device: torch.device) -> LDSeg:
-    """Bring the model to the device, with the weights in the order of memory that its convolutions are fastest in."""
-    # Looking at every weight takes a tenth of a short run.
+    """Bring the model to the device, with its weights in the memory order that convolutions are fastest in."""
+    # Checking every weight takes a tenth of a short run.
     if model in _READY and not model.training and next(model.parameters()).device == device:
         return model
     ndim = model.config.network.ndim

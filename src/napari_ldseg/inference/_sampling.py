@@ -1,4 +1,4 @@
-"""Samples of embedded images: the only place where networks meet diffusion."""
+"""Draw samples of embedded images. Only here do networks meet diffusion."""
 
 from collections.abc import Iterator
 
@@ -31,8 +31,8 @@ def sample_latents(
         ``noise(step)`` gives standard normal numbers (N, latent_channels, *cells); step -1 is the start.
     sampler, steps, precision
         See :class:`SegmentConfig`. Only the denoiser computes in bfloat16; the latents stay float32. PyTorch's
-        bfloat16 kernels round the odd item of a batch otherwise than the rest, so that an odd batch is computed
-        with one more: a sample is then the same in any batch.
+        bfloat16 kernels round the last item of an odd batch differently, so an odd batch is padded by one: a
+        sample is then the same in any batch.
 
     Yields
     ------
@@ -59,9 +59,9 @@ def sample_latents(
 def decode_probabilities(
     model: LDSeg, latents: Tensor, at_once: int, precision: Precision = "float32", held: Tensor | None = None
 ) -> Tensor:
-    """Return class probabilities (N, C, *grid) of latents, at most ``at_once`` of them decoded together.
+    """Decode latents to class probabilities (N, C, *grid), at most ``at_once`` of them together.
 
-    In bfloat16 an odd batch is decoded with one more, as above, unless all are decoded alone (``at_once`` 1).
+    In bfloat16 an odd batch is padded by one, as above, unless all are decoded alone (``at_once`` 1).
     They go into ``held``, what an earlier call returned, if they fit: memory that is new costs as much as the softmax.
     """
     scratch, out = torch.empty(0), torch.empty(0) if held is None else held
@@ -86,5 +86,5 @@ def _fitting(held: Tensor, like: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _even(batch: Tensor) -> Tensor:
-    """Repeat the last of an odd number of items."""
+    """Make the number of items even by repeating the last one."""
     return torch.cat([batch, batch[-1:]]) if len(batch) % 2 else batch

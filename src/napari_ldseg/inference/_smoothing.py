@@ -1,6 +1,7 @@
-"""Smoothing in time: neighbouring frames share what the denoiser knows of them."""
+"""Smoothing in time averages the conditions of neighbouring frames."""
 
 from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,33 +11,46 @@ from torch import Tensor
 from ._noise import mirror
 from ._result import SegmentProgress
 from ._runner import Runner
-from ._windows import Known
+
+
+class Smoothed(NamedTuple):
+    """What was averaged along time.
+
+    Attributes
+    ----------
+    conditions : dict
+        Conditions (1, W, *cells) by number of the frame and of the flip.
+    guesses : dict
+        By number of the frame, the first guess (C, *S) at each pixel size.
+    """
+
+    conditions: dict[tuple[int, int], Tensor]
+    guesses: dict[int, list[Tensor]]
 
 
 def smooth_conditions(
     runner: Runner, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
-) -> Generator[SegmentProgress, None, Known]:
+) -> Generator[SegmentProgress, None, Smoothed]:
     """Embed all frames and average their conditions, and their first guesses, along time.
 
-    The noise of a sample is the same for all frames, so that its latents move as slowly as the conditions. A condition
-    is an affine function of its embedding: the average of one is that of the other.
+    The noise of a sample is the same for all frames, so its latents change as slowly as the conditions. A condition
+    is an affine function of its embedding, so averaging one averages the other.
 
     Parameters
     ----------
     runner : Runner
     readers : sequence of callables
-        Each reads one frame (1, image_channels, *S), in the order of ``leading``.
+        Read one frame (1, image_channels, *S) each, in the order of ``leading``.
     leading : tuple of int
         How many frames there are along each frame axis.
     time : int
         Which of these axes is time.
     views : range
-        Numbers of the mirror images that are needed.
+        Numbers of the flips that are needed.
 
     Returns
     -------
-    Known
-        Conditions (1, W, *cells) and guesses (C, *S) of each frame, which is one window.
+    Smoothed
     """
     ndim = runner.model.config.network.ndim
     found: dict[tuple[int, int], Tensor] = {}
@@ -62,11 +76,13 @@ def smooth_conditions(
         frames = torch.cat([found[number, view] for number in range(len(readers))])
         found.update({(number, view): condition[None] for number, condition in enumerate(smooth(frames))})
     scales = [smooth(torch.stack(each)) for each in zip(*guesses, strict=True)]
-    return Known(found, {number: [each[number] for each in scales] for number in range(len(readers) if scales else 0)})
+    return Smoothed(
+        found, {number: [each[number] for each in scales] for number in range(len(readers) if scales else 0)}
+    )
 
 
 def gaussian_matrix(number: int, sigma: float) -> NDArray[np.float32]:
-    """Return the weights (number, number) of a Gaussian average along a line; each row sums to 1, at the ends, too."""
+    """Return the weights (number, number) of a Gaussian average along a line. Every row sums to 1."""
     distance = np.subtract.outer(np.arange(number), np.arange(number))
     weights = np.exp(-0.5 * (distance / sigma) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Running mean and standard deviation of probability maps, in memory that does not grow with the samples."""
+"""Running mean and standard deviation of probability maps. Memory does not grow with the number of samples."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-# Numbers that stay in the processor's cache while a batch of samples passes over them.
+# So many numbers stay in the processor's cache while a batch of samples passes over them.
 BLOCK = 2**16
 
 
 class RunningStatistics:
-    """Mean and variance of maps that come one after another (Welford 1962), in two maps.
+    """Mean and variance of maps that arrive one after another (Welford 1962), kept in two maps.
 
     All samples have shape (C, *S); a mean (C, *S) and the squared deviations summed over classes, S, are kept.
 
@@ -90,7 +90,7 @@ class RunningStatistics:
 
 
 def _welford(samples: Tensor, mean: Tensor, squares: Tensor, count: int) -> None:
-    """Bring ``mean`` and ``squares`` of ``count`` samples up to date in place."""
+    """Update ``mean`` and ``squares`` of ``count`` samples in place."""
     for n, sample in enumerate(samples, start=count + 1):
         delta = sample - mean
         mean.add_(delta, alpha=1 / n)

@@ -1,4 +1,4 @@
-"""Objects of a segmentation, measured with their spread over the samples (no torch)."""
+"""Measure the objects of a segmentation and their spread over the samples (no torch)."""
 
 from ._components import Region, find_regions, grown, whole_frames
 from ._matching import Versions, match
@@ -16,6 +16,7 @@ from ._objects import (
     usable_ranking,
 )
 from ._samples import NOT_DRAWN, Box, SampleMasks
+from ._settling import Question, most_settling
 from ._shape import boundary
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Box",
     "Measured",
     "Measurement",
+    "Question",
     "Region",
     "SampleMasks",
     "Spread",
@@ -35,6 +37,7 @@ __all__ = [
     "match",
     "measure_frames",
     "measure_objects",
+    "most_settling",
     "ranked",
     "size_name",
     "spread_of",

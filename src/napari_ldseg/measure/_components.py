@@ -1,4 +1,4 @@
-"""The objects of a label mask: connected pixels of one class in one frame."""
+"""Find the objects of a label mask: connected pixels of one class in one frame."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ class Region:
     Attributes
     ----------
     number : int
-        1, 2, ... in the order frame, then top left to bottom right.
+        1, 2, ..., ordered by frame, then from top left to bottom right.
     frame : tuple of int
         Its index along the frame axes; empty for a single image.
     label : int
-        Its class; 0 for a whole frame or slice, which means all that is not background.
+        Its class; 0 for a whole frame or slice, that is, everything that is not background.
     box : tuple of slice
-        Where it lies in its frame, ``((Z), Y, X)``.
+        Its place in its frame, ``((Z), Y, X)``.
     mask : bool array of the box's shape
     """
 
@@ -35,12 +35,12 @@ class Region:
 
     @property
     def pixels(self) -> int:
-        """How many pixels it has."""
+        """The number of its pixels."""
         return int(np.count_nonzero(self.mask))
 
     @property
     def anchor(self) -> tuple[int, ...]:
-        """The pixel of it that is nearest to its middle, ``((z), y, x)``; the middle of the box where it is empty."""
+        """Its pixel nearest to its centroid, ``((z), y, x)``; the middle of the box if it has no pixel."""
         inside = np.argwhere(self.mask)
         if not len(inside):
             inside = np.array([[n // 2 for n in self.mask.shape]])
@@ -49,7 +49,7 @@ class Region:
 
 
 def find_regions(labels: NDArray[np.integer], ndim: int, smallest: int = 1) -> list[Region]:
-    """Find the objects of each class and frame: pixels that touch by a side (a face in 3D).
+    """Find the objects of each class and frame: pixels connected by a side (a face in 3D).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def find_regions(labels: NDArray[np.integer], ndim: int, smallest: int = 1) -> l
     ndim : {2, 3}
         Spatial axes.
     smallest : int
-        Objects of fewer pixels are left out.
+        Objects with fewer pixels are left out.
     """
     regions: list[Region] = []
     for frame in np.ndindex(*labels.shape[: labels.ndim - ndim]):
@@ -74,9 +74,9 @@ def find_regions(labels: NDArray[np.integer], ndim: int, smallest: int = 1) -> l
 
 
 def whole_frames(labels: NDArray[np.integer]) -> list[Region]:
-    """Return each frame as one region, whose mask is all that is not background; volumes are cut into their slices.
+    """Return each frame as one region. Its mask is everything but background; volumes are cut into slices.
 
-    The frame of a slice ends with its z, and its box and mask are flat, ``(Y, X)``.
+    The frame of a slice ends with its z; its box and mask are flat, ``(Y, X)``.
     """
     flat = labels.ndim - 2
     return [
@@ -86,7 +86,7 @@ def whole_frames(labels: NDArray[np.integer]) -> list[Region]:
 
 
 def grown(region: Region, by: int, shape: tuple[int, ...]) -> tuple[Box, NDArray[np.bool_]]:
-    """Return box and mask of a region that is grown by some pixels to all sides, cut at the image's edge."""
+    """Grow a region by some pixels on all sides; return its box and mask, cut at the image's edge."""
     box = tuple(slice(max(b.start - by, 0), min(b.stop + by, n)) for b, n in zip(region.box, shape, strict=True))
     mask = np.zeros(tuple(b.stop - b.start for b in box), bool)
     inner = tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(region.box, box, strict=True))

@@ -1,4 +1,4 @@
-"""Which part of each sample is its version of an object."""
+"""Match objects with samples: find the part of each sample that corresponds to an object."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from ._samples import Box, SampleMasks, resample
 
 @dataclass(frozen=True)
 class Versions:
-    """One object as each of the N samples has it, on the grid of the samples.
+    """One object in each of the N samples, on the grid of the samples.
 
     Attributes
     ----------
     region : Region
     box : tuple of slice
-        A part of the grid that holds the object and all its versions.
+        The part of the grid that holds the object and all its versions.
     own : bool array of the box's shape
         The object itself, on the grid.
     masks : bool array, shape ``(N, *box)``
-        Each sample's version; empty in samples that do not have it.
+        Each sample's version; empty if the sample lacks the object.
     exists, split, merged : bool arrays, shape ``(N,)``
-        Whether the sample has it; in two or more pieces; in one piece with another object.
+        Whether the sample has the object, has it in several pieces, or joined with another object.
     """
 
     region: Region
@@ -39,7 +39,7 @@ class Versions:
     merged: NDArray[np.bool_]
 
     def on_image(self, sample: int, masks: SampleMasks) -> tuple[Box, NDArray[np.bool_]]:
-        """Return one version on the image's own grid, its outline smooth: where it lies, and its mask there."""
+        """Return one version on the image's own grid, with a smooth outline: its place and its mask."""
         return enlarge(self.masks[sample], self.box, masks)
 
 
@@ -47,10 +47,10 @@ def match(regions: list[Region], masks: SampleMasks, cover: float) -> Iterator[V
     """Find each object in each sample.
 
     A connected piece of a sample belongs to an object of its class if it covers at least the share ``cover`` of the
-    object's pixels. The sample's version of the object is made of these pieces, as far as their pixels are nearer to
-    this object than to another one of its class: so an object does not swallow its neighbour where a sample merges
-    the two. A sample with no such piece does not have the object; with two or more it splits it; with a piece that
-    belongs to another object, too, it merges them.
+    object's pixels. The sample's version of the object consists of those pixels of its pieces that are nearer to this
+    object than to any other of its class, so that an object does not swallow a neighbour that a sample merges with it.
+    A sample without such a piece lacks the object. With two or more pieces it splits the object, and with a piece that
+    also belongs to another object it merges the two.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _match_class(
         kept[i] = np.isin(keys * count + parts, pairs[enough])
     boxes = ndimage.find_objects(territory, max_label=len(regions))
     for index, (region, box) in enumerate(zip(regions, boxes, strict=True), start=1):
-        # Objects so small that another one has their only pixel of the grid share it.
+        # Tiny objects may share their only pixel of the grid with another object.
         box = box or tuple(slice(n, n + 1) for n in _cell(region, masks))
         here = territory[box] == index
         versions = kept[(slice(None), *box)] & here
@@ -116,7 +116,7 @@ def _match_class(
 
 
 def _on_grid(regions: list[Region], masks: SampleMasks) -> NDArray[np.int32]:
-    """Paint 1, 2, ... for each region on the grid; none is lost, however small."""
+    """Paint the regions on the grid as 1, 2, ... Even the smallest keeps a pixel."""
     image = np.zeros(masks.shape, np.int32)
     for index, region in enumerate(regions, start=1):
         image[region.box][region.mask] = index
@@ -130,12 +130,12 @@ def _on_grid(regions: list[Region], masks: SampleMasks) -> NDArray[np.int32]:
 
 
 def _cell(region: Region, masks: SampleMasks) -> tuple[int, ...]:
-    """Return the pixel of the grid that the middle of a region lies in."""
+    """Return the pixel of the grid that holds the middle of a region."""
     return tuple(int((a + 0.5) / f) for a, f in zip(region.anchor, masks.factors, strict=True))
 
 
 def enlarge(mask: NDArray[np.bool_], box: Box, masks: SampleMasks) -> tuple[Box, NDArray[np.bool_]]:
-    """Bring a mask in a box of the grid to the image's grid, interpolated linearly and cut at one half."""
+    """Resample a mask in a box of the grid to the image's grid: interpolate linearly, then cut at one half."""
     around = tuple(slice(max(b.start - 1, 0), min(b.stop + 1, n)) for b, n in zip(box, masks.grid, strict=True))
     padded = np.pad(mask, [(b.start - a.start, a.stop - b.stop) for a, b in zip(around, box, strict=True)])
     factors = masks.factors

@@ -1,4 +1,4 @@
-"""Measure every object, and how far each number spreads over the samples."""
+"""Measure every object, and the spread of each number over the samples."""
 
 import math
 from collections.abc import Callable, Generator
@@ -23,15 +23,15 @@ RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 
 @dataclass(frozen=True)
 class Spread:
-    """A number and how far it spreads over the samples.
+    """A number and its spread over the samples.
 
     Attributes
     ----------
     value : float
-        Of the object as it is labelled.
+        The number for the object as labelled.
     sd, low, high : float
-        Standard deviation over the samples, and the ends of the interval; nan without samples. A sample that does
-        not have the object counts with the size 0, and for the other numbers not at all.
+        Standard deviation over the samples, and the ends of the interval; nan without samples. A sample that lacks
+        the object counts as size 0; the other numbers ignore it.
     """
 
     value: float
@@ -42,7 +42,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is known of one object, frame or slice.
+    """The measurements of one object, frame or slice.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class Measurement:
         ``"area"``, ``"perimeter"`` (2D) or ``"volume"``, ``"surface"`` (3D), ``"eccentricity"``, ``"solidity"``,
         and the intensities, in the unit of the pixel size.
     existence, split, merge : float
-        Share of the samples that have the object, in two or more pieces, or in one with another; nan without samples.
+        Share of the samples that have the object, split it, or merge it with another; nan without samples.
     scores : dict of float
-        Each of :data:`Ranking`; the higher, the sooner to look at. nan where what it needs is missing.
+        One for each of :data:`Ranking`: the higher, the sooner to look at. nan if its input is missing.
     """
 
     region: Region
@@ -66,7 +66,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Measured:
-    """The pictures that measurements are made of, all on one grid.
+    """The arrays that are measured, all on one grid.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Measured:
     image: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse pictures that lie on other grids than the labels."""
+        """Refuse arrays on another grid than the labels."""
         shape, frames = self.labels.shape, self.labels.ndim - self.ndim
         spatial = shape[frames:]
         found: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
@@ -106,14 +106,14 @@ class Measured:
             if given != wanted:
                 raise InputError(
                     f"The {name} of shape {given} does not lie on the grid {wanted} of the labels; "
-                    "take those that were made of the same image."
+                    "use those from the same image."
                 )
         if self.spacing is not None and len(self.spacing) != self.ndim:
             raise InputError(f"The pixel size {self.spacing} must be {self.ndim} numbers, one for each spatial axis.")
 
     @property
     def steps(self) -> tuple[float, ...]:
-        """Pixel size, 1 where none is known."""
+        """Pixel size; 1 if it is unknown."""
         return self.spacing or (1.0,) * self.ndim
 
 
@@ -125,20 +125,20 @@ def size_name(ndim: int) -> str:
 def measure_objects(
     source: Measured, config: MeasureConfig | None = None
 ) -> Generator[Progress, None, list[Measurement]]:
-    """Measure all objects, with their spread over the samples where there are samples.
+    """Measure all objects, and their spread over the samples if there are any.
 
-    Every number of a sample is measured on the sample's own version of the object (see :func:`match`), brought to
-    the image's grid. The interval is that between the percentiles; with N samples it cannot be finer than 1/N.
+    Every number of a sample is measured on the sample's own version of the object (see :func:`match`), on the image's
+    grid. The interval lies between two percentiles; with N samples it cannot be finer than 1/N.
 
     Yields
     ------
     Progress
-        In objects.
+        The number of objects done.
 
     Returns
     -------
     list of Measurement
-        In the order of the frames, then from top left to bottom right.
+        Ordered by frame, then from top left to bottom right.
     """
     config = config or MeasureConfig()
     regions = find_regions(source.labels, source.ndim, config.smallest)
@@ -158,9 +158,9 @@ def measure_objects(
 def measure_frames(
     source: Measured, config: MeasureConfig | None = None
 ) -> Generator[Progress, None, list[Measurement]]:
-    """Measure each frame, and of volumes each slice, as a whole: all that is not background.
+    """Measure each frame, or each slice of a volume, as a whole: everything that is not background.
 
-    Yields and returns as :func:`measure_objects`: size and scores, without those that ask for separate objects.
+    It yields and returns as :func:`measure_objects` does, without the scores that need separate objects.
     """
     config = (config or MeasureConfig()).replace(shapes=False)
     regions = whole_frames(source.labels)
@@ -178,7 +178,7 @@ def _progress(done: list[Measurement], regions: list[Region]) -> Progress:
 
 
 def _slice_of(source: Measured, region: Region) -> Measured:
-    """Return the pictures with the slices of volumes among the frames."""
+    """Return the arrays with the slices of volumes as frames."""
     if source.ndim == 2:
         return source
     mean = None if source.mean is None else np.moveaxis(source.mean, -4, -3)
@@ -186,7 +186,7 @@ def _slice_of(source: Measured, region: Region) -> Measured:
 
 
 def _slice_versions(region: Region, masks: SampleMasks) -> Versions:
-    """Return what the samples have in a frame or slice, whatever its class."""
+    """Return the foreground of each sample in a frame or slice, whatever its class."""
     if masks.ndim == 3:
         level = int((region.frame[-1] + 0.5) / masks.factors[0])
         samples = masks.at(region.frame[:-1])[:, level] != 0
@@ -227,7 +227,7 @@ def _version_values(source: Measured, versions: Versions, sample: int, shapes: b
 
 
 def _grid_of(source: Measured, versions: Versions) -> tuple[int, ...]:
-    """Return the shape of the grid that the versions lie on."""
+    """Return the shape of the versions' grid."""
     return source.masks.grid if source.masks is not None else versions.masks.shape[1:]
 
 
@@ -245,9 +245,9 @@ def _values(
 
 
 def class_sizes(source: Measured, interval: float) -> dict[int, Spread]:
-    """Return the area or volume of each class that the labels hold, all frames together, over the samples.
+    """Return the area or volume of each class in the labels, summed over frames, with its spread.
 
-    Only samples that all frames have are counted.
+    Only samples that exist in all frames count.
     """
     pixel = math.prod(source.steps)
     found: dict[int, Spread] = {}
@@ -266,7 +266,7 @@ def class_sizes(source: Measured, interval: float) -> dict[int, Spread]:
 
 
 def spread_of(value: float, sampled: list[float], interval: float) -> Spread:
-    """Return SD and interval of what the samples measure; nan (no object, no shape) is left out."""
+    """Return SD and interval of the samples' numbers. nan (no object, no shape) is ignored."""
     numbers = np.array(sampled)
     numbers = numbers[np.isfinite(numbers)]
     if len(numbers) < 2:
@@ -277,7 +277,7 @@ def spread_of(value: float, sampled: list[float], interval: float) -> Spread:
 
 
 def rate(source: Measured, region: Region, versions: Versions | None) -> dict[Ranking, float]:
-    """Return every score of one object; nan where samples, SD or mean map are missing."""
+    """Return every score of one object; nan if samples, SD or mean map are missing."""
     box, near = grown(region, scores.MARGIN, source.labels.shape[-source.ndim :])
     inner = tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(region.box, box, strict=True))
     mask = np.zeros_like(near)
@@ -304,7 +304,7 @@ def rate(source: Measured, region: Region, versions: Versions | None) -> dict[Ra
 
 
 def usable_ranking(measurements: list[Measurement], wanted: Ranking) -> Ranking:
-    """Return the wanted score where it exists, and otherwise the best one that needs less: mean SD, then any."""
+    """Return the wanted score if it exists, else the next best: mean SD, then any."""
     for name in (wanted, "mean SD", *RANKINGS):
         if any(math.isfinite(one.scores[name]) for one in measurements):
             return name
@@ -312,7 +312,7 @@ def usable_ranking(measurements: list[Measurement], wanted: Ranking) -> Ranking:
 
 
 def ranked(measurements: list[Measurement], ranking: Ranking) -> list[Measurement]:
-    """Return the measurements, the most uncertain first; those without the score come last."""
+    """Sort measurements, the most uncertain first. Those without the score come last."""
 
     def first(one: Measurement) -> float:
         score = one.scores[ranking]

@@ -1,6 +1,6 @@
-"""How uncertain an object, a frame or a slice is, by each of the scores that docs/review.md compares.
+"""Score how uncertain an object, a frame or a slice is. docs/review.md compares the scores.
 
-All scores are oriented alike: the higher, the sooner it should be looked at. nan where what it needs is missing.
+The higher a score, the sooner one should look. It is nan if its input is missing.
 """
 
 import math
@@ -14,7 +14,7 @@ MARGIN = 3
 
 
 def expected_loss(own: NDArray[np.bool_], masks: NDArray[np.bool_]) -> float:
-    """1 - mean Dice of the object with the samples: what it would lose if the truth were one of them."""
+    """1 - mean Dice of the object with the samples: the expected loss if the truth is one of them."""
     if not len(masks):
         return math.nan
     both = (masks & own).reshape(len(masks), -1).sum(axis=1)
@@ -23,7 +23,7 @@ def expected_loss(own: NDArray[np.bool_], masks: NDArray[np.bool_]) -> float:
 
 
 def absence(exists: NDArray[np.bool_]) -> float:
-    """1 - existence: the share of the samples that do not have the object."""
+    """1 - existence: the share of the samples that lack the object."""
     return 1 - float(exists.mean()) if exists.size else math.nan
 
 
@@ -33,7 +33,7 @@ def split_or_merge(split: NDArray[np.bool_], merged: NDArray[np.bool_]) -> float
 
 
 def size_variation(masks: NDArray[np.bool_]) -> float:
-    """Coefficient of variation of the size over the samples; nan where no sample has it."""
+    """Coefficient of variation of the size over the samples; nan if no sample has the object."""
     sizes = masks.reshape(len(masks), -1).sum(axis=1, dtype=float)
     return float(sizes.std(ddof=1) / sizes.mean()) if len(masks) > 1 and sizes.any() else math.nan
 
@@ -44,12 +44,12 @@ def mean_sd(sd: NDArray[np.floating], near: NDArray[np.bool_]) -> float:
 
 
 def sd_per_boundary(sd: NDArray[np.floating], near: NDArray[np.bool_], boundary: float) -> float:
-    """Sum of the SD map over the object and its rim, per pixel of boundary: a seam of usual width is usual."""
+    """Sum of the SD map over the object and its rim, per pixel of boundary, so that a usual rim scores alike."""
     return float(sd[near].sum(dtype=float)) / boundary if boundary > 0 else math.nan
 
 
 def soft_dice(mean: NDArray[np.floating], mask: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
-    """1 - soft Dice confidence (:func:`napari_ldseg.metrics.soft_dice_confidence`); nan where there is no object.
+    """1 - soft Dice confidence (:func:`napari_ldseg.metrics.soft_dice_confidence`); nan without an object.
 
     Parameters
     ----------

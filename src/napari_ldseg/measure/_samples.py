@@ -1,4 +1,4 @@
-"""The masks of the samples of one image, kept small: whole numbers on the grid on which they were drawn."""
+"""Keep the masks of an image's samples in little memory: a byte a pixel, on the grid where they were drawn."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class SampleMasks:
     Attributes
     ----------
     array : uint8 array, shape ``(*frames, N, *grid)``
-        Class indices; 255 where a frame has fewer samples than another.
+        Class indices; 255 fills up frames that have fewer samples than others.
     shape : tuple of int
-        ``((Z), Y, X)`` of the image; the grid covers the same field of view.
+        ``((Z), Y, X)`` of the image. The grid covers the same field of view.
     """
 
     array: NDArray[np.uint8]
@@ -46,21 +46,21 @@ class SampleMasks:
 
     @property
     def count(self) -> int:
-        """The largest number of samples of a frame."""
+        """The largest number of samples in a frame."""
         return int(self.array.shape[-self.ndim - 1])
 
     @property
     def factors(self) -> tuple[float, ...]:
-        """Pixels of the image along one pixel of the grid."""
+        """Pixels of the image per pixel of the grid, along each axis."""
         return tuple(n / g for n, g in zip(self.shape, self.grid, strict=True))
 
     def at(self, frame: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Return the samples of one frame, shape ``(N, *grid)``; those that were not drawn are left out."""
+        """Return the samples of one frame, shape ``(N, *grid)``, without those that were not drawn."""
         masks = self.array[frame]
         return np.asarray(masks[masks.reshape(len(masks), -1)[:, 0] != NOT_DRAWN])
 
     def labels(self, frame: tuple[int, ...], sample: int, box: Box | None = None) -> NDArray[np.uint8]:
-        """Return one sample on the image's grid, or what a box of it holds.
+        """Return one sample on the image's grid, all of it or a box.
 
         Each class is interpolated linearly and the largest wins, as in the mean map, so that outlines are smooth.
         """
@@ -85,7 +85,7 @@ def resample(
     grid: tuple[int, ...] | None = None,
     part: Box | None = None,
 ) -> NDArray[np.float32]:
-    """Interpolate a mask linearly onto a box of a finer or coarser grid; pixel centres are kept, edges are repeated.
+    """Interpolate a mask linearly onto a box of a finer or coarser grid. Pixel centres stay; edges are repeated.
 
     Parameters
     ----------
@@ -94,11 +94,11 @@ def resample(
     shape : tuple of int
         The other grid, over the same field of view.
     box : tuple of slice
-        What is wanted of it.
+        The wanted part of the other grid.
     grid : tuple of int, optional
         By default the mask's own shape.
     part : tuple of slice, optional
-        Which part of ``grid`` the mask is.
+        The part of ``grid`` that the mask covers.
 
     Returns
     -------

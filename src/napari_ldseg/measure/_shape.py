@@ -1,4 +1,4 @@
-"""Size, boundary, form and brightness of one mask, in physical units."""
+"""Measure size, boundary, shape and intensity of one mask, in physical units."""
 
 import itertools
 import math
@@ -23,9 +23,9 @@ def boundary(mask: NDArray[np.bool_], spacing: Spacing) -> float:
 
     ``P = pi * sum_k c_k n_k l_k`` in 2D and ``S = 4 * sum_k c_k n_k l_k`` in 3D (Lehmann & Legland 2012, Insight
     Journal, "Efficient N-dimensional surface estimation using Crofton formula and run-length encoding"), over the
-    directions k to all 8 (26) neighbours: n_k entries of lines into the mask, l_k the distance (area) between two
-    such lines, c_k the share of all directions that lie nearest to k. Counting pixel edges instead would make a disk
-    27 % too long. The edge of the image counts as boundary.
+    directions k to all 8 (26) neighbours. n_k counts how often lines enter the mask, l_k is the distance (area) between
+    two such lines, and c_k is the share of all directions that lie nearest to k. Counting pixel edges instead would
+    overestimate a disk by 27 %. The edge of the image counts as boundary.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def boundary(mask: NDArray[np.bool_], spacing: Spacing) -> float:
 
 @lru_cache(maxsize=64)
 def _directions(spacing: Spacing) -> tuple[list[tuple[int, ...]], list[float]]:
-    """Return one of each pair of opposite steps to a neighbour, and its share of the half circle or half sphere."""
+    """Return one of each pair of opposite steps to a neighbour, with its share of the half circle or sphere."""
     steps = [step for step in itertools.product((-1, 0, 1), repeat=len(spacing)) if step > (0,) * len(spacing)]
     vectors = np.array([np.multiply(step, spacing) for step in steps])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -64,8 +64,8 @@ def _directions(spacing: Spacing) -> tuple[list[tuple[int, ...]], list[float]]:
 def form(mask: NDArray[np.bool_], spacing: Spacing) -> dict[str, float]:
     """Eccentricity (2D) and solidity, nan for an empty mask.
 
-    In 2D both are those of ``skimage.measure.regionprops``. In 3D the solidity is the share of the convex hull of
-    all voxels' corners that is filled: regionprops there fails on objects that are flat.
+    In 2D both come from ``skimage.measure.regionprops``. In 3D the solidity is the filled share of the convex hull of
+    all voxels' corners, because regionprops fails on flat objects.
     """
     if mask.ndim == 3:
         return {"solidity": size(mask, spacing) / _hull(mask, spacing) if mask.any() else math.nan}
@@ -76,7 +76,7 @@ def form(mask: NDArray[np.bool_], spacing: Spacing) -> dict[str, float]:
 
 
 def _hull(mask: NDArray[np.bool_], spacing: Spacing) -> float:
-    """Return the volume of the convex hull of the voxels' corners, of which the ends of each row along x suffice."""
+    """Return the volume of the convex hull of the voxels' corners. The ends of each row along x suffice."""
     rows = np.argwhere(mask.any(axis=-1))
     lines = mask[tuple(rows.T)]
     first, last = lines.argmax(axis=1), mask.shape[-1] - lines[:, ::-1].argmax(axis=1)

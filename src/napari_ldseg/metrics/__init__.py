@@ -1,4 +1,4 @@
-"""Segmentation metrics: a mask, or samples of masks, against a reference (numpy and scipy; no torch)."""
+"""Segmentation metrics compare a mask, or samples of masks, with a reference (numpy and scipy; no torch)."""
 
 from ._calibration import (
     Reliability,

@@ -1,4 +1,4 @@
-"""Whether a probability means what it says, and whether uncertainty finds the errors; any number of axes."""
+"""Calibration metrics: do probabilities hold, and does uncertainty find the errors? Any number of axes."""
 
 import warnings
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from ._overlap import sample_dice
 
 
 class Reliability(NamedTuple):
-    """A reliability diagram (Guo et al. 2017): one entry for each bin of confidence, nan where a bin is empty.
+    """A reliability diagram (Guo et al. 2017): one entry for each bin of confidence; nan for an empty bin.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(probability: ArrayLike, reference: ArrayLike, *, bins: int = 15) -> Reliability:
-    """Sort pixels by their foreground probability and count how many are foreground.
+    """Bin pixels by their foreground probability and count how many are foreground.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def reliability(probability: ArrayLike, reference: ArrayLike, *, bins: int = 15)
     Raises
     ------
     InputError
-        Where the shapes differ, or values are no probabilities.
+        If the shapes differ, or values are no probabilities.
     """
     p, true = np.asarray(probability, np.float64).ravel(), (np.asarray(reference) > 0).ravel()
     if np.shape(probability) != np.shape(reference):
@@ -58,7 +58,7 @@ def reliability(probability: ArrayLike, reference: ArrayLike, *, bins: int = 15)
             "compare them on the same grid."
         )
     if p.size and not (p.min() >= 0 and p.max() <= 1):
-        raise InputError("Probabilities must lie between 0 and 1; check which map was given.")
+        raise InputError("Probabilities must lie between 0 and 1; check which map you passed.")
     index = np.minimum((p * bins).astype(np.int64), bins - 1)
     count = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):
@@ -67,7 +67,7 @@ def reliability(probability: ArrayLike, reference: ArrayLike, *, bins: int = 15)
 
 
 def boundary_band(reference: ArrayLike, width: float) -> NDArray[np.bool_]:
-    """Pixels within ``width`` pixels of the outline of a mask: elsewhere an error is rare and calibration is easy."""
+    """Return the pixels within ``width`` pixels of a mask's outline. Elsewhere errors are rare."""
     mask = np.asarray(reference) > 0
     if not mask.any() or mask.all():
         return np.zeros(mask.shape, bool)
@@ -77,7 +77,7 @@ def boundary_band(reference: ArrayLike, width: float) -> NDArray[np.bool_]:
 
 
 def auroc(score: ArrayLike, error: ArrayLike) -> float:
-    """Chance that an error scores higher than a correct pixel, ties counted half (Mann & Whitney 1947).
+    """Return the chance that an error scores higher than a correct pixel; ties count half (Mann & Whitney 1947).
 
     Parameters
     ----------
@@ -88,39 +88,39 @@ def auroc(score: ArrayLike, error: ArrayLike) -> float:
     Returns
     -------
     float
-        1 is perfect, 0.5 is chance; nan, with a ``UserWarning``, where all or none are errors.
+        1 is perfect, 0.5 is chance; nan, with a ``UserWarning``, if all or none are errors.
     """
     scores, wrong = _pair(score, error)
     bad = int(wrong.sum())
     if not 0 < bad < wrong.size:
         return _undefined("AUROC")
-    from scipy import stats  # 0.4 s, which no widget is to wait for when it opens
+    from scipy import stats  # importing it takes 0.4 s, for which no widget should wait
 
     ranks = stats.rankdata(scores)
     return float((ranks[wrong].sum() - bad * (bad + 1) / 2) / (bad * (wrong.size - bad)))
 
 
 def auprc(score: ArrayLike, error: ArrayLike) -> float:
-    """Average precision of finding errors by their score; chance is the share of errors. nan as :func:`auroc`."""
+    """Return the average precision of finding errors by score. Chance is the share of errors; nan as :func:`auroc`."""
     scores, wrong = _pair(score, error)
     if not 0 < int(wrong.sum()) < wrong.size:
         return _undefined("AUPRC")
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), wrong.size - 1)  # ties stand or fall together
+    last = np.append(np.flatnonzero(np.diff(scores[order])), wrong.size - 1)  # ties stay together
     hits = np.cumsum(wrong[order])[last]
     precision, recall = hits / (last + 1), hits / hits[-1]
     return float(np.sum(np.diff(recall, prepend=0) * precision))
 
 
 def aurc(score: ArrayLike, risk: ArrayLike) -> float:
-    """Area under the risk-coverage curve (Geifman & El-Yaniv 2017): lower is better.
+    """Return the area under the risk-coverage curve (Geifman & El-Yaniv 2017); lower is better.
 
-    Cases are accepted from the most certain on; the risk at a coverage is the mean risk of the accepted ones.
+    Cases are accepted in order of certainty. The risk at a coverage is the mean risk of the accepted ones.
 
     Parameters
     ----------
     score : float array, shape ``(cases,)``
-        Uncertainty; equal scores are taken in all orders, which is their mean.
+        Uncertainty. Ties are averaged over all orders.
     risk : float array, shape ``(cases,)``
         What it costs to accept a case: 1 - Dice of an image, or 0 and 1 for a pixel.
     """
@@ -133,15 +133,15 @@ def aurc(score: ArrayLike, risk: ArrayLike) -> float:
 
 
 def found_after(score: ArrayLike, error: ArrayLike, share: float) -> float:
-    """Share of all errors among the ``share`` of the cases that score highest, its mean over all orders of ties.
+    """Return the share of all errors among the ``share`` of the cases that score highest, averaged over ties.
 
-    nan, with a ``UserWarning``, where there are no errors.
+    nan, with a ``UserWarning``, without errors.
     """
     return float(found_curve(score, error, [share])[0])
 
 
 def found_curve(score: ArrayLike, error: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
-    """:func:`found_after` for many shares at once, an array of their shape."""
+    """Return :func:`found_after` for many shares at once, as an array of their shape."""
     scores, wrong = _pair(score, error)
     if not wrong.any():
         return np.full(np.shape(shares), _undefined("the share of errors found"))
@@ -154,14 +154,14 @@ def found_curve(score: ArrayLike, error: ArrayLike, shares: ArrayLike) -> NDArra
 
 
 def sparsification_error(score: ArrayLike, risk: ArrayLike) -> float:
-    """How much worse than the oracle a score is (AUSE, Ilg et al. 2018): AURC less that of the risk itself."""
+    """Return how much worse than the oracle a score is (AUSE, Ilg et al. 2018): its AURC minus that of the risk."""
     return aurc(score, risk) - aurc(risk, risk)
 
 
 def soft_dice_confidence(probability: ArrayLike, labels: ArrayLike) -> float:
-    """Expected Dice of a mask under its own probabilities, 2 sum(p m) / (sum p + sum m) (Borges et al. 2024).
+    """Return the expected Dice of a mask under its probabilities, 2 sum(p m) / (sum p + sum m) (Borges et al. 2024).
 
-    An empty mask has the confidence 0, however small the probabilities are: there is nothing that it could be sure of.
+    An empty mask has confidence 0, however small the probabilities are.
     """
     p, mask = np.asarray(probability), np.asarray(labels) > 0
     found = int(np.count_nonzero(mask))
@@ -169,7 +169,7 @@ def soft_dice_confidence(probability: ArrayLike, labels: ArrayLike) -> float:
 
 
 def pairwise_dice(samples: ArrayLike) -> float:
-    """Mean Dice of all pairs of samples, the best simple score of an image's quality (Zenk et al. 2025).
+    """Return the mean Dice of all pairs of samples, the best simple score of an image's quality (Zenk et al. 2025).
 
     Parameters
     ----------
@@ -196,5 +196,5 @@ def _pair(score: ArrayLike, error: ArrayLike) -> tuple[NDArray[np.float64], NDAr
 
 
 def _undefined(name: str) -> float:
-    warnings.warn(f"{name} is not defined here (nan): there is nothing to tell apart.", UserWarning, stacklevel=3)
+    warnings.warn(f"{name} is not defined here (nan): all cases are alike.", UserWarning, stacklevel=3)
     return float("nan")

@@ -1,4 +1,4 @@
-"""All scores of one case, and what they are over many cases."""
+"""Compute all scores of one case, and summarise them over many cases."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ class Summary(NamedTuple):
     Attributes
     ----------
     mean : float
-        Over the cases where it is defined; nan if there is none.
+        The mean over the cases where the score is defined; nan if there is none.
     low, high : float
         95 % percentile bootstrap interval of the mean (Efron & Tibshirani 1993); nan with fewer than two cases.
     cases : int
-        Where it is defined.
+        The number of cases where it is defined.
     """
 
     mean: float
@@ -56,21 +56,21 @@ def score_case(
     objects : bool
         Also compare connected objects as the GlaS challenge does (``f1``, ``object_dsc``, ``object_hausdorff``).
     sd : float array of the same shape, optional
-        Uncertainty of the prediction: how well it finds the wrong pixels (``error_auroc``, ``error_ause``).
+        Uncertainty of the prediction. It is scored by how well it finds wrong pixels (``error_auroc``, ``error_ause``).
     unlabelled : int, optional
-        Value of the reference where nobody annotated: such pixels count as background in both masks, and not at all
-        as right or wrong for the uncertainty.
+        The reference's value for unannotated pixels. They count as background in both masks, and the uncertainty's
+        scores ignore them.
 
     Returns
     -------
     dict
-        ``dsc``, ``iou``, ``hd95`` and ``assd`` (of the only class, or the mean over all classes above 0; then also of
-        each class, as ``dsc class``), and what else was asked for. nan where a score is not defined.
+        ``dsc``, ``iou``, ``hd95`` and ``assd`` (of the only class, or the mean over all classes above 0 beside that of
+        each class, as ``dsc class``), and the optional scores. nan if a score is not defined.
 
     Raises
     ------
     InputError
-        Where shapes differ or values are no classes.
+        If shapes differ or values are no classes.
     """
     predicted, true = checked_masks(prediction, reference)
     known = np.ones(true.shape, bool) if unlabelled is None else true != unlabelled
@@ -78,7 +78,7 @@ def score_case(
     classes = max(int(predicted.max(initial=0)), int(true.max(initial=0)), len(class_names) - 1, 1) + 1
     names = [*class_names, *map(str, range(len(class_names), classes))]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what is not defined is nan in the table
+        warnings.simplefilter("ignore", UserWarning)  # undefined scores are nan in the table
         each: dict[str, list[float]] = {
             "dsc": dice(predicted, true, classes)[1:].tolist(),
             "iou": iou(predicted, true, classes)[1:].tolist(),
@@ -104,7 +104,7 @@ def score_case(
 
 
 def summarize(rows: Sequence[Mapping[str, float]], *, draws: int = 2000, seed: int = 0) -> dict[str, Summary]:
-    """Mean of each score over the cases, with its 95 % bootstrap interval (``draws`` resamplings of the cases)."""
+    """Average each score over the cases, with a 95 % bootstrap interval (``draws`` resamplings of the cases)."""
     keys = dict.fromkeys(key for row in rows for key in row)
     found = {}
     for key in keys:

@@ -1,4 +1,4 @@
-"""The metrics of the GlaS challenge, for masks of objects (Sirinukunwattana et al., Medical Image Analysis 2017)."""
+"""Compute the metrics of the GlaS challenge for masks of objects (Sirinukunwattana et al., MedIA 2017)."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -11,12 +11,12 @@ from ._overlap import checked_masks
 
 
 class ObjectScores(NamedTuple):
-    """What the challenge ranked by.
+    """The scores that ranked the challenge.
 
     Attributes
     ----------
     f1 : float
-        Detection: an object counts as found if a segmented one covers at least half of it.
+        Detection score. An object counts as found if a segmented one covers at least half of it.
     dice : float
         Object-level Dice index.
     hausdorff : float
@@ -29,7 +29,7 @@ class ObjectScores(NamedTuple):
 
 
 def label_objects(mask: ArrayLike) -> NDArray[np.int32]:
-    """Number the connected parts of a mask, touching corners included; 0 stays the background."""
+    """Number the connected parts of a mask; corners connect. 0 stays the background."""
     everywhere = np.ones((3,) * np.ndim(mask), bool)
     objects: NDArray[np.int32] = ndimage.label(np.asarray(mask) > 0, structure=everywhere)[0]
     return objects
@@ -38,10 +38,10 @@ def label_objects(mask: ArrayLike) -> NDArray[np.int32]:
 def object_scores(prediction: ArrayLike, reference: ArrayLike) -> ObjectScores:
     """Compare two masks of objects (Sirinukunwattana et al. 2017, section 4.1).
 
-    Every object is paired with the one of the other mask that it shares most pixels with. F1 counts the segmented
-    objects that cover at least half of their partner. Dice and Hausdorff are means over the objects of either mask,
-    weighted with their area, of which the mean is taken (eq. 6 and 10). An object without partner has Dice 0, and
-    the distance to the nearest object of the other mask.
+    Every object is paired with the one of the other mask that it overlaps most. F1 counts the segmented objects that
+    cover at least half of their partner. Dice and Hausdorff are averaged over the objects of each mask, weighted by
+    area, then over the two masks (eq. 6 and 10). An object without a partner has Dice 0, and the distance to the
+    nearest object of the other mask.
 
     Parameters
     ----------
@@ -51,13 +51,12 @@ def object_scores(prediction: ArrayLike, reference: ArrayLike) -> ObjectScores:
     Returns
     -------
     ObjectScores
-        All nan, with a ``UserWarning``, where both masks are empty. Where one is, F1 and Dice are 0 and the
-        distance is nan.
+        All nan, with a ``UserWarning``, if both masks are empty. If one is, F1 and Dice are 0 and the distance is nan.
 
     Raises
     ------
     InputError
-        Where the shapes differ.
+        If the shapes differ.
     """
     predicted, true = (_renumber(mask) for mask in checked_masks(prediction, reference))
     found, real = int(predicted.max(initial=0)), int(true.max(initial=0))
@@ -86,12 +85,12 @@ def _renumber(mask: NDArray[Any]) -> NDArray[np.int64]:
 def _f1(overlap: NDArray[np.int64], areas: NDArray[np.int64]) -> float:
     partner = overlap.argmax(axis=1)
     covering = 2 * overlap[np.arange(len(overlap)), partner] >= areas[partner]
-    hits = len(set(partner[covering]))  # two halves of one object are one hit
+    hits = len(set(partner[covering]))  # two halves of one object count as one hit
     return 2 * hits / (len(overlap) + len(areas))
 
 
 def _dice(overlap: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Dice of each object with its partner, 0 without one."""
+    """Return the Dice of each object with its partner; 0 without one."""
     partner = overlap.argmax(axis=1)
     found: NDArray[np.float64] = 2 * overlap[np.arange(len(own)), partner] / (own + other[partner])
     return found
@@ -100,7 +99,7 @@ def _dice(overlap: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[np.
 def _distances(
     predicted: NDArray[np.int64], true: NDArray[np.int64], overlap: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Hausdorff distance of each object to its partner, or to the nearest object where it has none."""
+    """Return the Hausdorff distance of each object to its partner, or to the nearest object without one."""
     found, real = overlap.shape
     cache: dict[tuple[int, int], float] = {}
 

@@ -1,4 +1,4 @@
-"""How far two masks agree, counted in pixels; any number of axes."""
+"""Count the pixels in which two masks agree; any number of axes."""
 
 import math
 import warnings
@@ -28,7 +28,7 @@ def confusion(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDAr
     Raises
     ------
     InputError
-        Where the shapes differ, or a value is no class.
+        If the shapes differ, or a value is no class.
     """
     predicted, true = checked_masks(prediction, reference)
     for name, mask in (("prediction", predicted), ("reference", true)):
@@ -42,7 +42,7 @@ def confusion(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDAr
 
 
 def dice(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDArray[np.float64]:
-    """Dice coefficient of each class, ``2 |P and R| / (|P| + |R|)``, shape ``(C,)``.
+    """Return the Dice coefficient of each class, ``2 |P and R| / (|P| + |R|)``, shape ``(C,)``.
 
     nan, with one ``UserWarning``, for classes that neither mask holds. Parameters and errors as :func:`confusion`.
     """
@@ -51,7 +51,7 @@ def dice(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDArray[n
 
 
 def iou(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDArray[np.float64]:
-    """Intersection over union (Jaccard index) of each class, shape ``(C,)``.
+    """Return the intersection over union (Jaccard index) of each class, shape ``(C,)``.
 
     nan, with one ``UserWarning``, for classes that neither mask holds. Parameters and errors as :func:`confusion`.
     """
@@ -61,14 +61,14 @@ def iou(prediction: ArrayLike, reference: ArrayLike, classes: int) -> NDArray[np
 
 
 def foreground_dice(prediction: ArrayLike, reference: ArrayLike) -> float:
-    """Dice coefficient of all that is not background (values above 0), the number that GlaS papers report.
+    """Return the Dice coefficient of the foreground (values above 0), the number that GlaS papers report.
 
-    nan, with a ``UserWarning``, where both masks are empty.
+    nan, with a ``UserWarning``, if both masks are empty.
 
     Raises
     ------
     InputError
-        Where the shapes differ.
+        If the shapes differ.
     """
     predicted, true = (mask > 0 for mask in checked_masks(prediction, reference))
     total = int(predicted.sum()) + int(true.sum())
@@ -79,7 +79,7 @@ def foreground_dice(prediction: ArrayLike, reference: ArrayLike) -> float:
 
 
 def checked_masks(prediction: ArrayLike, reference: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return two masks as arrays; refuse other shapes, and values that are no whole numbers."""
+    """Return two masks as arrays; refuse different shapes, and values that are no whole numbers."""
     predicted, true = np.asarray(prediction), np.asarray(reference)
     if predicted.shape != true.shape:
         raise InputError(
@@ -106,7 +106,7 @@ def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
 
 
 def dice_matrix(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Dice coefficient of each pair of masks, shape ``(N, N)``; two empty masks agree (1).
+    """Return the Dice coefficient of each pair of masks, shape ``(N, N)``; two empty masks agree (1).
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def dice_matrix(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def sample_dice(masks: NDArray[np.bool_]) -> float:
-    """1 - mean Dice over all pairs of samples (Zenk et al., MedIA 101:103392, arXiv 2406.03323)."""
+    """Return 1 - mean Dice over all pairs of samples (Zenk et al., MedIA 101:103392, arXiv 2406.03323)."""
     if len(masks) < 2:
         return math.nan
     return 1 - float(dice_matrix(masks)[np.triu_indices(len(masks), 1)].mean())

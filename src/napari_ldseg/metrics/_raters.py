@@ -1,4 +1,4 @@
-"""How well samples match several annotators."""
+"""Compare samples with several annotators."""
 
 import warnings
 
@@ -9,9 +9,9 @@ from ..errors import InputError
 
 
 def energy_distance(samples: ArrayLike, raters: ArrayLike) -> float:
-    """Generalised energy distance, squared, with d = 1 - IoU (Kohl et al. 2018, eq. 2): 0 if both are alike.
+    """Return the squared generalised energy distance with d = 1 - IoU (Kohl et al. 2018, eq. 2); 0 if both agree.
 
-    2 E[d(S, Y)] - E[d(S, S')] - E[d(Y, Y')]. It falls with the number of samples: state it.
+    2 E[d(S, Y)] - E[d(S, S')] - E[d(Y, Y')]. It falls with the number of samples, so state that number.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def energy_distance(samples: ArrayLike, raters: ArrayLike) -> float:
     Raises
     ------
     InputError
-        Where the shapes of the masks differ.
+        If the shapes of the masks differ.
     """
     drawn, given = _stacks(samples, raters)
     return float(
@@ -41,7 +41,7 @@ def disagreement_correlation(uncertainty: ArrayLike, raters: ArrayLike) -> float
     Returns
     -------
     float
-        -1 to 1; nan, with a ``UserWarning``, where either map is constant.
+        -1 to 1; nan, with a ``UserWarning``, if either map is constant.
     """
     map_ = np.asarray(uncertainty, np.float64)
     variance = (np.asarray(raters) > 0).var(axis=0)

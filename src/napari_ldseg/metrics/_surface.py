@@ -1,4 +1,4 @@
-"""How far the surfaces of two masks lie apart, in physical units; any number of axes."""
+"""Measure the distances between the surfaces of two masks, in physical units; any number of axes."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ._overlap import checked_masks
 def surface_distances(
     prediction: ArrayLike, reference: ArrayLike, spacing: Sequence[float] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances of each surface pixel of one mask to the nearest one of the other.
+    """Return the distance of each surface pixel of one mask to the nearest one of the other.
 
     The surface is the pixels of a mask that touch its outside across a face; the edge of the image counts as outside.
 
@@ -29,12 +29,12 @@ def surface_distances(
     Returns
     -------
     of_prediction, of_reference : float arrays, shapes ``(surface pixels of the prediction,)`` and ``(... reference,)``
-        In the unit of ``spacing``; both empty where either mask is.
+        In the unit of ``spacing``; both are empty if either mask is.
 
     Raises
     ------
     InputError
-        Where the shapes differ, or ``spacing`` does not fit them.
+        If the shapes differ, or ``spacing`` does not fit them.
     """
     predicted, true = (mask > 0 for mask in checked_masks(prediction, reference))
     if spacing is not None and (len(spacing) != predicted.ndim or not all(0 < step < np.inf for step in spacing)):
@@ -55,8 +55,8 @@ def surface_distances(
 def hd95(prediction: ArrayLike, reference: ArrayLike, spacing: Sequence[float] | None = None) -> float:
     """Hausdorff distance at the 95th percentile: the larger of the two directed percentiles (Huttenlocher 1993).
 
-    This is the convention of MONAI and DeepMind's surface-distance; MedPy pools both directions instead, which
-    hides a stray island. nan, with a ``UserWarning``, where either mask is empty.
+    This is the convention of MONAI and DeepMind's surface-distance. MedPy pools both directions instead, which
+    hides a stray island. nan, with a ``UserWarning``, if either mask is empty.
     Parameters and errors as :func:`surface_distances`.
     """
     both = _known(surface_distances(prediction, reference, spacing))
@@ -64,7 +64,7 @@ def hd95(prediction: ArrayLike, reference: ArrayLike, spacing: Sequence[float] |
 
 
 def hausdorff(prediction: ArrayLike, reference: ArrayLike, spacing: Sequence[float] | None = None) -> float:
-    """Hausdorff distance, the largest of all surface distances; nan, with a ``UserWarning``, for an empty mask."""
+    """Return the Hausdorff distance, the largest surface distance; nan, with a ``UserWarning``, for an empty mask."""
     both = _known(surface_distances(prediction, reference, spacing))
     return float(max(distances.max() for distances in both)) if both else float("nan")
 
@@ -72,9 +72,9 @@ def hausdorff(prediction: ArrayLike, reference: ArrayLike, spacing: Sequence[flo
 def average_surface_distance(
     prediction: ArrayLike, reference: ArrayLike, spacing: Sequence[float] | None = None
 ) -> float:
-    """Mean of the surface distances of both directions together (ASSD, Heimann et al. 2009).
+    """Return the mean surface distance over both directions together (ASSD, Heimann et al. 2009).
 
-    nan, with a ``UserWarning``, where either mask is empty. Parameters and errors as :func:`surface_distances`.
+    nan, with a ``UserWarning``, if either mask is empty. Parameters and errors as :func:`surface_distances`.
     """
     both = _known(surface_distances(prediction, reference, spacing))
     return float(np.concatenate(both).mean()) if both else float("nan")

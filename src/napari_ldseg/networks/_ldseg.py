@@ -95,16 +95,27 @@ class LDSeg(nn.Module):
         """
         network = self.config.network
         condition = self.denoiser.condition(embedding)
-        if prompts is not None:
-            if self.prompt_encoder is None:
-                raise InputError(
-                    f"The model {self.config.name!r} takes no prompts; teach it to: `napari-ldseg fine-tune "
-                    f"{self.config.name} --learn prompts`."
-                )
-            condition = condition + self.prompt_encoder(prompts)
         if network.residual_sd:
             condition = torch.cat([condition, embedding[:, -network.latent_channels :]], dim=1)
-        return condition
+        return condition if prompts is None else self.tell(condition, prompts)
+
+    def tell(self, condition: Tensor, prompts: Tensor) -> Tensor:
+        """Add prompts (N, classes, *S) to the condition of an image: the image is embedded once for all of them.
+
+        Raises
+        ------
+        InputError
+            If the model has no encoder for them.
+        """
+        if self.prompt_encoder is None:
+            raise InputError(
+                f"The model {self.config.name!r} takes no prompts; teach it to: `napari-ldseg fine-tune "
+                f"{self.config.name} --learn prompts`."
+            )
+        share = self.prompt_encoder(prompts)
+        rest = condition[:, share.shape[1] :]
+        told = condition[:, : share.shape[1]] + share
+        return torch.cat([told, rest], dim=1) if rest.shape[1] else told
 
     def predict(self, latent: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Return what the denoiser predicts (``config.diffusion.prediction``) at timesteps ``t`` (N,) of T."""

@@ -130,7 +130,7 @@ def echo_cine(seed: int, *, frames: int = 32, shape: tuple[int, int] | None = No
     Raises
     ------
     InputError
-        Where frames, shape or view are out of these limits.
+        If frames, shape or view are out of these limits.
     """
     if frames < 1 or view not in ("4ch", "2ch") or (shape is not None and (len(shape) != 2 or min(shape) < 32)):
         raise InputError(

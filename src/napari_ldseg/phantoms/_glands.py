@@ -47,7 +47,7 @@ def phantom(
     Raises
     ------
     InputError
-        Where shape or classes are out of these limits.
+        If shape or classes are out of these limits.
     """
     if len(shape) not in (2, 3) or min(shape) < 8 or not 2 <= classes <= 255:
         raise InputError(

@@ -36,7 +36,7 @@ def volume_phantom(seed: int, shape: tuple[int, ...] = (120, 52, 80)) -> tuple[I
     Raises
     ------
     InputError
-        Where the shape is out of these limits.
+        If the shape is out of these limits.
     """
     if len(shape) != 3 or min(shape) < 16:
         raise InputError(f"A knee phantom of shape {shape} cannot be drawn; give three sides of at least 16 voxels.")

@@ -5,7 +5,7 @@ from ._frames import Frames, frames
 from ._grid import Grid, least_side, plan_grid
 from ._intensity import Intensities, common_range, intensities, match_channels, normalize_frame
 from ._part import Part, take_part
-from ._plan import MAX_PLANE, MEGABYTE, MIN_AUTO, PIXELS_AT_ONCE, Plan, plan_image
+from ._plan import MAX_PLANE, MEGABYTE, MIN_AUTO, PIXELS_AT_ONCE, Plan, plan_image, takes_prompts
 from ._tiles import Box, Tile, Tiles, plan_tiles, tile_sides
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "plan_image",
     "plan_tiles",
     "take_part",
+    "takes_prompts",
     "tile_sides",
     "whole_box",
 ]

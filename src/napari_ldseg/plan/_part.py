@@ -121,7 +121,7 @@ def take_part(image: Image, ndim: int, config: PartConfig) -> Part:
     Raises
     ------
     InputError
-        Where the axes do not describe the array, the model wants more of them, or the part is empty.
+        If the axes do not describe the array, the model wants more of them, or the part is empty.
     """
     if config.axes is not None:
         levels = tuple(_relabelled(level, config.axes) for level in image.levels)
@@ -146,7 +146,7 @@ def parse_ranges(text: str | None, sizes: dict[str, int], what: str) -> dict[str
     Raises
     ------
     InputError
-        Where the text is no range, there are too many of them, or one of them is empty.
+        If the text is no range, there are too many of them, or one of them is empty.
     """
     if text is None:
         return {}

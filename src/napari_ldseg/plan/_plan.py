@@ -1,6 +1,7 @@
 """The plan of a segmentation: computed once from image, model and settings, and shown and obeyed at every door."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -9,9 +10,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ..config import ModelConfig, PartConfig, SegmentConfig
+from ..config import ModelConfig, NetworkConfig, PartConfig, SegmentConfig
 from ..data import Image
 from ..errors import InputError
+from ..prompts import NOTHING, SAID_NOTHING, Prompt, Said, say
 from ._blocks import block_side
 from ._describe import describe, find_faults, gigabytes
 from ._frames import Frames
@@ -19,7 +21,7 @@ from ._grid import Grid, plan_grid
 from ._intensity import Intensities, check_channels, common_range, probe, probe_intensities
 from ._level import nearest_level
 from ._part import Part, take_part
-from ._tiles import Tiles, plan_tiles, tile_sides
+from ._tiles import Box, Tiles, plan_tiles, tile_sides
 
 # Above so many pixels the maps of a result, or the samples that are blended, go to disk.
 MAX_PLANE = 2**26
@@ -57,6 +59,8 @@ class Plan:
     sides : tuple of (tile, overlap)
         Shape and overlap of tiles; empty where a frame is seen in one pass.
     tiles : Tiles
+    said : Said
+        Prompts, on the pixels of the finest level.
     """
 
     model: ModelConfig
@@ -70,6 +74,7 @@ class Plan:
     grid: Grid
     sides: tuple[tuple[int, ...], ...]
     tiles: Tiles
+    said: Said = SAID_NOTHING
 
     @property
     def number(self) -> int:
@@ -165,6 +170,65 @@ class Plan:
             return 1
         return max(1, self.batch // self.samples_at_once(self.batch, self.grid.cells, after_first=True))
 
+    def told(self, prompts: Sequence[Prompt]) -> Self:
+        """Return the plan with these prompts in place of those that it has.
+
+        Raises
+        ------
+        InputError
+            A prompt is of an unknown class, of another image, or lies outside of this one.
+        """
+        if not prompts:
+            return replace(self, said=SAID_NOTHING)
+        image, ndim = self.asked.image, self.asked.ndim
+        shape = tuple(n for n, axis in zip(np.shape(image.array), image.axes, strict=True) if axis != "c")
+        sides = (1.0,) * ndim if image.spacing is None else image.spacing[-ndim:]
+        factor = getattr(self.model.network, "factor", 1)
+        radius = factor / 4 * min(self._steps)
+        ratio = [side / sides[-1] for side in sides]
+        names = self.model.class_names
+        return replace(self, said=say(prompts, shape, ndim, names, ratio=ratio, radius=radius, name=image.name))
+
+    def said_of_grid(self, index: tuple[int, ...], box: Box) -> NDArray[np.uint8] | None:
+        """Return the classes that were said of a box of the networks' grid, 255 where none was; None for none."""
+        inner = [(a, min(b, n)) for (a, b), n in zip(box, self.grid.inner, strict=True)]
+        if not self.said or any(b <= a for a, b in inner):
+            return None
+        offset = [start * level for start, level in zip(self.part.start, self._levels, strict=True)]
+        found = self.said.on(self._frame(index), inner, offset, self._steps)
+        margins = [(0, b - n) for (_, b), (_, n) in zip(box, inner, strict=True)]
+        return None if found is None else np.pad(found, margins, constant_values=NOTHING)
+
+    def said_of_result(self, index: tuple[int, ...], box: Box | None = None) -> NDArray[np.uint8] | None:
+        """Return the classes that were said of a box of the result, of all of a frame by default, as above."""
+        if not self.said:
+            return None
+        box = tuple((0, n) for n in self.frames.shape) if box is None else box
+        offset = [start * level for start, level in zip(self.part.start, self._levels, strict=True)]
+        return self.said.on(self._frame(index), box, offset, self._levels)
+
+    def place_in_image(self, index: tuple[int, ...], place: Sequence[float]) -> tuple[float, ...]:
+        """Return where a pixel of a frame's grid lies in the whole image, for all its axes but the channels."""
+        sides = zip(place, self.part.start, self._levels, self._steps, strict=True)
+        spatial = [start * level + (p + 0.5) * step - 0.5 for p, start, level, step in sides]
+        return (*map(float, self._frame(index)), *spatial)
+
+    @property
+    def _levels(self) -> list[float]:
+        """Pixels of the finest level for each pixel of the level that is read."""
+        return [n / m for n, m in zip(self.asked.full_shape, self.part.full_shape, strict=True)]
+
+    @property
+    def _steps(self) -> list[float]:
+        """Pixels of the finest level for each pixel of the networks' grid."""
+        sides = zip(self._levels, self.grid.source, self.grid.inner, strict=True)
+        return [level * n / m for level, n, m in sides]
+
+    def _frame(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the place of a frame in the whole image."""
+        left, asked = iter(index), (self.asked.extent(axis) for axis in self.asked.frame_axes)
+        return tuple(extent.start + next(left) if isinstance(extent, slice) else extent for extent in asked)
+
     def sentence(self) -> str:
         """Say what will be segmented, for example ``"40 frames of 256 x 384, each segmented on its own"``."""
         level = f"level {self.level} of a pyramid" if self.asked.image.levels else ""
@@ -175,12 +239,19 @@ class Plan:
             said.append("written to disk block by block")
         if self.part.frames > 1:
             said.append("each segmented on its own")
+        if self.said:
+            said.append(f"steered by {len(self.said)} prompt{'s' if len(self.said) > 1 else ''}")
         return ", ".join(said)
 
     def warnings(self) -> list[str]:
         """Return what may spoil the result or the run, each with its remedy."""
         free = psutil.virtual_memory().available
         found = find_faults(self.part, self.model, self.grid)
+        if self.said and not takes_prompts(self.model):
+            found.append(
+                f"The model {self.model.name!r} takes no prompts: what was said is painted, and nothing around it "
+                f"changes. Teach it to: `napari-ldseg fine-tune {self.model.name} --learn prompts`."
+            )
         if self.peak_bytes > free:
             found.append(
                 f"This will take about {gigabytes(self.peak_bytes)} of memory, and {gigabytes(free)} are free; close "
@@ -194,8 +265,17 @@ class Plan:
         return replace(self, image=image, frames=Frames.of(image, self.model))
 
 
+def takes_prompts(model: ModelConfig) -> bool:
+    """Whether a model has learned to be told what is true of some pixels."""
+    return isinstance(model.network, NetworkConfig) and bool(model.network.prompt_widths)
+
+
 def plan_image(
-    image: Image, model: ModelConfig, settings: SegmentConfig | None = None, part: PartConfig | None = None
+    image: Image,
+    model: ModelConfig,
+    settings: SegmentConfig | None = None,
+    part: PartConfig | None = None,
+    prompts: Sequence[Prompt] = (),
 ) -> Plan:
     """Decide how an image is segmented; nothing is computed and no pixel is read.
 
@@ -207,11 +287,13 @@ def plan_image(
     settings : SegmentConfig, optional
     part : PartConfig, optional
         Other axes, some frames, a region (in pixels of the finest level).
+    prompts : sequence of Prompt
+        What is true of some pixels of the image, see :mod:`napari_ldseg.prompts`; of all its axes but the channels.
 
     Raises
     ------
     InputError
-        Image, part and model do not fit: number of axes, channels, or size.
+        Image, part, prompts and model do not fit: number of axes, channels, size, classes.
 
     Examples
     --------
@@ -234,4 +316,4 @@ def plan_image(
     tiles = plan_tiles(grid.outer, sides[0], sides[1], model.network.stride) if grid.tiled else Tiles()
     if grid.tiled and settings.smoothing:
         raise InputError("Frames that are cut into tiles cannot be smoothed in time; set the smoothing to 0.")
-    return Plan(model, settings, asked, level, here, pixel_size, cut, frames, grid, sides, tiles)
+    return Plan(model, settings, asked, level, here, pixel_size, cut, frames, grid, sides, tiles).told(prompts)

@@ -103,7 +103,7 @@ def plan_tiles(shape: tuple[int, ...], tile: tuple[int, ...], overlap: tuple[int
     Raises
     ------
     InputError
-        Where tiles of this size do not get ahead.
+        If tiles of this size do not get ahead.
     """
     return Tiles(tuple(_axis(*sides, cell) for sides in zip(shape, tile, overlap, strict=True)))
 
@@ -143,7 +143,7 @@ def tile_sides(config: ModelConfig, settings: SegmentConfig) -> tuple[tuple[int,
     Raises
     ------
     InputError
-        Where the networks see one size only and another is asked for.
+        If the networks see one size only and another is asked for.
     """
     shape, network = config.input.shape, config.network
     if not isinstance(network, NetworkConfig):

@@ -1,4 +1,4 @@
-"""Measurements and scores into files: CSV, GeoJSON for QuPath, and a page with pictures (no torch)."""
+"""Write measurements and scores to files: CSV, GeoJSON for QuPath, and an illustrated page (no torch)."""
 
 from ._display import to_display
 from ._evaluation import ERRORS, Comparison, compare, evaluate, evaluation_files, write_evaluation

@@ -1,4 +1,4 @@
-"""Pixels of any kind as colours for a picture."""
+"""Turn pixels of any type into colours for display."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 def to_display(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return an image as RGB of 0 to 255, a copy, shape ``(Y, X, 3)``.
+    """Return a copy of an image as RGB from 0 to 255, shape ``(Y, X, 3)``.
 
-    Colours in bytes stay as they are. Everything else is stretched from its 0.5th to its 99.5th percentile.
+    8-bit colours stay as they are. Everything else is stretched from its 0.5th to its 99.5th percentile.
 
     Parameters
     ----------
     image : array, shape ``(Y, X)`` or ``(Y, X, C)``
-        Three or four channels are colours; of another number only the first is shown.
+        Three or four channels are colours; otherwise only the first is shown.
     """
     channels = image if image.ndim == 3 else image[..., np.newaxis]
     colours = channels.shape[-1] in (3, 4)

@@ -1,4 +1,4 @@
-"""Scores of masks against references: of two arrays, and of files, as a table and with where they came from."""
+"""Score masks against references: two arrays, or files with a table and their provenance."""
 
 import csv
 import io
@@ -31,14 +31,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing one mask with its reference.
+    """The result of comparing one mask with its reference.
 
     Attributes
     ----------
     scores : dict of float
         As :func:`napari_ldseg.metrics.score_case` gives them.
     errors : uint8 array
-        What is wrong in each pixel, as an index into ``ERRORS``.
+        The kind of error in each pixel, as an index into ``ERRORS``.
     """
 
     scores: dict[str, float]
@@ -66,20 +66,20 @@ def compare(
     prediction, reference : integer arrays of one shape
         Pixels of the reference with the label 255 are left out.
     names : (str, str)
-        Of both, for messages.
+        The names of both, for messages.
     spacing : sequence of float, optional
         Pixel size along each axis.
     foreground : bool
-        Take every value above 0 as class 1, in both masks, 255 too.
+        Make every value above 0 class 1, in both masks, including 255.
     objects : bool
-        Also the object scores of the GlaS challenge.
+        Add the object scores of the GlaS challenge.
     sd : float array of the same shape, optional
         Uncertainty of the prediction.
 
     Raises
     ------
     InputError
-        The shapes differ, or the values are no classes.
+        If the shapes differ, or the values are no classes.
     """
     if prediction.shape != reference.shape:
         raise InputError(
@@ -113,7 +113,7 @@ def evaluate(
     Parameters
     ----------
     pairs : list of (prediction, reference)
-        From :func:`napari_ldseg.datasets.match_masks`. A map ``<stem>_sd`` beside ``<stem>_labels`` is used.
+        From :func:`napari_ldseg.datasets.match_masks`. A map ``<stem>_sd`` beside ``<stem>_labels`` is used as SD.
     foreground, objects : bool
         See :func:`compare`.
 
@@ -125,7 +125,7 @@ def evaluate(
     Raises
     ------
     InputError
-        Naming the files that do not fit each other.
+        If files do not fit each other; the message names them.
     """
     rows = {}
     for index, (prediction, reference) in enumerate(pairs):
@@ -145,12 +145,12 @@ def evaluate(
 
 
 def evaluation_files(folder: Path, *, plot: bool = False) -> list[Path]:
-    """Return where :func:`write_evaluation` writes the table, the summary and the plot."""
+    """Return the paths of the table, the summary and the plot that :func:`write_evaluation` writes."""
     return [folder / name for name in ("cases.csv", "summary.json", "scores.svg")[: 2 + plot]]
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, provenance: dict[str, Any], *, plot: bool = False) -> None:
-    """Write ``cases.csv`` and ``summary.json`` (and ``scores.svg``) into a folder, which is made if need be."""
+    """Write ``cases.csv`` and ``summary.json`` (and ``scores.svg``) into a folder; create it if needed."""
     cases, summary, *drawing = evaluation_files(folder, plot=plot)
     picture = plot_scores(evaluation.rows.values(), evaluation.summary) if plot else None
     table = io.StringIO(newline="")
@@ -171,9 +171,9 @@ def _uncertainty(prediction: Path) -> Image | None:
 
 
 def _spacing(image: Image) -> tuple[float, ...] | None:
-    """Pixel size along all axes, if all of them are in space."""
+    """Return the pixel size along all axes if all of them are spatial."""
     return image.spacing if image.spacing is not None and len(image.spacing) == image.array.ndim else None
 
 
 def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None  # JSON knows no nan
+    return value if math.isfinite(value) else None  # JSON has no nan

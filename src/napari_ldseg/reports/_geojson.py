@@ -1,4 +1,4 @@
-"""Objects as GeoJSON that QuPath opens: polygons with class and measurements, in pixels of the image."""
+"""Write objects as GeoJSON for QuPath: polygons with class and measurements, in pixels of the image."""
 
 import json
 import math
@@ -15,10 +15,10 @@ Ring = list[list[float]]
 
 
 def geojson(report: Report) -> str:
-    """Return a FeatureCollection with an annotation for each object; for each of its slices in 3D.
+    """Return a FeatureCollection with an annotation for each object, or for each of its slices in 3D.
 
-    Coordinates are x, y in pixels of the full image, with the corner of the first pixel at 0, 0, as in QuPath. Slice
-    and frame are the geometry's ``plane``.
+    Coordinates are x, y in pixels of the full image. The corner of the first pixel is at 0, 0, as in QuPath. Slice and
+    frame go into the geometry's ``plane``.
     """
     features = [feature for one in report.measurements for feature in _features(report, one)]
     return json.dumps({"type": "FeatureCollection", "features": features}, allow_nan=False)
@@ -52,7 +52,7 @@ def _features(report: Report, one: Measurement) -> list[dict[str, Any]]:
 
 
 def _measurements(report: Report, one: Measurement) -> dict[str, float]:
-    """Return all numbers that exist, by name."""
+    """Return all defined numbers by name."""
     found: dict[str, float] = {}
     for name, spread in one.values.items():
         found |= {name: spread.value, f"{name} SD": spread.sd, f"{name} low": spread.low, f"{name} high": spread.high}
@@ -62,7 +62,7 @@ def _measurements(report: Report, one: Measurement) -> dict[str, float]:
 
 
 def _geometry(mask: NDArray[np.bool_], origin: tuple[int, int]) -> dict[str, Any]:
-    """Return the polygons of a flat mask; its pieces (a slice of an object may have several) with their holes."""
+    """Return the polygons of a flat mask with their holes. A slice of an object may have several pieces."""
     parts = np.asarray(skimage.measure.label(mask, connectivity=1))
     polygons = [rings(parts == part, origin) for part in range(1, int(parts.max()) + 1)]
     if len(polygons) == 1:
@@ -73,8 +73,8 @@ def _geometry(mask: NDArray[np.bool_], origin: tuple[int, int]) -> dict[str, Any
 def rings(mask: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> list[Ring]:
     """Return outline and holes of one connected mask as closed rings of x, y: the outline first, anticlockwise.
 
-    The lines are those of marching squares at one half (``skimage.measure.find_contours``); pixel centres lie at
-    one half, as QuPath counts.
+    Marching squares at one half gives the lines (``skimage.measure.find_contours``). Pixel centres lie at one half,
+    as QuPath counts.
     """
     found = []
     for line in skimage.measure.find_contours(np.pad(mask, 1).astype(np.float32), 0.5):

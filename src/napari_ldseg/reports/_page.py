@@ -1,4 +1,4 @@
-"""One page in HTML, pictures included, that opens anywhere and prints."""
+"""Write a report as one HTML page, pictures included, that opens anywhere and prints."""
 
 import base64
 import html
@@ -36,7 +36,7 @@ details { margin-top: 8px; } pre { font-size: 12px; background: #f5f6f8; padding
 
 
 def page(report: Report) -> str:
-    """Return the report as one HTML page: pictures, sizes of the classes, the most uncertain objects, settings."""
+    """Return the report as one HTML page: pictures, class sizes, the most uncertain objects, settings."""
     samples = report.source.masks.count if report.source.masks is not None else 0
     number = len(report.measurements)
     sub = f"{number} object{'s' * (number != 1)}, " + (
@@ -76,7 +76,7 @@ def _classes(report: Report) -> str:
     name, unit = size_name(report.source.ndim), unit_symbol(report.unit, report.source.ndim)
     rows = []
     sizes = class_sizes(report.source, report.config.interval)
-    # Labels with a number for each object have no classes to speak of.
+    # Labels that number each object have no meaningful classes.
     for label, spread in list(sizes.items())[:LISTED]:
         of_class = [one for one in report.measurements if one.region.label == label]
         expected = math.fsum(one.existence for one in of_class) if report.source.masks is not None else math.nan
@@ -128,7 +128,7 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def _pictures(report: Report) -> list[str]:
-    """Return the image (or nothing of it) with the outlines of the objects, and the SD map, of one plane."""
+    """Return one plane of the image (if there is one) with the outlines of the objects, and of the SD map."""
     source = report.source
     plane = _plane(report)
     where = f", plane {', '.join(map(str, plane))}" if plane else ""
@@ -150,14 +150,14 @@ def _pictures(report: Report) -> list[str]:
 
 
 def _plane(report: Report) -> tuple[int, ...]:
-    """Return the index of the plane that most objects' middles lie in; empty for a flat image."""
+    """Return the index of the plane that holds most objects' centres; empty for a flat image."""
     leading = report.source.labels.ndim - 2
     places = [(*one.region.frame, *one.region.anchor)[:leading] for one in report.measurements]
     return max(places, key=places.count) if places else tuple(n // 2 for n in report.source.labels.shape[:leading])
 
 
 def _heat(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Black, purple, orange, yellow for 0 to 1."""
+    """Map 0 to 1 to black, purple, orange, yellow."""
     stops = np.array([[0, 0, 0], [85, 15, 109], [227, 89, 51], [252, 255, 164]], float)
     places = np.linspace(0, 1, len(stops))
     return np.stack([np.interp(values, places, stops[:, i]) for i in range(3)], axis=-1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The scores of many cases as a picture."""
+"""Plot the scores of many cases."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ INCHES = 0.85
 def plot_scores(rows: Iterable[Mapping[str, float]], summary: Mapping[str, Summary]) -> str:
     """Draw each score of each case as a point, and its mean with the 95 % interval, as SVG.
 
-    Scores between 0 and 1 share an axis on the left, distances one on the right.
+    Scores between 0 and 1 share the left axis, distances the right one.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def plot_scores(rows: Iterable[Mapping[str, float]], summary: Mapping[str, Summa
     Raises
     ------
     InputError
-        Where matplotlib is missing, with the command that installs it.
+        If matplotlib is missing; the message holds the command that installs it.
     """
     figure = _figure()
     cases = list(rows)
@@ -69,5 +69,5 @@ def _strips(axis: Any, keys: Sequence[str], values: Mapping[str, Any], summary: 
 
 
 def _figure() -> Any:
-    """Return an empty figure without a window (no global state of pyplot)."""
+    """Return an empty figure without a window and without pyplot's global state."""
     return optional("matplotlib.figure", "A plot", "plots").Figure(layout="constrained")

@@ -1,4 +1,4 @@
-"""All that a report is made of."""
+"""The content of a report."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,26 +9,26 @@ from ..measure import Measured, Measurement
 
 @dataclass(frozen=True)
 class Report:
-    """Measurements with what is needed to read them.
+    """Measurements, with everything that explains them.
 
     Attributes
     ----------
     source : Measured
-        The pictures that were measured.
+        The arrays that were measured.
     measurements : list of Measurement
     config : MeasureConfig
     name : str
-        Of the image.
+        The image's name.
     unit : str
-        Of the pixel size; "pixel" where none is known.
+        Unit of the pixel size; "pixel" if it is unknown.
     class_names, class_colors : tuple of str
-        Background first; may be shorter than the labels go.
+        Background first. Labels may go beyond them.
     provenance : dict
-        Of the segmentation, everything JSON; empty where nothing is known.
+        That of the segmentation, all JSON; empty if unknown.
     states : dict
-        What the review says of objects, by their number.
+        States from the review, by the number of the object.
     shown_colors : dict
-        Of labels that are no classes of a model: their colours (#rrggbb) in the viewer.
+        The viewer's colours (#rrggbb) for labels that are no classes of a model.
     """
 
     source: Measured
@@ -43,10 +43,10 @@ class Report:
     shown_colors: dict[int, str] = field(default_factory=dict)
 
     def class_name(self, label: int) -> str:
-        """Return the name of a class; "class 7" where it has none."""
+        """Return the name of a class, or "class 7" if it has none."""
         return self.class_names[label] if label < len(self.class_names) else f"class {label}"
 
     def class_color(self, label: int) -> tuple[int, int, int]:
-        """Return the colour of a class as red, green, blue of 0 to 255."""
+        """Return the colour of a class as red, green, blue from 0 to 255."""
         code = (self.shown_colors.get(label) or class_color(label, self.class_colors)).lstrip("#")
         return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)

@@ -1,4 +1,4 @@
-"""What the reviewer said of each object, kept on disk so that it outlives the viewer."""
+"""Keep the reviewer's decision on each object on disk, so that it outlives the viewer."""
 
 import hashlib
 import json
@@ -20,18 +20,18 @@ FORMAT = 1
 
 
 class UnkeptError(InputError):
-    """The states were kept, but not the edits, and trying again does not help."""
+    """The states were saved, but not the edits. Trying again does not help."""
 
 
 @dataclass
 class Review:
-    """The state of each object, by its number; those that are not named are to do.
+    """The state of each object, by its number. Objects without an entry are to do.
 
     Attributes
     ----------
     states : dict
     before : dict
-        What corrected objects were before, for the day that the correction is undone.
+        Earlier states of corrected objects, in case the correction is undone.
     """
 
     states: dict[int, State] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Review:
         self.states[number] = state
 
     def correct(self, number: int) -> bool:
-        """Note that an object was edited; return whether that is news."""
+        """Note that an object was edited; return whether this is new."""
         if self.state(number) == "corrected":
             return False
         self.before[number] = self.state(number)
@@ -65,9 +65,9 @@ class Review:
 
 
 def fingerprint(labels: NDArray[Any], salt: str = "") -> str:
-    """Return a name for these pixels: the first 20 digits of the SHA-256 of shape and values.
+    """Return a fingerprint of these pixels: the first 20 digits of the SHA-256 of shape and values.
 
-    Pixels that are all alike, such as empty labels, could be those of any image: ``salt`` tells which they are.
+    Constant arrays, such as empty labels, could belong to any image; ``salt`` tells them apart.
     """
     digest = hashlib.sha256(repr(labels.shape).encode())
     if labels.size == 0 or labels.min() == labels.max():
@@ -87,19 +87,19 @@ def save_review(
     *,
     salt: str = "",
 ) -> None:
-    """Write states and, if they were edited, the labels; each file beside its place first, then renamed.
+    """Write the states and, if edited, the labels. Each file is written beside its place, then renamed.
 
-    The file is named by the pixels that the review began with and by those of now, so that it is found again from
-    either: from the same segmentation run anew, and from the corrected labels saved and opened.
+    The file's name holds the fingerprints of the first pixels and of the current ones. It is found again from either:
+    after the same segmentation is run again, and after the corrected labels are saved and opened.
 
-    What was said of frames stays when objects are saved, and the other way round. ``salt`` as in :func:`fingerprint`.
+    Saving objects keeps the states of frames, and the other way round. ``salt`` is as in :func:`fingerprint`.
 
     Raises
     ------
     InputError
-        Where the disk refuses.
+        If writing fails.
     UnkeptError
-        The labels hold numbers above 65535 and were edited.
+        If the labels hold numbers above 65535 and were edited.
     """
     folder = folder or user_folder("reviews")
     current = fingerprint(labels, salt)
@@ -126,13 +126,13 @@ def save_review(
         pixels.unlink(missing_ok=True)
     elif not small:
         raise UnkeptError(
-            "The states of the review are kept, but not the edits: the labels hold numbers above 65,535. "
+            "The review's states are saved, but not the edits: the labels hold numbers above 65,535. "
             "Save the layer by File > Save Selected Layers."
         )
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
-    """Return what a file says of each object; nothing where it is damaged."""
+    """Read a file's entry for each object; a damaged file has none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["objects"]
         return [entry for entry in found if entry["state"] in STATES and {"label", "at"} <= set(entry)]
@@ -142,16 +142,16 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Found:
-    """A review that was kept.
+    """A review that was found on disk.
 
     Attributes
     ----------
     original : str
-        The fingerprint of the labels that it began with.
+        The fingerprint of the labels at the start.
     entries : list of dict
         ``state``, ``label`` and ``at`` (frame and pixel) of each object.
     labels : integer array or None
-        The labels as they were edited; None where they were not, or are those that were asked for.
+        The edited labels; None if they were not edited, or are the same as those searched for.
     """
 
     original: str
@@ -160,9 +160,9 @@ class Found:
 
 
 def find_review(labels: NDArray[Any], folder: Path | None = None, *, salt: str = "") -> Found | None:
-    """Return the review of these labels, or None; a file that is damaged counts as none.
+    """Return the review of these labels, or None. A damaged file counts as none.
 
-    ``salt`` is that with which it was saved; only labels that are all alike are not found without it.
+    ``salt`` is the one it was saved with. Only constant labels need it to be found.
     """
     folder = folder or user_folder("reviews")
     name = fingerprint(labels, salt)
@@ -182,7 +182,7 @@ def find_review(labels: NDArray[Any], folder: Path | None = None, *, salt: str =
 
 
 def match_entries(found: Found, regions: list[Region]) -> Review:
-    """Give each object the state that was kept for it: that of the entry whose pixel lies in it."""
+    """Give each object its saved state: that of the entry whose pixel lies in it."""
     review = Review()
     by_frame: dict[tuple[int, ...], list[Region]] = {}
     for region in regions:
@@ -201,5 +201,5 @@ def _holds(region: Region, place: tuple[int, ...]) -> bool:
     inside = all(b.start <= n < b.stop for n, b in zip(place, region.box, strict=True))
     if not inside:
         return False
-    # A whole frame is meant whatever the pixel, which need not be foreground.
+    # The pixel of a whole frame need not be foreground.
     return region.label == 0 or bool(region.mask[tuple(n - b.start for n, b in zip(place, region.box, strict=True))])

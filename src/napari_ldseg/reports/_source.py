@@ -1,4 +1,4 @@
-"""From files to a report: labels, and what lies beside them."""
+"""Make a report from files: labels, and the files beside them."""
 
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,17 @@ def read_report(
     Parameters
     ----------
     labels : Path
-        Class indices or instance numbers; its pixel size is the unit of all that is measured.
+        Class indices or instance numbers. Everything is measured in the unit of its pixel size.
     image : Path, optional
-        Its intensities are measured, too; on the same grid.
+        Adds its intensities; it must have the same grid.
     sd, samples : Path, optional
-        By default what ``napari-ldseg segment`` wrote beside the labels.
+        By default the files that ``napari-ldseg segment`` wrote beside the labels.
     config : MeasureConfig, optional
 
     Raises
     ------
     InputError
-        Where a file cannot be read, or does not lie on the labels' grid.
+        If a file cannot be read, or does not fit the labels' grid.
     """
     config = config or MeasureConfig()
     # An OME-Zarr is a dask array.
@@ -82,12 +82,12 @@ def _mean(image: Image, ndim: int) -> NDArray[Any]:
 
 
 def read_samples(path: Path, labels: Image) -> SampleMasks:
-    """Read samples: the axis before the spatial ones counts them."""
+    """Read samples. The axis before the spatial ones counts them."""
     image = read_labels(path)
     frames, ndim = labels.array.ndim - len(labels.spatial), len(labels.spatial)
     if image.array.ndim != labels.array.ndim + 1 or image.array.shape[:frames] != labels.array.shape[:frames]:
         raise InputError(
             f"{path} of shape {image.array.shape} does not hold samples of labels of shape {labels.array.shape}; "
-            "give the file that was written together with the labels."
+            "choose the file that was written with the labels."
         )
     return SampleMasks(np.asarray(image.array).astype(np.uint8, copy=False), labels.array.shape[-ndim:])

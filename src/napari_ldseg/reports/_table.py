@@ -1,4 +1,4 @@
-"""Measurements as a table, and the table as CSV."""
+"""Turn measurements into a table, and the table into CSV."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ SUPERSCRIPTS = {1: "", 2: "\N{SUPERSCRIPT TWO}", 3: "\N{SUPERSCRIPT THREE}"}
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows; numbers that do not exist are nan."""
+    """Columns and rows. Undefined numbers are nan."""
 
     columns: list[str]
     rows: list[list[Cell]]
@@ -35,10 +35,10 @@ def unit_symbol(unit: str, power: int = 1) -> str:
 
 
 def table(report: Report, *, symbols: bool = False) -> Table:
-    """Return a row for each object: where it is, what it measures with SD and interval, and its scores.
+    """Return a row for each object: its place, its measurements with SD and interval, and its scores.
 
-    Places are those of the object's pixel nearest to its middle, in pixels; units stand in the heads of the columns,
-    in plain letters (for files) or as ``symbols``.
+    The place is the object's pixel nearest to its centroid, in pixels. The column headers hold units, in plain letters
+    (for files) or as ``symbols``.
     """
     source = report.source
     frames = [f"frame {i + 1}" for i in range(source.labels.ndim - source.ndim)]
@@ -49,7 +49,7 @@ def table(report: Report, *, symbols: bool = False) -> Table:
         columns.append(_head(name, report.unit, symbols))
         columns += [f"{name} SD", f"{name} low", f"{name} high"] if sampled else []
     scores = [name for name in RANKINGS if any(math.isfinite(one.scores[name]) for one in report.measurements)]
-    # The score "existence" is how sure the object is *not* to exist: its column is the share itself.
+    # The score "existence" says how likely the object does *not* exist; its column holds the share itself.
     scores = [name for name in scores if name not in ("existence", "split or merge")]
     columns += ["existence", "split", "merge"] if sampled else []
     columns += [*scores, *["review"] * bool(report.states)]
@@ -67,7 +67,7 @@ def table(report: Report, *, symbols: bool = False) -> Table:
 
 
 def csv_text(table: Table) -> str:
-    """Return the table as CSV; what does not exist is an empty field."""
+    """Return the table as CSV. Undefined numbers become empty fields."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
@@ -84,5 +84,5 @@ def _head(name: str, unit: str, symbols: bool) -> str:
 
 
 def _plain(cell: Cell) -> Cell:
-    """Round to six digits: more are noise."""
+    """Round to six digits; more are noise."""
     return float(f"{cell:.6g}") if isinstance(cell, float) else cell

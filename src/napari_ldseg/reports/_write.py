@@ -1,4 +1,4 @@
-"""The files of a report."""
+"""Write a report to a file."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ MAKERS = {".csv": lambda report: csv_text(table(report)), ".geojson": geojson, "
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write a report in the format that the suffix names: .csv, .geojson or .html.
+    """Write a report in the format of its suffix: .csv, .geojson or .html.
 
     Raises
     ------
     InputError
-        For another suffix, or where the disk refuses.
+        If the suffix is another one, or writing fails.
     """
     maker = MAKERS.get(path.suffix.lower())
     if maker is None:

@@ -33,7 +33,7 @@ def with_classes(model: LDSeg, class_names: Sequence[str]) -> LDSeg:
     Raises
     ------
     InputError
-        Where there are too few names, or two are equal.
+        If there are too few names, or two are equal.
     """
     names = tuple(class_names)
     config, classes = model.config, model.config.network.classes
@@ -80,7 +80,7 @@ def with_residual(model: LDSeg, sd: float) -> LDSeg:
     Raises
     ------
     InputError
-        Where the model has no first guess.
+        If the model has no first guess.
     """
     network = model.config.network
     if sd == network.residual_sd:

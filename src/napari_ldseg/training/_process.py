@@ -73,7 +73,7 @@ class TrainProcess:
         Raises
         ------
         InputError
-            Where the disk refuses.
+            If the disk refuses.
         """
         stem = re.sub(r"[^\w-]+", "_", job.name)
         folder = user_folder("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{stem}"
@@ -93,7 +93,7 @@ class TrainProcess:
         Raises
         ------
         InputError
-            Where no process can be started.
+            If no process can be started.
         """
         (self.folder / OUTCOME).unlink(missing_ok=True)
         # Ctrl-C in the terminal is meant for the viewer, which then ends the training in good order.

@@ -29,7 +29,7 @@ def with_raters(case: Case, labels: Sequence[NDArray[Any]]) -> Case:
     Raises
     ------
     InputError
-        Where there are none, or a shape differs from that of the case's labels.
+        If there are none, or a shape differs from that of the case's labels.
     """
     if not labels or any(each.shape != case.labels.shape for each in labels):
         raise InputError(f"{case.name} needs one label mask of shape {case.labels.shape} from each rater.")

@@ -38,7 +38,7 @@ def save_state(folder: Path, trainer: Training) -> None:
     Raises
     ------
     InputError
-        Where the disk refuses; the state before stays whole.
+        If the disk refuses; the state before stays whole.
     """
     if rank():
         return

@@ -76,7 +76,7 @@ class ConfigForm(QWidget, Generic[C]):
         Raises
         ------
         InputError
-            Where something that was typed in is out of range.
+            If something that was typed in is out of range.
         """
         return self._base.replace(**self.values())
 

@@ -138,7 +138,8 @@ class ManageDialog(QDialog):
         chosen = self.value() or self._picker.value()
         self.list.clear()
         for entry in list_models():
-            item = QListWidgetItem(f"{entry.name}  (came with napari-ldseg)" if entry.bundled else entry.name)
+            origin = "  (downloaded)" if entry.downloaded else "  (came with napari-ldseg)" if entry.bundled else ""
+            item = QListWidgetItem(entry.name + origin)
             item.setData(ROLE, entry)
             self.list.addItem(item)
             if chosen is not None and entry.path == chosen.path:
@@ -201,8 +202,9 @@ class ManageDialog(QDialog):
 
     def _on_selected(self) -> None:
         entry = self.value()
+        allowed = {"Export…": True, "Delete…": entry and (entry.downloaded or not entry.bundled)}
         for name in BUTTONS[:3]:
-            self.buttons[name].setEnabled(entry is not None and (not entry.bundled or name == "Export…"))
+            self.buttons[name].setEnabled(entry is not None and bool(allowed.get(name, not entry.bundled)))
         try:
             self.card.show_card(read_header(entry.path).card or "No card." if entry is not None else "")
         except CheckpointError as error:

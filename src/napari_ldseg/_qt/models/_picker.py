@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..._util import user_folder
-from ...checkpoints import ModelEntry, install_model, list_models, read_header
+from ...checkpoints import ModelEntry, Offer, install_model, list_models, read_header
 from ...config import ModelConfig
 from ...errors import CheckpointError
 from ...exchange import keras_files
@@ -16,6 +16,7 @@ from ..controls._forms import narrow
 from ..controls._message import WrappedLabel
 from ..threads._background import Done, Task
 from ..viewer._from_layers import looks_made_for
+from ._download import Download, ask_own_index, offers
 from ._events import FILTER, KERAS, MODELS
 from ._keras import import_folder
 
@@ -53,16 +54,19 @@ class ModelPicker(QWidget):
         narrow(self.combo)
         self.card = WrappedLabel()
         self.card.setObjectName("card")
+        self.download = Download()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(self.combo)
-        layout.addWidget(self.card)
+        for widget in (self.combo, self.card, self.download):
+            layout.addWidget(widget)
         self.combo.activated.connect(self._on_activated)
+        self.download.ended.connect(self._on_downloaded)
         self._drops = ModelDrops(self)
         MODELS.changed.connect(self.refresh)
         MODELS.renamed.connect(self._on_renamed)
         self.refresh()
+        ask_own_index(self)
 
     def value(self) -> ModelEntry | None:
         """Return the chosen model."""
@@ -136,6 +140,9 @@ class ModelPicker(QWidget):
                 self.combo.setItemData(self.combo.count() - 1, str(one.path), 3)  # Qt.ToolTipRole
             if group:
                 self.combo.insertSeparator(self.combo.count())
+        for offer in offers():
+            self.combo.addItem(f"{offer.name} (download, {offer.megabytes})", offer)
+            self.combo.setItemData(self.combo.count() - 1, f"{offer.title}\n{offer.terms}", 3)
         self.combo.addItems([OPEN, OPEN_KERAS, MANAGE])
         self.combo.setCurrentIndex(max(self.combo.findText(entry.name) if entry else 0, 0))
         lines = [self._gone, "" if self._entries else f"Put a model into\n{user_folder('models')}\nor choose {OPEN}"]
@@ -154,6 +161,10 @@ class ModelPicker(QWidget):
             self._by_hand = True
             self._choose(entry)
             return
+        if isinstance(entry, Offer):
+            self._choose(self._chosen, self._gone)
+            self.combo.setEnabled(not self.download.start(entry))
+            return
         path = ""
         if self.combo.itemText(index) == OPEN:
             path = QFileDialog.getOpenFileName(self, "Open a model", str(Path.home()), FILTER)[0]
@@ -164,6 +175,14 @@ class ModelPicker(QWidget):
             self.manage_requested.emit()
         if path:
             self.open_path(Path(path))
+
+    def _on_downloaded(self, outcome: Done) -> None:
+        self.combo.setEnabled(True)
+        MODELS.changed.emit()
+        if outcome.error is not None:
+            self.failed.emit(outcome.error)
+        elif outcome.value is not None:
+            self.setValue(outcome.value.name)
 
     def open_path(self, path: Path) -> None:
         """Choose the model in a file or folder; what lies there as Keras files is imported first, in a thread."""
@@ -242,6 +261,7 @@ def describe(entry: ModelEntry) -> str:
     """Return the card in short: what the model segments, its score, and how it sees images."""
     config = entry.config
     lines = [entry.title, entry.score and f"Score: {entry.score}", f"Input: {_input(config)}"]
+    lines.append(entry.terms and f"Terms: {entry.terms}")
     lines.append(f"Default: {config.sampler}, {config.steps} steps")
     return "\n".join(line for line in lines if line)
 

@@ -182,9 +182,9 @@ class Session:
         Raises
         ------
         InputError
-            Where the disk refuses; there is still something to save then.
+            If the disk refuses; there is still something to save then.
         UnkeptError
-            Where the edits are of a kind that cannot be kept.
+            If the edits are of a kind that cannot be kept.
         """
         self.dirty = False
         labels = self.subject.source.labels.copy()

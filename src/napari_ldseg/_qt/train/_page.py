@@ -118,7 +118,7 @@ class TrainPage:
         Raises
         ------
         InputError
-            Where a field does not fit.
+            If a field does not fit.
         """
         entry = self.model.value()
         minutes = self.budget_unit.currentIndex() == 0

@@ -120,7 +120,7 @@ def parse_frames(text: str) -> list[int]:
     Raises
     ------
     InputError
-        Where it is no list of frames.
+        If it is no list of frames.
     """
     frames: list[int] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):

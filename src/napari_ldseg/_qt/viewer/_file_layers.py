@@ -39,7 +39,7 @@ def read_row(image: Path, outputs: Mapping[str, Path]) -> Opened:
     Raises
     ------
     InputError
-        Where one of the files is gone or damaged.
+        If one of the files is gone or damaged.
     """
     sd = read_image(outputs["sd"]) if "sd" in outputs else None
     labels = read_labels(outputs["labels"])

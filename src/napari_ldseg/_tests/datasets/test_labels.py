@@ -31,7 +31,7 @@ def test_labels_whose_channel_stands_first_keep_their_pixels(tmp_path: Path) -> 
 
 
 def test_colours_are_refused_as_labels(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"3 different channels and is no label mask: save it as one channel"):
+    with pytest.raises(InputError, match=r"3 different channels, so it is no label mask; save it as one channel"):
         read_labels(save_picture(tmp_path / "a.png", make_ramp((6, 9, 3))))
 
 

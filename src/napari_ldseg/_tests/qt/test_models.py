@@ -1,6 +1,8 @@
 """Choosing a model, and what its card says in short."""
 
 import re
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +10,17 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..._qt import SegmentWidget, TrainWidget
 from ..._qt.models._events import MODELS
 from ..._qt.models._picker import CHOOSE, MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
+from ..._util import Progress
 from ...checkpoints import ModelEntry, save_model
 from ...config import InputConfig, ModelConfig
 from ...errors import CheckpointError
 from ..builders import make_tiny_model
+from ..checkpoints.test_hub import offer, write_index
 from ..keras_builders import write_release
 from ..qt_fixtures import save_tiny
 
@@ -216,3 +220,60 @@ def test_train_proposes_the_base_model_that_suits_the_image(
         for name in ("a-echo", "b-slides"):
             train.page.model.setValue(name)
         assert train.page.name.text() == left
+
+
+@pytest.mark.parametrize("answer", [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No])
+def test_a_model_is_downloaded_where_its_terms_are_agreed_to(
+    qtbot: QtBot,
+    tmp_path: Path,
+    picker: ModelPicker,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: QMessageBox.StandardButton,
+) -> None:
+    save_tiny(tmp_path)
+    write_index(tmp_path, offer(tmp_path / "tiny.safetensors", commercial=False))
+    monkeypatch.setenv("NAPARI_LDSEG_INDEX", str(tmp_path))
+    asked: list[str] = []
+
+    def ask(_: object, title: str, text: str) -> QMessageBox.StandardButton:
+        asked.append(text)
+        return answer
+
+    monkeypatch.setattr(QMessageBox, "question", ask)
+    picker.refresh()
+    index = next(i for i in range(picker.combo.count()) if picker.combo.itemText(i).startswith("nuclei (download"))
+    picker.combo.activated.emit(index)
+    assert "CC BY-NC 4.0: no commercial use" in asked[0]
+    if answer == QMessageBox.StandardButton.No:
+        assert picker.download.isHidden()
+        return
+    qtbot.waitUntil(lambda: picker.value() is not None)
+    assert picker.combo.currentText() == "nuclei"
+    assert "Terms: CC BY-NC 4.0" in picker.card.text()
+    assert picker.combo.isEnabled()
+
+
+def test_a_download_can_be_cancelled_and_a_failure_is_said(
+    qtbot: QtBot, tmp_path: Path, picker: ModelPicker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = threading.Event()
+
+    def fetch(name: str, report: Callable[[Progress], object]) -> None:
+        if name == "broken":
+            raise CheckpointError("No network.")
+        while True:
+            report(Progress(1, 2, "half"))
+            going.set()
+
+    monkeypatch.setattr("napari_ldseg._qt.models._download.fetch_model", fetch)
+    save_tiny(tmp_path)
+    one = offer(tmp_path / "tiny.safetensors", commercial=True)
+    with qtbot.waitSignal(picker.download.ended) as ended:
+        assert picker.download.start(one)
+        assert not picker.download.start(one)  # one at a time
+        going.wait(10)
+        picker.download.cancel_button.click()
+    assert ended.args[0].stopped
+    with qtbot.waitSignal(picker.failed) as failed:
+        picker.download.start(one.replace(name="broken"))
+    assert str(failed.args[0]) == "No network."

@@ -245,7 +245,7 @@ def test_samples_of_another_image_are_refused(results: Path, tmp_path: Path) -> 
     save_picture(tmp_path / "b.png", make_row())
     done = run("measure", results / "a_labels.tif", "--samples", tmp_path / "b.png", "--out", tmp_path / "x")
     assert done.exit_code == 2
-    assert "written together with the labels" in done.output
+    assert "written with the labels" in done.output
     done = run("measure", tmp_path / "b.png", results / "a_labels.tif", "--sd", tmp_path / "b.png", "-o", tmp_path)
     assert "one by one" in done.output
 

@@ -1,1 +1,1 @@
-"""File formats, one module each; `_registry` is their table."""
+"""File formats. Each has a module, and `_registry` lists them all."""

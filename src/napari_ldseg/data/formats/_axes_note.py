@@ -1,4 +1,4 @@
-"""Axes that a format does not know: folded into one, and noted in the file so that they are found again."""
+"""Fold axes that a format does not know into one, and note them in the file so that reading restores them."""
 
 import json
 import math
@@ -14,7 +14,7 @@ KEY = "napari-ldseg"
 
 
 def fold(image: Image, tail: str) -> tuple[NDArray[Any], str, dict[str, Any]]:
-    """Put all frame axes first, made one ``t``, then the axes of ``tail`` in its order.
+    """Merge all frame axes into a leading ``t``, followed by the axes of ``tail``.
 
     Returns
     -------
@@ -30,9 +30,9 @@ def fold(image: Image, tail: str) -> tuple[NDArray[Any], str, dict[str, Any]]:
 
 
 def unfold(notes: Mapping[str, Any], stored: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape as :func:`fold` noted them.
+    """Return axes and shape as :func:`fold` noted them.
 
-    None in a file that has no such note, or whose pixels have another shape by now (cropped or turned elsewhere).
+    None if the file has no such note, or if its pixels have another shape by now (another program cropped them).
     """
     try:
         note = notes[KEY]
@@ -45,12 +45,12 @@ def unfold(notes: Mapping[str, Any], stored: tuple[int, ...]) -> tuple[str, tupl
 
 
 def note_text(metadata: Mapping[str, Any], note: Mapping[str, Any], indent: int | None = None) -> str:
-    """Provenance and axes as JSON."""
+    """Return provenance and axes as JSON."""
     return json.dumps({**metadata, KEY: note}, indent=indent, default=str)
 
 
 def parse_notes(text: object) -> dict[str, Any]:
-    """The opposite of :func:`note_text`; empty for what is no such text."""
+    """Parse the text of :func:`note_text`; any other text gives an empty dict."""
     try:
         notes = json.loads(text) if isinstance(text, str) else {}
     except (ValueError, RecursionError):
@@ -59,6 +59,6 @@ def parse_notes(text: object) -> dict[str, Any]:
 
 
 def _folded(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape with all frame axes, which stand first, made one."""
+    """Return the shape with all (leading) frame axes merged."""
     frames = sum(axis in FRAMES for axis in axes)
     return (math.prod(shape[:frames]), *shape[frames:]) if frames else shape

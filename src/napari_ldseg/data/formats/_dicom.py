@@ -1,4 +1,4 @@
-"""DICOM through pydicom: one file (a picture, a cine, a volume of many frames), or a folder that is one series."""
+"""Read DICOM through pydicom: a file (picture, cine, volume of many frames), or a folder that holds one series."""
 
 import math
 import warnings
@@ -18,23 +18,23 @@ from .._names import dicom_files, shortlist, stem
 
 _PIXEL_DATA = 0x7FE00010
 _LPS = np.diag([-1.0, -1.0, 1.0])
-_CENTIMETER = 3  # unit of the regions of an ultrasound image
-# A slice may lie this share of a step beside its place.
+_CENTIMETER = 3  # The unit of regions in an ultrasound image.
+# A slice may be off its place by this share of a step.
 _UNEVEN = 0.05
 
 
 def read_dicom(path: Path, palette: bool = True) -> Image:
-    """Read a DICOM file, or a folder that is one series.
+    """Read a DICOM file, or a folder that holds one series.
 
-    Values are rescaled as the file says (to Hounsfield units, for example), and MONOCHROME1 is turned so that more is
-    brighter. Colour has the axis ``c``. Frames are ``t``, unless each has its own place in the patient: then ``z``.
+    Values are rescaled as the file says (to Hounsfield units, for example), and MONOCHROME1 is inverted so that larger
+    is brighter. Colours have the axis ``c``. Frames are ``t``, or ``z`` if each has its own place in the patient.
     """
     with _quiet():
         return _read_series(path) if path.is_dir() else _read_file(path)
 
 
 def is_series(files: Sequence[Path]) -> bool:
-    """Whether files are single slices of one series; those without an image, such as reports, do not count."""
+    """Whether files are single slices of one series. Files without an image, such as reports, do not count."""
     with _quiet():
         headers = [header for header in map(_header, files) if header is not None]
         one = len({str(each.get("SeriesInstanceUID", "")) for each in headers}) == 1
@@ -42,7 +42,7 @@ def is_series(files: Sequence[Path]) -> bool:
 
 
 def _header(path: Path) -> Any:
-    """Read what :func:`is_series` asks for, but not the pixels; None where there are none."""
+    """Read what :func:`is_series` needs, without the pixels; None if there are none."""
     found: list[int] = []
 
     def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
@@ -82,7 +82,7 @@ def _read_series(folder: Path) -> Image:
     if any(_count(data) > 1 for _, data in slices):
         raise InputError(f"{folder} holds several DICOM files of many frames; name the files one by one.")
     places = [place for _, data in slices for place in _place(data)]
-    if len(places) < len(slices):  # no places at all: in the order in which they were taken
+    if len(places) < len(slices):  # No slice states its place: keep the order in which they were acquired.
         slices.sort(key=lambda each: int(each[1].get("InstanceNumber") or 0))
         places = []
     else:
@@ -122,7 +122,7 @@ def _image(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Turn the library's own errors into ValueError; it warns of much that does not matter here."""
+    """Turn the library's own errors into ValueError, and silence its many warnings."""
     pydicom = optional("pydicom", "DICOM")
     try:
         with warnings.catch_warnings():
@@ -169,7 +169,7 @@ def _pixels(path: Path, data: Any) -> NDArray[Any]:
 
 
 def _rescaled(array: NDArray[Any], data: Any) -> NDArray[Any]:
-    """Rescale as the file says; an enhanced one says it in its functional groups, for each frame or for all."""
+    """Rescale as the file says. Enhanced files say it in their functional groups, for each frame or for all."""
     rescale = optional("pydicom.pixels", "DICOM").apply_modality_lut
     count = _count(data)
     groups = [_shared(data, "PixelValueTransformationSequence", frame) for frame in range(count)]
@@ -181,7 +181,7 @@ def _rescaled(array: NDArray[Any], data: Any) -> NDArray[Any]:
 
 
 def _pixel_size(data: Any) -> tuple[float, float] | None:
-    """Return the size (Y, X) of a pixel in millimeter: of the image, of the detector, or of the ultrasound region."""
+    """Return the size (Y, X) of a pixel in millimetres: in the image, on the detector, or in the ultrasound region."""
     group = _shared(data, "PixelMeasuresSequence")
     for owner, key in (
         (data, "PixelSpacing"),
@@ -214,7 +214,7 @@ def _area(region: Any) -> int:
 
 
 def _shared(data: Any, name: str, frame: int = 0) -> Any:
-    """Return an entry of the functional groups of an enhanced image; None where there is none."""
+    """Return an entry of the functional groups of an enhanced image, or None."""
     per_frame = data.get("PerFrameFunctionalGroupsSequence") or ()
     for group in (*per_frame[frame : frame + 1], *(data.get("SharedFunctionalGroupsSequence") or ())):
         if entry := group.get(name):
@@ -223,7 +223,7 @@ def _shared(data: Any, name: str, frame: int = 0) -> Any:
 
 
 def _frame_places(data: Any, frames: int) -> list[NDArray[np.float64]]:
-    """Return the place of each frame; empty where not every frame has one."""
+    """Return the place of each frame; empty unless every frame has one."""
     places: list[NDArray[np.float64]] = []
     for frame in range(frames if "PerFrameFunctionalGroupsSequence" in data else 0):
         entries = [_shared(data, name, frame) for name in ("PlaneOrientationSequence", "PlanePositionSequence")]
@@ -234,7 +234,7 @@ def _frame_places(data: Any, frames: int) -> list[NDArray[np.float64]]:
 
 
 def _place(data: Any) -> list[NDArray[np.float64]]:
-    """Return [direction of x, direction of y, first pixel] of one slice, shape (3, 3); empty where it is not said."""
+    """Return [direction of x, direction of y, first pixel] of a slice, shape (3, 3); empty if the file omits them."""
     directions, position = data.get("ImageOrientationPatient"), data.get("ImagePositionPatient")
     if directions is None or position is None or len(directions) != 6 or len(position) != 3:
         return []
@@ -242,12 +242,12 @@ def _place(data: Any) -> list[NDArray[np.float64]]:
 
 
 def _sorted(path: Path, places: Sequence[NDArray[np.float64]]) -> list[int] | None:
-    """Return the order of slices along their normal; None where they do not lie behind each other.
+    """Return the order of slices along their normal; None if they do not lie behind each other.
 
     Raises
     ------
     InputError
-        Where slices are missing or are there twice.
+        If slices are missing or doubled.
     """
     normal = np.cross(places[0][0], places[0][1])
     if any(not np.allclose(place[:2], places[0][:2], atol=1e-3) for place in places):

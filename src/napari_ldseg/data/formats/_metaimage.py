@@ -1,4 +1,4 @@
-"""MetaImage (ITK): a few lines of text and the pixels, in one file (.mha) or beside it (.mhd with .raw or .zraw)."""
+"""Read and write MetaImage (ITK): a text header with the pixels in one file (.mha) or beside it (.mhd with .raw)."""
 
 import math
 import zlib
@@ -25,7 +25,7 @@ _NAME_OF = {kind: name for name, kind in reversed(_TYPES.items())}
 _ORIGIN = ("Offset", "Position", "Origin")
 _DIRECTION = ("TransformMatrix", "Rotation", "Orientation")
 _SPACING = ("ElementSpacing", "ElementSize")
-# What says where the image lies; copied into results as it is.
+# These lines say where the image lies. Results get an exact copy.
 _PLACE = (*_ORIGIN, *_DIRECTION, *_SPACING, "CenterOfRotation", "AnatomicalOrientation")
 _LONGEST_HEADER = 2**20
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -34,14 +34,14 @@ Fields = dict[str, str]
 
 
 def read_metaimage(path: Path, palette: bool = True) -> Image:
-    """Read a MetaImage: axes x, y, z, time of the file become t, z, y, x; single ones are left out."""
+    """Read a MetaImage: its axes x, y, z, time become t, z, y, x. Axes of length 1 are left out."""
     fields, offset = _parse(path)
     sizes = _numbers(fields, ("DimSize",), _ndim(fields))
     shape = tuple(int(n) for n in reversed(sizes or ()))
     if len(shape) != _ndim(fields) or min(shape) < 1:
         raise ValueError(f"its size is {fields.get('DimSize', 'missing')!r}")
     if len(shape) > 4:
-        raise InputError(f"{path} has {len(shape)} axes, which is more than one image; export a part of it.")
+        raise InputError(f"{path} has {len(shape)} axes, too many for one image; export a part of it.")
     channels = int(fields.get("ElementNumberOfChannels", 1))
     array = _pixels(path, fields, offset, (*shape, channels))
     full = ((1,) * (4 - len(shape)) + shape)[-4:]
@@ -59,10 +59,10 @@ def read_metaimage(path: Path, palette: bool = True) -> Image:
 
 
 def save_metaimage(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
-    """Write one file (.mha), compressed, with the source's own lines on where it lies where the image has them.
+    """Write one compressed file (.mha), with the source's own lines on where it lies, if there are any.
 
-    Frames become the fourth axis, channels are those of each element. The provenance stands in a line of its own,
-    which ITK reads past.
+    Frames become the fourth axis, and channels those of each element. The provenance has a line of its own, which ITK
+    ignores.
     """
     stack, axes, note = fold(image, "zyxc")
     kind = stack.dtype.newbyteorder("=").str[1:]
@@ -93,12 +93,12 @@ def save_metaimage(path: Path, image: Image, metadata: Mapping[str, Any]) -> Non
 
 
 def metaimage_notes(path: Path) -> dict[str, Any]:
-    """Return the provenance that stands in a line of its own."""
+    """Return the provenance, which has a line of its own."""
     return parse_notes(_parse(path)[0].get(KEY))
 
 
 def _parse(path: Path) -> tuple[Fields, int]:
-    """Return the lines of the header and where the pixels begin in the same file."""
+    """Return the lines of the header, and where the pixels begin in the same file."""
     with path.open("rb") as file:
         head = file.read(_LONGEST_HEADER)
     fields: Fields = {}
@@ -128,7 +128,7 @@ def _yes(fields: Fields, *keys: str) -> bool:
 
 
 def _numbers(fields: Fields, keys: tuple[str, ...], count: int) -> list[float] | None:
-    """Return the numbers of the first of some lines that is there."""
+    """Return the numbers in the first of these lines that exists."""
     text = next((fields[key] for key in keys if key in fields), None)
     if text is None:
         return None
@@ -170,7 +170,7 @@ def _unpacked(packed: bytes, expected: int) -> bytes:
 
 
 def _geometry(fields: Fields, grid: tuple[int, ...]) -> Geometry:
-    """Return the geometry; the lines hold left, posterior, superior, and of the matrix one axis after the other."""
+    """Return the geometry. The lines hold left, posterior, superior, and the matrix one axis after the other."""
     ndim = _ndim(fields)
     count = min(ndim, 3)
     spacing, origin, linear = np.ones(3), np.zeros(3), np.eye(3)
@@ -189,7 +189,7 @@ def _geometry(fields: Fields, grid: tuple[int, ...]) -> Geometry:
 
 
 def _place(image: Image, *, frames: bool) -> tuple[int, Fields]:
-    """Return the number of axes, and the lines on where the image lies."""
+    """Return the number of axes, and the lines that say where the image lies."""
     geometry = image.geometry
     if geometry is None:
         ndim = len(image.spatial) if not frames else 4

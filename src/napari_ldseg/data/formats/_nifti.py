@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2 through nibabel, which hands on every affine as it is in the file, sheared ones included."""
+"""Read and write NIfTI-1 and NIfTI-2 through nibabel, which keeps every affine as it is, even a sheared one."""
 
 import gzip
 import math
@@ -19,18 +19,18 @@ from .._units import METERS, convert_spacing
 from ._axes_note import fold, note_text, parse_notes, unfold
 
 _UNITS = {"mm": "millimeter", "micron": "micrometer", "meter": "meter", "unknown": "millimeter"}
-_COMMENT = 6  # code of a header extension that holds text
-_LONGEST_SIDE = 32767  # of NIfTI-1
+_COMMENT = 6  # The code of a header extension that holds text.
+_LONGEST_SIDE = 32767  # NIfTI-1 allows no more.
 # A deflated file can be at most 1032 times as large once unpacked.
 _DENSEST = 1100
 
 
 def read_nifti(path: Path, palette: bool = True) -> Image:
-    """Read a NIfTI file: axes x, y, z, time, channels of the file become t, z, y, x, c; single ones are left out."""
+    """Read a NIfTI file: its axes x, y, z, time, channels become t, z, y, x, c. Axes of length 1 are left out."""
     file = _open(path)
     array = _pixels(path, file)
     if any(n > 1 for n in array.shape[5:]):
-        raise InputError(f"{path} has {array.ndim} axes, which is more than one image; export a part of it.")
+        raise InputError(f"{path} has {array.ndim} axes, too many for one image; export a part of it.")
     array = array.reshape((*array.shape, 1, 1, 1, 1)[:5])
     grid = (int(array.shape[2]), int(array.shape[1]), int(array.shape[0]))
     array = np.transpose(array, (3, 2, 1, 0, 4))
@@ -49,10 +49,10 @@ def read_nifti(path: Path, palette: bool = True) -> Image:
 
 
 def save_nifti(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
-    """Write with the source's header where the image has one, else with its affine, else with its pixel size alone.
+    """Write with the source's header if there is one, else with its affine, else with only its pixel size.
 
-    Frames become the fourth axis, channels the fifth. The provenance stands in a header extension. What is too long
-    for NIfTI-1, frames included, becomes NIfTI-2.
+    Frames become the fourth axis, channels the fifth. The provenance goes into a header extension. Images with too
+    long an axis for NIfTI-1 become NIfTI-2.
     """
     nibabel = optional("nibabel", "NIfTI")
     stack, axes, note = fold(image, "zyxc")
@@ -67,7 +67,7 @@ def save_nifti(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     file.header.extensions[:] = [nibabel.nifti1.Nifti1Extension(_COMMENT, note_text(metadata, note).encode())]
     with path.open("wb") as raw:
         if image.name.lower().endswith(".gz"):
-            # Without name and time, so that the same result is the same file.
+            # The name and time are omitted, so that the same result gives the same file.
             with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                 file.to_stream(packed)
         else:
@@ -87,7 +87,7 @@ def _open(path: Path) -> Any:
         nibabel.wrapstruct.WrapStructError,
     )
     try:
-        # Odd numbers in a header make numpy warn; what matters of them is checked here.
+        # Odd numbers in a header make numpy warn. Those that matter are checked here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = nibabel.load(path)
@@ -125,7 +125,7 @@ def _squeezed(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
 
 
 def _says_nothing(header: Any) -> bool:
-    """Whether a header was left as a program made it, without any geometry."""
+    """Whether a program left its header without any geometry."""
     codes = int(header["sform_code"]) or int(header["qform_code"])
     return not codes and header.get_xyzt_units()[0] == "unknown" and all(zoom == 1 for zoom in header.get_zooms()[:3])
 
@@ -141,13 +141,13 @@ def _notes(file: Any) -> dict[str, Any]:
 
 
 def _header(image: Image, grid: tuple[int, ...], *, long: bool) -> Any:
-    """Return a header with the image's geometry; shape and type of the pixels are set later."""
+    """Return a header with the image's geometry. Shape and type of the pixels are set later."""
     nibabel = optional("nibabel", "NIfTI")
     geometry = image.geometry
     if geometry is not None and geometry.kind == "nifti" and geometry.header:
         kind = nibabel.Nifti2Header if len(geometry.header) == 540 else nibabel.Nifti1Header
         header = kind(geometry.header, endianness="<", check=False)
-        # What the source said of its own values does not hold for these.
+        # The source's statements about its values do not hold for these.
         for field in ("cal_min", "cal_max", "intent_code", "intent_p1", "intent_p2", "intent_p3"):
             header[field] = 0
         header["intent_name"] = b""

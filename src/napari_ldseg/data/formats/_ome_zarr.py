@@ -1,6 +1,6 @@
-"""OME-Zarr (NGFF): multiscale images that are read and written piece by piece. Reads 0.4 and 0.5, writes 0.4.
+"""Read and write OME-Zarr (NGFF), multiscale images, piece by piece. Reads 0.4 and 0.5, writes 0.4.
 
-Version 0.4 is the one that most programs read.
+Most programs read version 0.4.
 """
 
 import json
@@ -19,10 +19,10 @@ from .._image import FRAMES, SPATIAL, Image
 from .._units import unit_name
 
 KEY = "napari-ldseg"
-# Where a large result keeps its labels, and what says of which model, settings and image it is.
+# A large result keeps its labels here, and a file that identifies model, settings and image.
 LABELS, IDENTITY = "labels/segmentation", "ldseg.json"
 ORDER = "tpsczyx"
-# Channels stand between frames and pixels; frame axes stay as they are, so that samples lie before the pixels.
+# Channels come between frames and pixels. Frame axes keep their order, so samples come before the pixels.
 _RANK = dict.fromkeys(FRAMES, 0) | {"c": 1} | dict.fromkeys(SPATIAL, 2)
 MAX_CHUNK = {2: 512, 3: 64}
 SMALLEST_LEVEL = 256
@@ -32,7 +32,7 @@ _AXIS_OF_TYPE = {"time": "t", "channel": "c"}
 
 @dataclass(frozen=True)
 class Layout:
-    """What an OME-Zarr says of its axes.
+    """The axes of an OME-Zarr.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Layout:
         Pixel size ((Z), Y, X) of the finest level in ``unit``.
     unit : str
     origin : tuple of float
-        Middle of the first pixel of the finest level, in ``unit``; empty for zeros.
+        Centre of the first pixel of the finest level, in ``unit``; empty means zeros.
     """
 
     axes: str
@@ -52,7 +52,7 @@ class Layout:
 
 
 def read_ome_zarr(path: Path | str) -> Image:
-    """Open the first multiscale image of an OME-Zarr folder; its pixels are read when they are asked for.
+    """Open the first multiscale image of an OME-Zarr folder. Its pixels are read on demand.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def read_ome_zarr(path: Path | str) -> Image:
     Raises
     ------
     InputError
-        Where the folder is no OME-Zarr, or damaged.
+        If the folder is no OME-Zarr, or damaged.
     """
     path = Path(path)
     zarr = _zarr()
@@ -94,7 +94,7 @@ def _read_axes(found: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
 
 
 def _scale(dataset: Mapping[str, Any], multiscale: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return the pixel size of a level: its own scale times that of all levels."""
+    """Return the pixel size of a level: its own scale times the common one."""
     size = np.ones(len(multiscale["axes"]))
     for each in (*dataset.get("coordinateTransformations", ()), *multiscale.get("coordinateTransformations", ())):
         if each["type"] == "scale":
@@ -115,7 +115,7 @@ def _read_level(array: Any, scale: NDArray[np.float64], axes: str, units: list[s
 def save_ome_zarr(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     """Write an OME-Zarr 0.4 with a pyramid, pixel size, unit and provenance (attribute ``napari-ldseg``).
 
-    Class indices (uint8) become coarser by majority, other numbers by their mean.
+    Coarser levels take the majority of class indices (uint8), and the mean of other numbers.
     """
     order = sorted(range(image.array.ndim), key=lambda index: _RANK[image.axes[index]])
     layout = Layout("".join(image.axes[i] for i in order), image.spacing, image.unit)
@@ -131,7 +131,7 @@ def ome_zarr_notes(path: Path) -> dict[str, Any]:
 
 
 def name_labels(folder: Path) -> None:
-    """Say in the group ``labels`` of an image which label images it has, as the standard asks for."""
+    """List an image's label images in its group ``labels``, as the standard requires."""
     parent, name = LABELS.split("/")
     _zarr().open_group(folder / parent, mode="a", zarr_format=2).attrs.update({"labels": [name]})
 
@@ -147,23 +147,23 @@ def create_pyramid(
     block: int | None = None,
     colors: Sequence[str] | None = None,
 ) -> list[Any]:
-    """Make the empty arrays of a multiscale image, finest first; each level halves the spatial axes.
+    """Create the empty arrays of a multiscale image, finest first. Each level halves the spatial axes.
 
     Parameters
     ----------
     folder : Path
-        Is made; what is in it stays.
+        Created if missing; what it holds stays.
     shape, dtype
-        Of the finest level, axes in the order of ``layout.axes``.
+        Those of the finest level, with the axes in the order of ``layout.axes``.
     layout : Layout
     name : str
     metadata : mapping
         Provenance, everything JSON.
     block : int, optional
-        Side of the blocks in which the finest level is going to be written, a power of two. No chunk of any level
-        belongs to two blocks, so that several processes may write at once.
+        Side of the blocks in which the finest level will be written, a power of two. No chunk of any level belongs to
+        two blocks, so several processes may write at once.
     colors : sequence of str, optional
-        "#rrggbb" of each class, which makes it a label image.
+        "#rrggbb" for each class. They make it a label image.
     """
     ndim = sum(axis in SPATIAL for axis in layout.axes)
     group = _zarr().open_group(folder, mode="a", zarr_format=2)
@@ -186,7 +186,7 @@ def create_pyramid(
         datasets.append({"path": str(level), "coordinateTransformations": _transformations(layout, level)})
     axes = [_axis(axis, layout.unit, first=not index) for index, axis in enumerate(layout.axes)]
     entry = {"version": "0.4", "name": name, "axes": axes, "datasets": datasets, "type": "mean"}
-    # Through JSON and back, so that nothing but JSON gets in.
+    # Through JSON and back, so that only JSON gets in.
     group.attrs.update({"multiscales": [entry], KEY: json.loads(json.dumps(metadata, default=str))})
     if colors is not None:
         entry["type"] = "majority"
@@ -202,9 +202,9 @@ def open_levels(folder: Path, mode: str = "r") -> list[Any]:
 
 
 def write_block(levels: Sequence[Any], start: tuple[int, ...], values: NDArray[Any], axes: str) -> None:
-    """Write a block into the finest level, and what becomes of it into the coarser ones.
+    """Write a block into the finest level, and reduced into the coarser ones.
 
-    ``start`` is its first pixel, along the spatial axes a multiple of two to the number of coarser levels.
+    ``start`` is its first pixel. Along the spatial axes it is a multiple of 2 ** (number of coarser levels).
     """
     shrink: Callable[[NDArray[Any], list[int]], NDArray[Any]] = majority if values.dtype == np.uint8 else average
     spatial = [index for index, axis in enumerate(axes) if axis in SPATIAL]
@@ -216,12 +216,12 @@ def write_block(levels: Sequence[Any], start: tuple[int, ...], values: NDArray[A
 
 
 def average(values: NDArray[Any], axes: list[int]) -> NDArray[Any]:
-    """Halve these axes by the mean of each pair; the last pixel of an odd side stands alone."""
+    """Halve these axes by the mean of each pair. The last pixel of an odd side stays alone."""
     return np.asarray(_pairs(values.astype(np.float32), axes).mean(axis=0), dtype=values.dtype)
 
 
 def majority(values: NDArray[Any], axes: list[int]) -> NDArray[Any]:
-    """Halve these axes by the most frequent value of each two by two; of equally frequent ones the highest."""
+    """Halve these axes by the most frequent value of each two by two. Ties go to the highest value."""
     pairs = _pairs(values, axes)
     classes = np.unique(pairs)[::-1]
     votes = np.stack([(pairs == each).sum(axis=0, dtype=np.uint8) for each in classes])
@@ -229,7 +229,7 @@ def majority(values: NDArray[Any], axes: list[int]) -> NDArray[Any]:
 
 
 def _pairs(values: NDArray[Any], axes: list[int]) -> NDArray[Any]:
-    """Return the pixels that become one, along a new first axis."""
+    """Return the pixels that are merged, along a new first axis."""
     odd = [(0, n % 2 if axis in axes else 0) for axis, n in enumerate(values.shape)]
     values = np.pad(values, odd, mode="edge")[None]
     for axis in axes:
@@ -242,7 +242,7 @@ def _pairs(values: NDArray[Any], axes: list[int]) -> NDArray[Any]:
 
 def _axis(letter: str, unit: str, *, first: bool) -> dict[str, str]:
     axis = {"name": letter}
-    if letter in _TYPES and (first or letter != "t"):  # the standard has time first, or not at all
+    if letter in _TYPES and (first or letter != "t"):  # the standard puts time first
         axis["type"] = _TYPES[letter]
     if letter in SPATIAL and unit_name(unit) != "pixel":
         axis["unit"] = unit_name(unit)
@@ -250,7 +250,7 @@ def _axis(letter: str, unit: str, *, first: bool) -> dict[str, str]:
 
 
 def _transformations(layout: Layout, level: int) -> list[dict[str, Any]]:
-    """Return scale and translation of a level: the corner of its first pixel is that of the finest one."""
+    """Return scale and translation of a level. All levels share the corner of their first pixel."""
     spatial = [axis for axis in layout.axes if axis in SPATIAL]
     spacing = layout.spacing or (1.0,) * len(spatial)
     origin = layout.origin or (0.0,) * len(spatial)

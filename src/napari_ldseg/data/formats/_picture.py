@@ -1,4 +1,4 @@
-"""Pictures through Pillow (which scikit-image brings along) and TIFF through tifffile."""
+"""Read pictures through Pillow, which scikit-image brings along."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def read_picture(path: Path, palette: bool) -> Image:
 
 
 def cine(frames: NDArray[Any], path: Path, tolerance: int = 0) -> Image:
-    """A sequence of colour frames as an image; grey ones (red, green and blue are equal) lose the channels."""
+    """Return colour frames as an image. Grey ones (red, green and blue are equal) lose the channels."""
     green = frames[..., 1].astype(np.int16)
     if all(np.abs(frames[..., other] - green).max() <= tolerance for other in (0, 2)):
         return Image(np.ascontiguousarray(frames[..., 1]), "tyx", name=stem(path))

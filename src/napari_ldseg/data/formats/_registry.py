@@ -1,4 +1,4 @@
-"""The formats, in one table: how each is read, how results are written to it, where their provenance stands."""
+"""List the formats: how each is read and written, and where its provenance is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from ._video import read_cine
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file; its name and suffixes are those of ``SUFFIXES_OF``.
+    """One kind of file. ``SUFFIXES_OF`` holds its name and suffixes.
 
     Attributes
     ----------
     read : callable (path, palette) -> Image
         ``palette``: whether a palette picture becomes colours (images) or stays indices (labels).
     save : callable (path, image, metadata) -> None, or None
-        Writes a file; None where results cannot be written in this format.
+        Writes a file; None if results cannot be written in this format.
     notes : callable (path) -> dict, or None
         Reads the metadata that ``save`` was given.
     """
@@ -42,7 +42,7 @@ class Format:
 
 
 def _read_zarr(path: Path, palette: bool) -> Image:
-    """Open an OME-Zarr; it holds no palettes."""
+    """Open an OME-Zarr. It never has a palette."""
     del palette
     return read_ome_zarr(path)
 
@@ -61,14 +61,14 @@ WRITABLE = tuple(name for name, row in FORMATS.items() if row.save is not None)
 
 
 def output_suffix(image: Path, wanted: str | None = None) -> str:
-    """Return the suffix of what is made of an image: that of its own format, unless another one is wanted.
+    """Return the suffix of an image's results: that of its own format, unless another one is wanted.
 
-    DICOM becomes NIfTI, which holds the place in the patient, too; pictures and cines become TIFF.
+    DICOM becomes NIfTI, which also holds the place in the patient. Pictures and cines become TIFF.
 
     Raises
     ------
     InputError
-        Where results cannot be written in the wanted format.
+        If results cannot be written in the wanted format.
     """
     if wanted is not None and wanted not in WRITABLE:
         raise InputError(f"There is no format {wanted!r} to write; choose one of {', '.join(WRITABLE)}.")
@@ -89,9 +89,9 @@ def write_image(
     metadata: Mapping[str, Any],
     geometry: Geometry | None = None,
 ) -> None:
-    """Write an image in the format that the name says: ImageJ TIFF, OME-TIFF, NIfTI or MetaImage.
+    """Write an image in the format that its suffix names: ImageJ TIFF, OME-TIFF, NIfTI or MetaImage.
 
-    The file is written beside its place and renamed, so that a failure leaves no half file. A missing folder is made.
+    The file is written beside its place and renamed, so a failure leaves no partial file. A missing folder is created.
 
     Parameters
     ----------
@@ -100,26 +100,26 @@ def write_image(
     array : array
         A mask is written as uint8.
     axes : str
-        One letter for each axis, out of t, p, s, z, c, y, x; several frame axes are written as one, and
-        :func:`read_image` unfolds them again.
+        One letter for each axis, out of t, p, s, z, c, y, x. Several frame axes are written as one;
+        :func:`read_image` restores them.
     spacing : tuple of float or None
-        Pixel size ((Z), Y, X) in ``unit``. NIfTI and MetaImage hold it in millimeter.
+        Pixel size ((Z), Y, X) in ``unit``. NIfTI and MetaImage hold it in millimetres.
     unit : str
     metadata : mapping
         Provenance, everything JSON; :func:`read_notes` finds it again.
     geometry : Geometry, optional
-        Of the source, which has the same grid; NIfTI and MetaImage hold it.
+        That of the source, on the same grid. NIfTI and MetaImage store it.
 
     Raises
     ------
     InputError
-        Where array, axes and geometry do not fit, the format cannot hold them, or the disk refuses.
+        If array, axes and geometry do not fit, the format cannot hold them, or writing fails.
     """
     path = Path(path)
     save = FORMATS[kind].save if (kind := format_of(path)) is not None else None
     if save is None:
         endings = ", ".join(SUFFIXES_OF[name][0] for name in WRITABLE)
-        raise InputError(f"{path} cannot be written: its name says no format to write; end it in one of {endings}.")
+        raise InputError(f"{path} cannot be written: its suffix names no format; end it in one of {endings}.")
     image = as_image(array, axes, spacing=spacing, unit=unit, name=path.name, geometry=geometry)
     grid = (1,) * (3 - len(image.shape)) + image.shape
     if geometry is not None and geometry.shape != grid:
@@ -129,7 +129,7 @@ def write_image(
 
 
 def read_notes(path: Path | str) -> dict[str, Any]:
-    """Return the provenance that :func:`write_image` noted in a file; empty for files of other origin."""
+    """Return the provenance that :func:`write_image` noted in a file; empty for other files."""
     path = Path(path)
     read = FORMATS[kind].notes if (kind := format_of(path)) is not None else None
     try:

@@ -35,7 +35,7 @@ _OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", 
 
 
 def as_image(array: Any, axes: str, *, name: str, **place: Any) -> Image:
-    """Check that array and axes fit; a mask becomes uint8."""
+    """Check that array and axes fit. A bool mask becomes uint8."""
     array = np.asarray(array)
     return Image(array.astype(np.uint8) if array.dtype == bool else array, axes, name=name, **place)
 
@@ -43,8 +43,8 @@ def as_image(array: Any, axes: str, *, name: str, **place: Any) -> Image:
 def save_imagej(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     """Write an ImageJ TIFF with pixel size, unit and provenance, compressed with zlib.
 
-    ImageJ's own flavour is chosen because Fiji opens it calibrated under any file name and without Bio-Formats.
-    The provenance is found there under Image > Show Info; several frame axes become ImageJ's time axis.
+    Fiji opens this flavour calibrated under any file name, without Bio-Formats. It shows the provenance under
+    Image > Show Info. Several frame axes become ImageJ's time axis.
     """
     if image.array.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"{image.name} cannot hold {image.array.dtype} values; convert to uint8, uint16 or float32.")
@@ -69,7 +69,7 @@ def save_imagej(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
 
 
 def save_ome(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
-    """Write an OME-TIFF: pixel size along each axis with its unit; the provenance is the image's description."""
+    """Write an OME-TIFF with the pixel size and unit of each axis. The provenance is the image's description."""
     if image.array.dtype not in _OME_TYPES:
         raise InputError(f"{image.name} cannot hold {image.array.dtype} values; convert to uint8, int32 or float32.")
     colours = image.array.dtype in (np.uint8, np.uint16) and image.channels in (3, 4) and "c" in image.axes
@@ -93,7 +93,7 @@ def tiff_notes(path: Path) -> dict[str, Any]:
 
 
 def written_axes(tiff: tifffile.TiffFile, stored: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape as :func:`write_image` noted them; see :func:`unfold`."""
+    """Return axes and shape as :func:`write_image` noted them; see :func:`unfold`."""
     return unfold(_notes(tiff), stored)
 
 
@@ -110,26 +110,26 @@ def _notes(tiff: tifffile.TiffFile) -> dict[str, Any]:
 def write_ome(path: Path | str, image: Image) -> None:
     """Write an image as OME-TIFF, compressed with zlib, beside its place and then renamed.
 
-    Three or four 8- or 16-bit channels are stored as colour. Numbers that OME does not know take the nearest kind that
-    holds them: booleans uint8, float16 float32, integers of 64 bits int32.
+    Three or four 8- or 16-bit channels are stored as colour. Types that OME does not know become the nearest one that
+    holds them: booleans uint8, float16 float32, 64-bit integers int32.
 
     Parameters
     ----------
     path : Path
-        Ends in ``.ome.tif``; its folder is made if need be.
+        Ends in ``.ome.tif``. Its folder is created if needed.
     image : Image
 
     Raises
     ------
     InputError
-        Where there are numbers that do not fit, or the disk refuses.
+        If some numbers do not fit, or writing fails.
     """
     with replacing(Path(path)) as partial:
         save_ome(partial, image.replace(array=_storable(image)), {})
 
 
 def _storable(image: Image) -> NDArray[Any]:
-    """Return the pixels in a kind of number that OME-TIFF knows."""
+    """Return the pixels in a type that OME-TIFF knows."""
     array = np.asarray(image.array)
     if array.dtype == bool:
         return array.astype(np.uint8)
@@ -151,9 +151,9 @@ _FATAL = re.compile(r"invalid page offset|corrupted tag list|TiffTag 270 |metada
 
 @contextmanager
 def refuse_damage() -> Iterator[None]:
-    """Raise ValueError where tifffile logs that it skipped pages or their description.
+    """Raise ValueError if tifffile logs that it skipped pages or their description.
 
-    It would go on with the first pages alone, or without the pixel size.
+    Otherwise it would carry on with only the first pages, or without the pixel size.
     """
     handler = _Collector(level=logging.ERROR)
     logger = tifffile.logger()
@@ -167,7 +167,7 @@ def refuse_damage() -> Iterator[None]:
 
 
 def check_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Raise ValueError where the pixels end early (tifffile itself may fill up with zeros)."""
+    """Raise ValueError if the pixels end early (tifffile itself may fill up with zeros)."""
     size = tiff.filehandle.size
     end = series.dataoffset + series.nbytes if series.dataoffset is not None else 0
     for page in series.pages:
@@ -187,14 +187,14 @@ class _Collector(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one message, if it is ours and fatal."""
+        """Keep one message if it is fatal and from our thread."""
         message = record.getMessage()
         if record.thread == self._thread and _FATAL.search(message):
             self.messages.append(message)
 
 
 def read_tiff(path: Path, palette: bool) -> Image:
-    """Read the first series of a TIFF file; where its 0 is white, an image is inverted and labels are not."""
+    """Read the first series of a TIFF file. If 0 is white, images are inverted, but labels are not."""
     with refuse_damage(), tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         page = series.keyframe
@@ -206,7 +206,7 @@ def read_tiff(path: Path, palette: bool) -> Image:
             if "imagecodecs" not in str(error):
                 raise
             array = _decode_with_pillow(path, series, error)
-            bits = 8 * array.itemsize  # Pillow stretches fewer
+            bits = 8 * array.itemsize  # Pillow stretches smaller ones
         letters = series.axes
         if palette and page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
             array = np.moveaxis((page.colormap[:, array] >> 8).astype(np.uint8), 0, -1)
@@ -224,9 +224,9 @@ def read_tiff(path: Path, palette: bool) -> Image:
 
 
 def _decode_with_pillow(path: Path, series: tifffile.TiffPageSeries, reason: ValueError) -> NDArray[Any]:
-    """Decode LZW, JPEG and the like without imagecodecs, where Pillow holds the same pixels.
+    """Decode LZW, JPEG and the like without imagecodecs, if Pillow reads the same pixels.
 
-    Where 0 is white, Pillow inverts 1 and 8 bits, which is undone.
+    If 0 is white, Pillow inverts 1 and 8 bits; this is undone.
     """
     white = series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     planes = []
@@ -240,16 +240,16 @@ def _decode_with_pillow(path: Path, series: tifffile.TiffPageSeries, reason: Val
 
 
 def _our_axes(path: Path, letters: str) -> str:
-    """Axes of tifffile in our letters: S and C are channels, unknown stacks are frames."""
+    """Translate tifffile's axes into our letters: S and C are channels, unknown stacks are frames."""
     axes = "".join({"S": "c", "C": "c"}.get(letter, letter.lower() if letter in "TZYX" else "?") for letter in letters)
     for free in "pst":
         if free not in axes:
             axes = axes.replace("?", free, 1)
     if "?" in axes or axes.count("c") > 1:
-        raise InputError(f"{path} has the axes {letters}, which is more than one image; export a part of it.")
+        raise InputError(f"{path} has the axes {letters}, too many for one image; export a part of it.")
     return axes
 
 
 def _place(axis: str) -> int:
-    """Frames first (in their own order), then z, y, x, and the channels last."""
+    """Put frames first (in their own order), then z, y, x, and the channels last."""
     return 0 if axis in FRAMES else "zyxc".index(axis) + 1

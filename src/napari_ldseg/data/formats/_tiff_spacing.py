@@ -1,4 +1,4 @@
-"""Pixel size of TIFF files."""
+"""Read the pixel size of TIFF files: OME, ImageJ, or the plain resolution tags."""
 
 import math
 import xml.etree.ElementTree as ElementTree
@@ -9,14 +9,14 @@ import tifffile
 from .._units import unit_name
 
 _MICROMETER = {tifffile.RESUNIT.INCH: 25_400.0, tifffile.RESUNIT.CENTIMETER: 10_000.0}
-# 1200 dots per inch: coarser than this, the tags of a plain TIFF speak to a printer and not of the object.
+# 1200 dots per inch: coarser tags in a plain TIFF are a printer setting, not the size of the object.
 _COARSEST = 20.0
 Spacing = tuple[tuple[float, ...] | None, str]
 UNKNOWN: Spacing = (None, "pixel")
 
 
 def tiff_spacing(tiff: tifffile.TiffFile, *, depth: bool) -> Spacing:
-    """Pixel size ((Z), Y, X) and its unit; (None, "pixel") where the file states none.
+    """Return pixel size ((Z), Y, X) and unit; (None, "pixel") if the file states none.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _plain(tiff: tifffile.TiffFile) -> Spacing:
 
 
 def _resolution(tiff: tifffile.TiffFile) -> tuple[float, float] | None:
-    """Size (Y, X) of a pixel out of the resolution tags, which hold pixels per unit."""
+    """Return the size (Y, X) of a pixel from the resolution tags, which hold pixels per unit."""
     tags = [tiff.pages.first.tags.get(name) for name in ("YResolution", "XResolution")]
     if any(tag is None or min(tag.value) <= 0 for tag in tags):
         return None

@@ -1,4 +1,4 @@
-"""AVI and MP4 through PyAV, which brings FFmpeg along."""
+"""Read AVI and MP4 through PyAV, which brings FFmpeg along."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ _FAINT = 4
 
 
 def read_cine(path: Path, palette: bool = True) -> Image:
-    """Read all frames of the first video stream, with the axes ``tyx``, or ``tyxc`` where it is in colour."""
+    """Read all frames of the first video stream, with the axes ``tyx``, or ``tyxc`` in colour."""
     frames = []
     with _open(path) as container:
         if not container.streams.video:
@@ -27,9 +27,9 @@ def read_cine(path: Path, palette: bool = True) -> Image:
         for frame in _decode(container, stream):
             frames.append(frame.to_ndarray(format="rgb24"))
             if frames[0].nbytes * len(frames) > _MOST_BYTES:
-                raise InputError(f"{path} is too long to be held in memory; cut out the part that matters.")
+                raise InputError(f"{path} is too long for memory; cut out the part that matters.")
         promised = stream.frames
-    # An edit list hides frames that the file holds still.
+    # An edit list hides frames that are still in the file.
     if len(frames) < promised and _count_packets(path, ignore_editlist="1") >= promised:
         promised = _count_packets(path)
     if len(frames) < max(promised, 1):
@@ -50,7 +50,7 @@ def _decode(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _count_packets(path: Path, **options: str) -> int:
-    """Count the packets of the first video stream that are whole and are to be shown."""
+    """Count the whole, visible packets of the first video stream."""
     with _open(path, **options) as container:
         packets = container.demux(container.streams.video[0])
         return sum(bool(each.size) and not each.is_corrupt and not each.is_discard for each in packets)

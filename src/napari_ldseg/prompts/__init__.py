@@ -1,0 +1,18 @@
+"""What somebody says of some pixels: points, lines, boxes, areas and label maps, each with a class (no torch)."""
+
+from ._prompt import NOTHING, Kind, Prompt, box, labels, line, point, polygon
+from ._said import SAID_NOTHING, Said, say
+
+__all__ = [
+    "NOTHING",
+    "SAID_NOTHING",
+    "Kind",
+    "Prompt",
+    "Said",
+    "box",
+    "labels",
+    "line",
+    "point",
+    "polygon",
+    "say",
+]
