@@ -31,8 +31,8 @@ def segment(
         Path | None,
         typer.Option(
             "--prompts",
-            help="What is true of some pixels: napari's CSV of points with a column 'class', GeoJSON with classes, or a "
-            "label image where 255 says nothing; a folder holds one for each image, named like it.",
+            help="What is true of some pixels: napari's CSV of points with a column 'class', GeoJSON with classes, or "
+            "a label image where 255 says nothing; a folder holds one for each image, named like it.",
         ),
     ] = None,
 ) -> None:

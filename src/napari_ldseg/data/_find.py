@@ -33,8 +33,8 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
     A file is taken as it is. From a folder (not its subfolders) or a pattern such as ``slides/*.png`` come the files
     that :func:`read_image` can read, in natural order. Annotations (``*_anno*``, and ``a_gt`` beside ``a``) and our own
-    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``, ``*_prompts``) are left out. A folder that holds one DICOM series is
-    one image. Each image comes once, where it is first named.
+    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``, ``*_prompts``) are left out. A folder that
+    holds one DICOM series is one image. Each image comes once, where it is first named.
 
     Raises
     ------
