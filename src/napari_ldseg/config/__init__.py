@@ -32,6 +32,7 @@ from ._samplers import SAMPLER_FACTS, SamplerFacts, too_few_steps
 from ._segment import BatchConfig, PartConfig, SegmentConfig
 from ._setting import Setting, Show, setting, settings_of
 from ._train import Learn, TrainConfig, TrainJob
+from ._trust import TrustConfig
 
 __all__ = [
     "FORMAT_VERSION",
@@ -66,6 +67,7 @@ __all__ = [
     "Tiling",
     "TrainConfig",
     "TrainJob",
+    "TrustConfig",
     "VolumeMethod",
     "WrittenFormat",
     "class_color",

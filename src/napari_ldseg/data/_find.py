@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import InputError
 from ._names import READABLE, format_of, is_label_name, label_stem, match_name, natural_key, stem
 
-_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|ldseg)$", re.IGNORECASE)
+_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|prompts|ldseg)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -33,8 +33,8 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
     A file is taken as it is. From a folder (not its subfolders) or a pattern such as ``slides/*.png`` come the files
     that :func:`read_image` can read, in natural order. Annotations (``*_anno*``, and ``a_gt`` beside ``a``) and our own
-    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``) are left out. A folder that holds one DICOM series is
-    one image. Each image comes once, where it is first named.
+    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``, ``*_prompts``) are left out. A folder that
+    holds one DICOM series is one image. Each image comes once, where it is first named.
 
     Raises
     ------

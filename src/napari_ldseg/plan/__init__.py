@@ -2,7 +2,7 @@
 
 from ._blocks import Block, block_places, block_side, block_starts, whole_box
 from ._frames import Frames, frames
-from ._grid import Grid, plan_grid
+from ._grid import Grid, least_side, plan_grid
 from ._intensity import Intensities, common_range, intensities, match_channels, normalize_frame
 from ._part import Part, take_part
 from ._plan import MAX_PLANE, MEGABYTE, MIN_AUTO, PIXELS_AT_ONCE, Plan, plan_image, takes_prompts
@@ -28,6 +28,7 @@ __all__ = [
     "common_range",
     "frames",
     "intensities",
+    "least_side",
     "match_channels",
     "normalize_frame",
     "plan_grid",
