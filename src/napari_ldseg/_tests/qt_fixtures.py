@@ -127,3 +127,8 @@ def run_to_end(qtbot: QtBot, widget: SegmentWidget) -> Outcome:
         widget.segment_button.click()
     outcome: Outcome = finished.args[0]
     return outcome
+
+
+def camera_of(viewer: ViewerModel) -> Any:
+    """The camera, which moved into ``viewer.scene`` with napari 0.9."""
+    return getattr(viewer, "scene", viewer).camera

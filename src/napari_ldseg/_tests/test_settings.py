@@ -142,7 +142,7 @@ def test_help_and_forms_list_the_same_settings(qtbot: QtBot, run: Callable[..., 
     """What a person reads: the flags in the text of the help, and the labels of the Segment folder widget."""
     text = run("segment", "--help").output
     settings = [one for config in (SegmentConfig, PartConfig, BatchConfig) for one in settings_of(config)]
-    own = {"--out", "--model", "--help"}
+    own = {"--out", "--model", "--prompts", "--help"}
     assert set(re.findall(r"^\W*(--[a-z-]+)", text, re.MULTILINE)) == own | {one.flags[0] for one in settings}
     widget = FolderWidget(ViewerModel())
     qtbot.addWidget(widget)

@@ -112,7 +112,8 @@ def _submit(
 
 def _job(batch: Batch, index: int, piece: Piece, workers: Counter[str], queue: _Queue) -> Job:
     task = batch.items[index].task
-    there = Task(task.image.absolute(), {kind: path.absolute() for kind, path in task.outputs.items()})
+    said = None if task.prompts is None else task.prompts.absolute()
+    there = Task(task.image.absolute(), {kind: path.absolute() for kind, path in task.outputs.items()}, said)
     return Job(
         task=there,
         out=batch.out.absolute(),

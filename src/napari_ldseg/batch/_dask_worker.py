@@ -69,7 +69,7 @@ def segment_remotely(job: Job) -> Outcome:
             if isinstance(job.piece, int):
                 follow(_run_of(job, model).segment_block(job.piece))
                 return job.piece
-            plan = plan_file(model.config, job.task.image, job.config, job.part)
+            plan = plan_file(model.config, job.task.image, job.config, job.part, job.task.prompts)
             if job.piece == "first" and plan.on_disk:
                 check_writable(job.out)
                 job = replace(job, image_sha256=fingerprint(job.task.image).sha256)
@@ -83,7 +83,7 @@ def segment_remotely(job: Job) -> Outcome:
 
 def _run_of(job: Job, model: "LDSeg") -> "SegmentRun":
     options = (job.config, job.part, job.overwrite, job.image_sha256, job.batch)
-    return _large_run(model, job.task.image, large_path(job.task), *options)
+    return _large_run(model, job.task.image, large_path(job.task), job.task.prompts, *options)
 
 
 @lru_cache(maxsize=1)
@@ -91,6 +91,7 @@ def _large_run(
     model: "LDSeg",
     image: Path,
     path: Path,
+    prompts: Path | None,
     config: SegmentConfig,
     part: PartConfig,
     overwrite: bool,
@@ -101,7 +102,7 @@ def _large_run(
     from ..inference import SegmentRun
 
     del batch
-    plan = plan_file(model.config, image, config, part)
+    plan = plan_file(model.config, image, config, part, prompts)
     return SegmentRun(model, plan, into=path, overwrite=overwrite, content=content)
 
 

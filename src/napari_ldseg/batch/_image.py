@@ -15,6 +15,7 @@ from ..data import read_image, stem
 from ..errors import InputError
 from ..metrics import soft_dice_confidence
 from ..plan import Plan, plan_image
+from ..prompts import read_prompts
 from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
 from ._retry import patiently
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 SUFFIX = "_ldseg.zarr"
 
 
-def plan_file(model: ModelConfig, path: Path, config: SegmentConfig, part: PartConfig) -> Plan:
+def plan_file(
+    model: ModelConfig, path: Path, config: SegmentConfig, part: PartConfig, prompts: Path | None = None
+) -> Plan:
     """Read an image (a large one lazily) and plan its segmentation.
 
     Raises
@@ -35,7 +38,11 @@ def plan_file(model: ModelConfig, path: Path, config: SegmentConfig, part: PartC
     InputError
         If the image cannot be read, or does not fit the model.
     """
-    return plan_image(patiently(lambda: read_image(path)), model, config, part)
+    plan = plan_image(patiently(lambda: read_image(path)), model, config, part)
+    if prompts is None:
+        return plan
+    axes = plan.asked.image.axes.replace("c", "")
+    return plan.told(patiently(lambda: read_prompts(prompts, axes)))
 
 
 def segment_file(
@@ -65,12 +72,12 @@ def segment_file(
     started, part = time.perf_counter(), part or PartConfig()
     check_writable(out)
     digest = fingerprint(task.image)
-    plan = plan or plan_file(model.config, task.image, config, part)
+    plan = plan or plan_file(model.config, task.image, config, part, task.prompts)
     into = large_path(task) if plan.on_disk else None
     result = yield from segment(model, plan, into=into, overwrite=overwrite, content=digest.sha256)
 
     def record(files: Iterable[Path]) -> Record:
-        settings = all_settings(config, part)
+        settings = all_settings(config, part, task.prompts)
         summary = replace(
             summarize(result, time.perf_counter() - started), reading=plan.sentence(), warnings=plan.warnings()
         )
@@ -85,7 +92,9 @@ def segment_file(
     try:
         scratches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
-            beside = Task(task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()})
+            beside = Task(
+                task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()}, task.prompts
+            )
             patiently(lambda: write_outputs(result, beside))
             done = record(beside.outputs.values())
             _put_into_place(done, task, beside, out)
@@ -95,9 +104,10 @@ def segment_file(
     return done
 
 
-def all_settings(config: SegmentConfig, part: PartConfig) -> dict[str, Any]:
-    """Return all settings that determine a result, as JSON."""
-    return {**config.model_dump(mode="json"), **part.model_dump(mode="json")}
+def all_settings(config: SegmentConfig, part: PartConfig, prompts: Path | None = None) -> dict[str, Any]:
+    """Return all settings that determine a result, as JSON; prompts by the hash of their file."""
+    said = {} if prompts is None else {"prompts": fingerprint(prompts).sha256}
+    return {**config.model_dump(mode="json"), **part.model_dump(mode="json"), **said}
 
 
 def large_path(task: Task) -> Path:

@@ -1,5 +1,6 @@
 """Name the output files of a segmentation, and write them."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..data import Geometry, output_suffix, stem, write_image
 from ..errors import InputError
+from ..prompts import find_prompts
 
 if TYPE_CHECKING:
     from ..inference import Segmentation
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One image and its output files."""
+    """One image, its output files, and the file of its prompts."""
 
     image: Path
     outputs: dict[str, Path]
+    prompts: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,24 @@ class _Place:
         return _Place(spacing, self.unit, self.geometry and self.geometry.coarser(factors, shape))
 
 
-def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], written: str | None = None) -> list[Task]:
+def plan_outputs(
+    images: list[Path], out: Path, kinds: tuple[str, ...], written: str | None = None, prompts: Path | None = None
+) -> list[Task]:
     """Name all outputs, and refuse conflicts before anything is computed.
 
     They are written in the format ``written``, by default in that of each image (see :func:`output_suffix`).
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder as --out.")
-    tasks = []
+    tasks, said = [], find_prompts(prompts, images) if prompts is not None else {}
     for image in images:
         suffix = output_suffix(image, written)
-        tasks.append(Task(image, {kind: out / f"{stem(image)}_{kind}{suffix}" for kind in kinds}))
+        outputs = {kind: out / f"{stem(image)}_{kind}{suffix}" for kind in kinds}
+        if image in said:  # what was said lies beside the results
+            outputs["prompts"] = out / f"{stem(image)}_prompts{said[image].suffix}"
+        tasks.append(Task(image, outputs, said.get(image)))
     taken: dict[str, Path] = {}
-    inputs = {image.resolve() for image in images}
+    inputs = {image.resolve() for image in [*images, *said.values()]}
     for task in tasks:
         # Two names that differ only in case are one file on Windows and macOS.
         twin = taken.setdefault(stem(task.image).casefold(), task.image)
@@ -58,7 +66,7 @@ def plan_outputs(images: list[Path], out: Path, kinds: tuple[str, ...], written:
             )
         for output in task.outputs.values():
             if output.resolve() in inputs:
-                raise InputError(f"{output} is one of the images to segment; give another folder as --out.")
+                raise InputError(f"{output} is one of the inputs; give another folder as --out.")
     return tasks
 
 
@@ -81,6 +89,10 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
         "class_names": list(result.class_names),
     }
     for kind, path in task.outputs.items():
+        if kind == "prompts" and task.prompts is not None:
+            copy = shutil.copytree if task.prompts.is_dir() else shutil.copyfile
+            copy(task.prompts, path)
+            continue
         if kind not in maps:
             raise InputError(
                 f"{path.name} cannot be written: not one sample of this image fits into the memory that --keep-mb "

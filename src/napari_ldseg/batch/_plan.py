@@ -87,6 +87,7 @@ def plan_batch(
     *,
     part: PartConfig | None = None,
     written: str | None = None,
+    prompts: Path | None = None,
     overwrite: bool = False,
 ) -> Generator[Progress, None, Batch]:
     """Find the images, and compare each with the output folder; needs no torch and computes nothing.
@@ -110,6 +111,9 @@ def plan_batch(
     written : str, optional
         Format of the outputs (``"tif"``, ``"ome-tif"``, ``"nifti"``, ``"mha"``, ``"ome-zarr"``); by default each
         image's own.
+    prompts : Path, optional
+        What is true of some pixels: a file for one image, or a folder with a file for each; see
+        :func:`napari_ldseg.prompts.find_prompts`.
     overwrite : bool
         Take images whose outputs were made otherwise as to do, not as blocked.
 
@@ -132,11 +136,11 @@ def plan_batch(
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
-    tasks = plan_outputs(find_images(inputs), out, kinds, written)
+    tasks = plan_outputs(find_images(inputs), out, kinds, written, prompts)
     _refuse_reports(out, overwrite)
-    settings = all_settings(config, part)
     items = []
     for done, task in enumerate(tasks, start=1):
+        settings = {"prompts": None, **all_settings(config, part, task.prompts)}
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
         yield Progress(done, len(tasks), "Comparing with what is done")
     return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite, part)

@@ -20,6 +20,7 @@ def segment_folder(
     part: PartConfig | None = None,
     kinds: tuple[str, ...] = ("labels", "sd"),
     written: str | None = None,
+    prompts: str | Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     overwrite: bool = False,
@@ -36,7 +37,7 @@ def segment_folder(
     model : str or Path
         A model's name, file or folder.
     config : SegmentConfig, optional
-    part, kinds, written, overwrite
+    part, kinds, written, prompts, overwrite
         As for :func:`plan_batch`.
     workers, scheduler
         As for :func:`run_batch`.
@@ -56,6 +57,9 @@ def segment_folder(
     """
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     paths = [Path(one) for one in several]
-    planning = plan_batch(paths, model, Path(out), config, kinds, part=part, written=written, overwrite=overwrite)
+    said = None if prompts is None else Path(prompts)
+    planning = plan_batch(
+        paths, model, Path(out), config, kinds, part=part, written=written, prompts=said, overwrite=overwrite
+    )
     batch = follow(planning)
     return follow(run_batch(batch, workers=workers, scheduler=scheduler), progress)

@@ -27,6 +27,14 @@ def segment(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <stem>_labels.tif and <stem>_sd.tif.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Name of a model (see `models`), or its file.")],
     given: Given,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            help="What is true of some pixels: napari's CSV of points with a column 'class', GeoJSON with classes, or "
+            "a label image where 255 says nothing; a folder holds one for each image, named like it.",
+        ),
+    ] = None,
 ) -> None:
     """Segment images: class indices (uint8) and uncertainty (float32) on each image's own grid.
 
@@ -41,7 +49,15 @@ def segment(
     from ..batch import plan_batch
 
     comparing = plan_batch(
-        images, model, out, config, run.kinds, part=part, written=run.written, overwrite=run.overwrite
+        images,
+        model,
+        out,
+        config,
+        run.kinds,
+        part=part,
+        written=run.written,
+        prompts=prompts,
+        overwrite=run.overwrite,
     )
     plan = _compare(comparing)
     plan.refuse_blocked()

@@ -37,3 +37,4 @@ from ._samplers import SAMPLER_FACTS as SAMPLER_FACTS, SamplerFacts as SamplerFa
 from ._segment import BatchConfig as BatchConfig, PartConfig as PartConfig, SegmentConfig as SegmentConfig
 from ._setting import Setting as Setting, Show as Show, setting as setting, settings_of as settings_of
 from ._train import Learn as Learn, TrainConfig as TrainConfig, TrainJob as TrainJob
+from ._trust import TrustConfig as TrustConfig

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ._base import TIMESTEPS, Config, Prediction, SamplerName, Schedule
 from ._network import AnyNetworkConfig, AuthorsConfig, NetworkConfig
+from ._trust import TrustConfig
 
 
 class DiffusionConfig(Config):
@@ -59,6 +60,12 @@ class ModelConfig(Config):
         1, description="Mirror images that the samples take turns with by default (test-time augmentation)."
     )
     score: str = Field("", description="Validation score in a few words, with its split.")
+    trust: TrustConfig = Field(default_factory=TrustConfig)
+
+    @property
+    def guesses(self) -> bool:
+        """Whether the network makes a first guess, without diffusion."""
+        return isinstance(self.network, NetworkConfig) and self.network.guess
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -79,6 +86,10 @@ class ModelConfig(Config):
                 )
         if self.views > 2**ndim:
             raise ValueError(f"{ndim} axes have only {2**ndim} mirror images, so views cannot be {self.views}")
+        if (self.trust.guess_weight or self.trust.guess_scales) and not self.guesses:
+            raise ValueError("trust.guess_weight and trust.guess_scales need a network with a first guess")
+        if self.trust.guess_scales and (ndim == 3 or self.input.mode == "fit"):
+            raise ValueError("trust.guess_scales are for 2D models that see images at one pixel size")
         if self.input.mode == "spacing" and self.input.spacing is None:
             raise ValueError("input mode 'spacing' needs a spacing")
         if self.input.channels == "rgb" and self.network.image_channels != 3:

@@ -56,6 +56,17 @@ class SegmentConfig(Config):
         description="Mirror images of the input that the samples take turns with (test-time augmentation): 1 is the "
         "image alone, 4 also mirrors x, y and both; by default the model's own.",
     )
+    guess_weight: float | None = setting(
+        None,
+        title="First guess",
+        show="more",
+        group=SAMPLING,
+        ge=0,
+        le=1,
+        description="Share of the first guess, made without diffusion, in the map that the labels come from; the rest "
+        "is the mean of the samples. By default the model's own; 0 is the samples alone.",
+        offers=(0.5,),
+    )
     max_samples: int = setting(
         100,
         title="At most",
@@ -136,6 +147,14 @@ class SegmentConfig(Config):
         description="Numbers that the networks compute in: 'auto' takes bfloat16 where the device computes it "
         "natively, but float32 to embed whole images; 'bfloat16' embeds these in it, too, which is faster and moves "
         "the SD map by about 2 %.",
+    )
+    denoise: bool = setting(
+        True,
+        title="Smooth noisy images",
+        show="more",
+        group=COMPUTING,
+        description="Smooth an image a little, where its noise is above what the model is known to bear, before the "
+        "networks see it; models that state no such limit never do.",
     )
     batch: int = setting(
         50,

@@ -12,6 +12,7 @@ from ._names import (
     format_of as format_of,
     is_label_name as is_label_name,
     label_stem as label_stem,
+    match_name as match_name,
     shortlist as shortlist,
     stem as stem,
     suffix as suffix,
@@ -35,4 +36,4 @@ from .formats._registry import (
     read_notes as read_notes,
     write_image as write_image,
 )
-from .formats._tiff import write_ome as write_ome
+from .formats._tiff_write import write_ome as write_ome

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ._names import READABLE, format_of, is_label_name, label_stem, natural_key, stem
+from ._names import READABLE, format_of, is_label_name, label_stem, match_name, natural_key, stem
 
-_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|ldseg)$", re.IGNORECASE)
+_NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|prompts|ldseg)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -33,8 +33,8 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
 
     A file is taken as it is. From a folder (not its subfolders) or a pattern such as ``slides/*.png`` come the files
     that :func:`read_image` can read, in natural order. Annotations (``*_anno*``, and ``a_gt`` beside ``a``) and our own
-    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``) are left out. A folder that holds one DICOM series is
-    one image. Each image comes once, where it is first named.
+    results (``*_labels``, ``*_sd``, ``*_mean``, ``*_samples``, ``*_prompts``) are left out. A folder that
+    holds one DICOM series is one image. Each image comes once, where it is first named.
 
     Raises
     ------
@@ -54,11 +54,11 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
             candidates = sorted(filter(_is_picture, given.parent.glob(given.name)), key=natural_key)
         else:
             raise InputError(f"{given} does not exist; check the path.")
-        names = {stem(path) for path in candidates}
+        names = {match_name(stem(path)) for path in candidates}
         images = [
             path
             for path in candidates
-            if not _NOT_AN_IMAGE.search(stem(path)) and not (is_label_name(path) and label_stem(path) in names)
+            if not _NOT_AN_IMAGE.search(stem(path)) and not (is_label_name(path) and _case(path) in names)
         ]
         if not images:
             raise InputError(f"No image was found in {given}. {READABLE}.")
@@ -72,10 +72,13 @@ def _is_picture(path: Path) -> bool:
 
 def _is_series(slices: Sequence[Path]) -> bool:
     """Whether DICOM files are the slices of one series; pictures, cines and damaged files are not."""
-    from ._read import _DAMAGE
     from .formats._dicom import is_series
 
     try:
         return is_series(slices)
-    except _DAMAGE:  # reading them says what is wrong with which file
+    except Exception:  # noqa: BLE001  what is wrong with which file is said when it is read
         return False
+
+
+def _case(path: Path) -> str:
+    return match_name(label_stem(path))

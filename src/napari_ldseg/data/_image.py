@@ -33,6 +33,8 @@ class Image:
         The same image at coarser pixel sizes, finest first, if the source is multiscale. The axes are the same.
     geometry : Geometry or None
         Where a medical image lies in the patient. Results are written back onto it.
+    notes : tuple of str
+        What a reader left out, dropped or assumed, in sentences for the user.
     """
 
     array: NDArray[Any]
@@ -42,6 +44,7 @@ class Image:
     name: str = "image"
     levels: tuple["Image", ...] = ()
     geometry: Geometry | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse axes and spacing that do not describe the array."""

@@ -1,6 +1,7 @@
 """Tell from a file's name what can be read, which files are images and which are our own results."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ SUFFIXES_OF = {
 }
 SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
 READABLE = f"Readable are {', '.join(SUFFIXES[2:])}, and folders that are one DICOM series"
-LABEL_ENDINGS = ("_anno", "_labels", "_label", "_masks", "_mask", "_seg", "_gt")
+LABEL_ENDINGS = ("_anno", "_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_gt")
 _ENDING = re.compile(f"(?:{'|'.join(LABEL_ENDINGS)})$", re.IGNORECASE)
 # The first files of a folder tell whether it is DICOM.
 _TRIED = 3
@@ -43,6 +44,11 @@ def stem(path: Path) -> str:
 def label_stem(path: Path) -> str:
     """Return the name of a label mask without suffix and without an ending such as ``_anno`` or ``_gt``."""
     return _ENDING.sub("", stem(path))
+
+
+def match_name(name: str) -> str:
+    """Return a name as it is compared: macOS writes an accent as a letter of its own, others as one with its letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def is_label_name(path: Path) -> bool:

@@ -1,23 +1,17 @@
 """Read images of every format; errors say what is wrong with a file."""
 
-import struct
-import zlib
+import re
 from pathlib import Path
 
-import numpy as np
 import PIL.Image
-import tifffile
 
-from ..errors import InputError
+from ..errors import InputError, LDSegError
 from ._image import Image
+from ._masks import as_labels
 from ._names import READABLE, format_of
 from .formats._registry import FORMATS
 
-# The libraries raise these on damaged files. MemoryError: a damaged header may promise terabytes.
-_DAMAGE = (
-    OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, SyntaxError, ZeroDivisionError,
-    OverflowError, AssertionError, MemoryError, EOFError, struct.error, zlib.error, tifffile.TiffFileError,
-)  # fmt: skip
+_CODEC = re.compile(r"(imagecodecs)")
 
 
 def read_image(path: Path | str) -> Image:
@@ -54,28 +48,7 @@ def read_labels(path: Path | str) -> Image:
     InputError
         As :func:`read_image`, and if the file holds colours or fractions instead of classes.
     """
-    image = _read(Path(path), palette=False)
-    array, axes = image.array, image.axes
-    if "c" in axes:
-        array = np.moveaxis(array, axes.index("c"), -1)
-        colours = array[..., :3]
-        if image.channels not in (1, 3, 4) or np.any(colours != colours[..., :1]):
-            raise InputError(
-                f"{path} has {image.channels} different channels, so it is no label mask; save it as one channel "
-                "whose values are the classes 0 (background), 1, 2, ..."
-            )
-        array, axes = np.ascontiguousarray(array[..., 0]), axes.replace("c", "")
-    if array.dtype.kind == "f":
-        if not np.all(np.isfinite(array)) or np.any(array != np.round(array)) or np.any(np.abs(array) >= 2**31):
-            raise InputError(
-                f"{path} holds fractions and is no label mask: save it with whole numbers, the classes 0, 1, 2, ..."
-            )
-        array = array.astype(np.int32)
-    if array.dtype.kind not in "bui":
-        raise InputError(f"{path} holds {array.dtype} values and is no label mask: save it with whole numbers.")
-    if array.dtype.kind == "i" and array.min() < 0:
-        raise InputError(f"{path} holds negative values and is no label mask: the classes are 0, 1, 2, ...")
-    return image.replace(array=array, axes=axes)
+    return as_labels(_read(Path(path), palette=False), Path(path))
 
 
 def _read(path: Path, *, palette: bool) -> Image:
@@ -86,16 +59,27 @@ def _read(path: Path, *, palette: bool) -> Image:
         raise InputError(f"{path} cannot be read: it is no image file of a known kind. {READABLE}.")
     try:
         if path.is_file() and path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes); copy or export it again.")
+            raise InputError(f"{path} is empty (0 bytes); copy or export it again.")  # noqa: TRY301
         image = FORMATS[kind].read(path, palette)
+    except LDSegError:
+        raise
     except PIL.Image.DecompressionBombError as error:
         raise InputError(f"{path} is too large for its kind of file; save it as TIFF.") from error
-    except _DAMAGE as error:
-        if "imagecodecs" in str(error):
-            remedy = "install the package imagecodecs, or save it without compression"
-        else:
-            remedy = "it is damaged, incomplete or not what its name says; copy or export it again"
-        raise InputError(f"{path} cannot be read ({error}): {remedy}.") from error
+    except MemoryError as error:
+        raise InputError(
+            f"{path} does not fit into memory. Close other programs, or save it as a pyramid (OME-Zarr, OME-TIFF), "
+            "which is read in parts. If it should be small, it is damaged; copy or export it again."
+        ) from error
+    except Exception as error:  # a damaged file makes the libraries raise all kinds
+        if codec := _CODEC.search(str(error)):
+            raise InputError(
+                f"{path} is compressed in a way that needs the package {codec[1]} ({error}); run: pip install "
+                "'napari-ldseg[slides]', or save it without compression."
+            ) from error
+        raise InputError(
+            f"{path} cannot be read ({str(error) or type(error).__name__}): it is damaged, incomplete or not what its "
+            "name says; copy or export it again."
+        ) from error
     if image.array.size == 0:
         raise InputError(f"{path} holds no pixels; export it again.")
     return image

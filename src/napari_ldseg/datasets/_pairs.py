@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +14,15 @@ from ..data import (
     is_label_name,
     is_one_picture,
     label_stem,
+    match_name,
     picture_files,
     shortlist,
     stem,
     suffix,
 )
 from ..errors import InputError
+
+_CHANNEL = re.compile(r"_\d{4}$")
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def match_masks(predictions: Path, references: Path) -> list[tuple[Path, Path]]:
     if is_one_picture(predictions) and is_one_picture(references):
         return [(predictions, references)]
     found, real = (_masks_of(path, what) for path, what in ((predictions, "predictions"), (references, "references")))
+    found = _without_channels(found, real)
     if not found:
         raise InputError(f"No mask was found in {predictions}. {READABLE}.")
     for one, other, (here, there) in (
@@ -105,7 +111,7 @@ def _masks_of(path: Path, what: str) -> dict[str, Path]:
     files = picture_files(path) if path.is_dir() else [path]
     masks = [file for file in files if is_label_name(file)]
     masks = masks or [file for file in files if not stem(file).lower().endswith(("_sd", "_mean"))]
-    return _unique({file: label_stem(file) for file in masks}, what)
+    return _unique({file: match_name(label_stem(file)) for file in masks}, what)
 
 
 def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
@@ -116,17 +122,41 @@ def _match(images: Path, labels: Path) -> list[tuple[Path, Path]]:
         label_files = [path for path in label_files if is_label_name(path)]
     if not image_files:
         raise InputError(f"No image was found in {images}. {READABLE}.")
-    image_of = _unique({path: stem(path) for path in image_files}, "images")
-    label_of = _unique(
-        {path: stem(path) if stem(path) in image_of else label_stem(path) for path in label_files},
-        "label masks",
+    image_of = _unique({path: match_name(stem(path)) for path in image_files}, "images")
+    label_of = _unique({path: _label_key(path, image_of) for path in label_files}, "label masks")
+    image_of = _without_channels(image_of, label_of)
+    hint = (
+        f"A label mask has its image's name, optionally with one of the endings {', '.join(LABEL_ENDINGS)}; the image "
+        "may have nnU-Net's number _0000 behind its name"
     )
-    hint = f"A label mask has its image's name, optionally with one of the endings {', '.join(LABEL_ENDINGS)}"
     if alone := [path.name for name, path in image_of.items() if name not in label_of]:
         raise InputError(f"{len(alone)} images in {images} have no label mask: {shortlist(alone)}. {hint}.")
     if alone := [path.name for name, path in label_of.items() if name not in image_of]:
         raise InputError(f"{len(alone)} label masks in {labels} have no image: {shortlist(alone)}. {hint}.")
     return [(path, label_of[name]) for name, path in image_of.items()]
+
+
+def _label_key(path: Path, images: Collection[str]) -> str:
+    name = match_name(stem(path))
+    return name if name in images else match_name(label_stem(path))
+
+
+def _without_channels(images: dict[str, Path], labels: Collection[str]) -> dict[str, Path]:
+    """Take nnU-Net's number of the channel off the names of images that have no label mask otherwise."""
+    found: dict[str, Path] = {}
+    for name, path in images.items():
+        numbered = _CHANNEL.search(name)
+        case = name[: numbered.start()] if numbered is not None else ""
+        if name in labels or case not in labels:
+            found[name] = path
+            continue
+        if case in found:
+            raise InputError(
+                f"{found[case].name} and {path.name} are channels of one case in files of their own; put them into one "
+                "file with several channels."
+            )
+        found[case] = path
+    return found
 
 
 def _unique(name_of: dict[Path, str], what: str) -> dict[str, Path]:
@@ -150,7 +180,8 @@ def _read_groups(path: Path, names: list[str]) -> dict[str, str]:
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
-    group_of = {_without_suffix(row[0]): row[1] for row in rows if len(row) > 1 and row[1]}
+    group_of = {match_name(_without_suffix(row[0])): row[1] for row in rows if len(row) > 1 and row[1]}
+    group_of = {name: group_of[match_name(name)] for name in names if match_name(name) in group_of}
     if missing := [name for name in names if name not in group_of]:
         raise InputError(
             f"{len(missing)} images have no group in {path}: {shortlist(missing)}. "

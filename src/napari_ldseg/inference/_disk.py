@@ -99,7 +99,7 @@ class DiskCanvas:
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
         """Write a block. It counts as done once all of it is on disk."""
         (index,), start = self.blocks[number].frames, self.blocks[number].start
-        maps = torch.cat([statistics[0].mean, statistics[0].sd[None]])
+        maps = torch.cat([statistics[0].shown, statistics[0].sd[None]])
         cells = math.prod(self._inner(maps).shape[1:])
         written = 0
         for first, values in self._restored(maps, start):
@@ -166,7 +166,7 @@ class DiskCanvas:
         return maps if self.plan.tiles else crop_to_inner(maps, self._grid)
 
     def _restored(self, maps: Tensor, start: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], NDArray[np.float32]]]:
-        """Resample mean and SD (C + 1, *box) to the image's grid, in pieces of at most one block."""
+        """Bring shown map and SD (C + 1, *box) back to the image's grid, in pieces of one block at most."""
         if self._at_once:
             yield start, restore(maps[None], self._grid)[0].numpy()
             return
@@ -245,6 +245,10 @@ def _identify(plan: Plan, runner: Runner) -> dict[str, Any]:
         "pixels": _hash(np.ascontiguousarray(plan.probed).tobytes()),
         **({"prompts": plan.said.notes()} if plan.said else {}),
     }
+    if runner.guess_weight:  # folders of earlier versions go on
+        identity |= {"guess_weight": runner.guess_weight, "guess_scales": runner.guess_scales}
+    if runner.smoothing:
+        identity |= {"denoising": runner.smoothing}
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain
 

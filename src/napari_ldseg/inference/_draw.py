@@ -60,7 +60,7 @@ def draw_samples(
     image : str
         Its name, for the provenance.
     """
-    statistics = [RunningStatistics() for _ in canvas.blocks[number].frames]
+    statistics = [RunningStatistics(runner.guess_weight) for _ in canvas.blocks[number].frames]
     ended = False
     while not ended:
         start = statistics[0].count
@@ -71,8 +71,9 @@ def draw_samples(
         except RuntimeError as error:
             runner.halve_batch(len(samples), windows.at_once(len(samples)), error)
             continue
-        for each, probabilities in zip(statistics, drawn, strict=True):
+        for frame, (each, probabilities) in enumerate(zip(statistics, drawn, strict=True)):
             each.add(probabilities)
+            each.guesses = windows.guesses(frame)
         canvas.add(number, samples, statistics, drawn)
         count = samples.stop
         ended = count >= runner.wanted or all(_settled(runner, each) for each in statistics)

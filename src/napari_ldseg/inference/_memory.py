@@ -41,11 +41,18 @@ class MemoryCanvas:
     """Arrays on the input's grid for every frame, with room for the sizes of all samples, and for some masks.
 
     Blocks are as many whole frames as are computed together (``group``).
+
+    Parameters
+    ----------
+    plan : Plan
+    group : int, optional
+    mixed : bool
+        Whether the map that is shown is another than the mean of the samples.
     """
 
     shows_first = True
 
-    def __init__(self, plan: Plan, group: int | None = None) -> None:
+    def __init__(self, plan: Plan, group: int | None = None, *, mixed: bool = False) -> None:
         self.plan, frames, self._grid = plan, plan.frames, plan.grid
         classes, indices, group = plan.model.network.classes, frames.indices, group or plan.frames_at_once
         start, box = (0,) * len(frames.shape), whole_box(plan.grid)
@@ -54,6 +61,8 @@ class MemoryCanvas:
         self._group, self._done = group, 0
         self.mean = np.zeros((*frames.leading, classes, *frames.shape), dtype=np.float32)
         np.moveaxis(self.mean, len(frames.leading), 0)[0] = 1  # nothing but background yet
+        self.probability = self.mean.copy() if mixed else self.mean
+        self.highest = np.zeros((*frames.leading, *frames.shape), dtype=np.float32)
         self.sd = np.zeros((*frames.leading, *frames.shape), dtype=np.float32)
         self.labels = np.zeros((*frames.leading, *frames.shape), dtype=np.uint8)
         self.sizes = np.full((*frames.leading, plan.wanted, classes), np.nan)
@@ -75,6 +84,7 @@ class MemoryCanvas:
         """Update the maps of some frames."""
         for index, each, probabilities in zip(self.blocks[number].frames, statistics, drawn, strict=True):
             self.show(number, index, torch.cat([each.mean, each.sd[None]]))
+            self.show_guess(index, each)
             self.samples = max(self.samples, each.count)
             self.write_samples(number, index, samples, probabilities)
 
@@ -86,6 +96,15 @@ class MemoryCanvas:
         self.mean[index] = restored[0, :-1]
         self.labels[index] = most_likely(restored[:, :-1])[0]
         self.sd[index] = restored[0, -1]
+
+    def show_guess(self, index: tuple[int, ...], statistics: RunningStatistics) -> None:
+        """Write what the first guess adds to the maps of a frame."""
+        # Not together with mean and SD, whose last bits would depend on the number of maps.
+        self.highest[index] = restore(statistics.highest[None, None], self._grid)[0, 0]
+        if self.probability is not self.mean:
+            shown = restore(statistics.shown[None], self._grid)
+            force_maps(shown[0].numpy(), self.plan.said_of_result(index))
+            self.probability[index], self.labels[index] = shown[0], most_likely(shown)[0]
 
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
         """Count the block as done. Its maps are up to date."""
@@ -108,6 +127,8 @@ class MemoryCanvas:
             geometry=plan.image.geometry,
             class_names=plan.model.class_names,
             class_colors=plan.model.class_colors,
+            probability=self.probability,
+            highest=self.highest,
             samples=self.samples,
             provenance={**provenance, "samples": self.samples},
         )

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ..config import ModelConfig
 from ..plan import Box, Grid, Intensities, match_channels
-
-TRUNCATE = 4.0
+from ._preprocess import TRUNCATE, smoothed
 
 
 class Regions:
@@ -30,10 +29,20 @@ class Regions:
         The same for every box.
     config : ModelConfig
     name : str
+    smoothing : float
+        SD of a Gaussian, in pixels of the networks' grid.
     """
 
-    def __init__(self, frame: Any, grid: Grid, scale: Intensities, config: ModelConfig, name: str) -> None:
-        self._frame, self._grid, self._scale = frame, grid, scale
+    def __init__(
+        self,
+        frame: Any,
+        grid: Grid,
+        scale: Intensities,
+        config: ModelConfig,
+        name: str,
+        smoothing: float = 0.0,
+    ) -> None:
+        self._frame, self._grid, self._scale, self._smoothing = frame, grid, scale, smoothing
         self._config, self._name = config, name
         factors = [n / m for n, m in zip(grid.source, grid.inner, strict=True)]
         shrinks = any(factor > 1 for factor in factors)
@@ -42,6 +51,15 @@ class Regions:
 
     def read(self, box: Box) -> Tensor:
         """Return a box as the float32 tensor (1, image_channels, *box) that the networks see."""
+        margin = math.ceil(TRUNCATE * self._smoothing)
+        wide = tuple((a - margin, b + margin) for a, b in box)
+        values = smoothed(self._resampled(wide), self._smoothing)
+        for axis in range(1, values.ndim if margin else 1):
+            values = values.take(range(margin, values.shape[axis] - margin), axis)
+        return torch.from_numpy(np.ascontiguousarray(values))[None]
+
+    def _resampled(self, box: Box) -> NDArray[np.float32]:
+        """Return a box, which may reach beyond the frame, mirrored there."""
         places, slabs = [], []
         for (a, b), factor, sigma, inner in zip(box, self._factors, self._sigmas, self._grid.inner, strict=True):
             place = (mirrored(np.arange(a, b), inner) + 0.5) * factor - 0.5
@@ -53,7 +71,7 @@ class Regions:
             values = ndimage.gaussian_filter(values, (0, *self._sigmas), mode="mirror", truncate=TRUNCATE)
         for axis, place in enumerate(places, start=1):
             values = interpolate(values, axis, place)
-        return torch.from_numpy(np.ascontiguousarray(values))[None]
+        return values
 
     def _pixels(self, slabs: list[NDArray[np.intp]]) -> NDArray[Any]:
         """Read the pixels at these places along each axis. Beyond the image they are mirrored at its edge."""

@@ -22,7 +22,7 @@ class Segmentation:
     Attributes
     ----------
     labels : uint8 array, shape ``(*frames, (Z), Y, X)``
-        Class indices, the argmax of ``mean``; 0 is the background.
+        Class indices, the argmax of ``probability``; 0 is the background.
     mean : float32 array, shape ``(*frames, C, (Z), Y, X)``, or None
         Mean class probability over the samples; not kept on disk.
     sd : float32 array, shape ``(*frames, (Z), Y, X)``
@@ -43,6 +43,12 @@ class Segmentation:
         Package version, model name and SHA-256, settings, seed, device, seconds; all JSON.
     masks : SampleMasks or None
         The mask of each sample, as many as fit into ``SegmentConfig.keep_mb``; None if none was kept.
+    probability : float32 array like ``mean``, or None
+        The map that the labels come from: the mean of the samples mixed with the first guess, which is made without
+        diffusion (``SegmentConfig.guess_weight``). Where the guess does not count, it is ``mean`` itself.
+    highest : float32 array like ``sd``, or None
+        The largest probability of anything but background that the mean of the samples, or the first guess at any
+        pixel size, gives: where it is high and the labels say background, something may have been missed.
     geometry : Geometry or None
         That of the input, if it is a medical image.
     path : Path or None
@@ -63,6 +69,8 @@ class Segmentation:
     samples: int
     provenance: dict[str, Any]
     masks: SampleMasks | None = None
+    probability: NDArray[np.float32] | None = None
+    highest: NDArray[np.float32] | None = None
     geometry: Geometry | None = None
     path: Path | None = None
     coarser: Mapping[str, Sequence[Any]] = field(default_factory=dict)

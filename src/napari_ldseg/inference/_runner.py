@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakSet
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .._version import __version__
@@ -16,7 +18,8 @@ from ..config import SAMPLER_FACTS, Precision, SamplerName
 from ..diffusion import Noise
 from ..errors import EngineError
 from ..networks import LDSeg
-from ..plan import PIXELS_AT_ONCE, Plan
+from ..plan import PIXELS_AT_ONCE, Plan, least_side
+from ._gate import Gate
 from ._result import Segmentation, SegmentProgress
 from ._sampling import decode_probabilities, sample_latents
 
@@ -41,6 +44,10 @@ class Runner:
         Steps.
     part : str
         Which frame or block is computed.
+    gate : Gate or None
+        The noise of the image, where it was looked at.
+    mixes : bool
+        Whether the first guess may count in the map that is shown; it does not in a session.
     prompts : list
         Notes of what was said, for the provenance.
     """
@@ -54,6 +61,8 @@ class Runner:
         self._decoded = max(1, PIXELS_AT_ONCE // math.prod(plan.window))
         self.done, self.total = 0, 0
         self.part = ""
+        self.gate: Gate | None = None
+        self.mixes = True
         self.prompts = plan.said.notes()
         self._held: Tensor | None = None
         self._started = time.perf_counter()
@@ -83,8 +92,26 @@ class Runner:
         text = f"{self.part}: {text}" if self.part else text[0].upper() + text[1:]
         return SegmentProgress(self.done, max(self.total, self.done), text, preview)
 
-    def embed(self, tensor: Tensor) -> Tensor:
-        """Return the condition of one image or tile (1, C, *S)."""
+    @property
+    def smoothing(self) -> float:
+        """SD of the Gaussian that the image is smoothed by, in pixels of the networks' grid."""
+        return 0.0 if self.gate is None else self.gate.smoothing
+
+    @property
+    def guess_weight(self) -> float:
+        """Share of the first guess in the map that is shown: as set, or the model's own."""
+        if not self.mixes:
+            return 0.0
+        own = self.model.config.trust.guess_weight
+        return own if self.config.guess_weight is None else self.config.guess_weight
+
+    @property
+    def guess_scales(self) -> tuple[float, ...]:
+        """Other pixel sizes at which the guess is made, too, where it counts."""
+        return self.model.config.trust.guess_scales if self.guess_weight else ()
+
+    def embed(self, tensor: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the condition of one image or tile (1, C, *S), and the probabilities of its first guess on the CPU."""
         try:
             # In bfloat16, embedding alone changes the SD map by 2 %; sampling and decoding change it by 0.2 %. Tiles
             # change it by more than that, and spend most of their time on embedding.
@@ -92,13 +119,30 @@ class Runner:
             precision: Precision = "float32" if wanted == "auto" and not self._tiled else wanted
             # One image at a time: in bfloat16, a result could otherwise depend on what is computed beside it.
             with torch.inference_mode(), autocast(self.device, precision):
-                embedding, _ = self.model.embed(tensor.to(self.device))
+                embedding, guess = self.model.embed(tensor.to(self.device))
             with torch.inference_mode():
-                return self.model.condition(embedding.float())
+                known = None if guess is None else guess.float().softmax(dim=1).cpu()
+                return self.model.condition(embedding.float()), known
         except RuntimeError as error:
             full = "there is not enough memory; crop the image or choose the CPU"
             reason = full if _out_of_memory(error) else str(error)
             raise EngineError(f"The image could not be embedded on {self.device}: {reason}.") from error
+
+    def guess_at(self, tensor: Tensor, scale: float) -> Tensor:
+        """Return the first guess (1, classes, *S) of an image, made at ``scale`` times its pixel size, on the CPU."""
+        config, side = self.model.config, tensor.shape[2:]
+        inner = tuple(max(round(n / scale), 1) for n in side)
+        outer = tuple(-(-max(n, least_side(config)) // config.network.stride) * config.network.stride for n in inner)
+        seen = F.interpolate(tensor, inner, mode="bilinear", align_corners=False, antialias=True)
+        margins = [(0, 0), (0, 0), *((0, o - i) for o, i in zip(outer, inner, strict=True))]
+        seen = torch.from_numpy(np.pad(seen.numpy(), margins, mode="symmetric"))
+        try:
+            with torch.inference_mode(), autocast(self.device, self.config.precision):
+                _, logits = self.model.image_encoder(seen.to(self.device))
+        except RuntimeError as error:
+            raise EngineError(f"The image could not be embedded on {self.device}: {error}.") from error
+        guess = logits[:, :, : inner[0], : inner[1]].float().softmax(dim=1).cpu()
+        return F.interpolate(guess, side, mode="bilinear", align_corners=False)
 
     def tell(self, condition: Tensor, prompts: Tensor) -> Tensor:
         """Add prompts (1, C, *S) to a condition; a model that takes none is not told of them."""
@@ -169,6 +213,10 @@ class Runner:
             "sampler": self.sampler,
             "steps": self.steps,
             "views": self.views,
+            "guess_weight": self.guess_weight,
+            "guess_scales": list(self.guess_scales),
+            "noise": None if self.gate is None else round(self.gate.sigma, 4),
+            "denoising": self.smoothing,
             "batch": self.batch,
             "seed": self.config.seed,
             "settings": self.config.model_dump(mode="json"),

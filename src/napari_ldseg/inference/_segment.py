@@ -18,6 +18,7 @@ from ..plan import MIN_AUTO, Block, Plan, plan_image, whole_box
 from ..prompts import Prompt
 from ._disk import DiskCanvas
 from ._draw import Canvas, draw_samples
+from ._gate import Gate, choose_smoothing, estimate_noise
 from ._kept import Kept
 from ._memory import MemoryCanvas
 from ._preprocess import prepare
@@ -159,17 +160,19 @@ class SegmentRun:
         if into is not None and plan.settings.samples == "auto":
             plan = replace(plan, settings=plan.settings.replace(samples=MIN_AUTO))
         self._plan, self._runner = plan, Runner(model, plan)
+        self._runner.gate, self._runner.mixes = self._look_at_noise(), memory is None
         _refuse(plan, self._runner, on_disk=into is not None)
         self._canvas: Canvas
         if memory is not None:
             self._canvas = memory.canvas
         elif into is None:
-            self._canvas = MemoryCanvas(plan)
+            self._canvas = MemoryCanvas(plan, mixed=self._runner.guess_weight > 0)
         else:
             self._canvas = DiskCanvas(plan, self._runner, Path(into), overwrite=overwrite, content=content)
         self._in_memory, self._memory = into is None, memory
         self._alone = self._canvas.shows_first or plan.is_single
         self._smooth: Kept | None = None
+        self._guesses: dict[int, list[Tensor]] = {}
         steps = [self._count_steps(block) for block in self._canvas.blocks]
         self._runner.total = sum(steps)
         self._runner.done = self._runner.total - sum(steps[number] for number in self.todo())
@@ -197,8 +200,8 @@ class SegmentRun:
             views = range(min(self._runner.views, plan.wanted))
             time = frames.letters.index("t")
             found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
-            self._smooth = Kept()
-            for (number, view), each in found.items():
+            self._smooth, self._guesses = Kept(), found.guesses
+            for (number, view), each in found.conditions.items():
                 self._smooth.put(((frames.indices[number], ()), view), each)
 
     def segment_block(self, number: int) -> Generator[SegmentProgress, None, None]:
@@ -208,7 +211,10 @@ class SegmentRun:
         after = runner.done + self._count_steps(block)
         memory, said = self._memory, [self._plan.said_of_grid(index, block.box) for index in block.frames]
         conditions = self._smooth or (memory.conditions if memory else Kept())
-        windows = Windows(runner, self._windows(block), block.box, conditions, said, memory.latents if memory else None)
+        latents = memory.latents if memory else None
+        numbers = {index: number for number, index in enumerate(self._plan.frames.indices)} if self._guesses else {}
+        guesses = {place: self._guesses[numbers[index]] for place, index in enumerate(block.frames) if numbers}
+        windows = Windows(runner, self._windows(block), block.box, conditions, said, latents, guesses)
         yield from draw_samples(
             runner,
             self._canvas,
@@ -219,6 +225,23 @@ class SegmentRun:
             image=self._plan.image.name,
         )
         runner.done = after
+
+    def _look_at_noise(self) -> Gate | None:
+        """Estimate the noise of the image, from three frames or four tiles at most, where the model has a limit."""
+        plan, limit = self._plan, self._plan.model.trust.denoise_above
+        if limit is None or not plan.settings.denoise:
+            return None
+        frames = plan.frames.indices
+        chosen = [frames[number] for number in sorted({0, len(frames) // 2, len(frames) - 1})]
+        whole = whole_box(plan.grid)
+        windows = [
+            each
+            for index in (chosen if not plan.tiles else chosen[:1])
+            for each in self._windows(Block((index,), (0,) * len(whole), whole))
+        ]
+        windows = [windows[number] for number in sorted({*np.linspace(0, len(windows) - 1, 4).astype(int)})]
+        sigma = float(np.median([estimate_noise(each.read()[0].numpy()) for each in windows]))
+        return Gate(sigma, choose_smoothing(sigma, limit))
 
     def steer(self, plan: Plan, numbers: Sequence[int]) -> None:
         """Take other prompts, of which these blocks are to be computed."""
@@ -257,7 +280,9 @@ class SegmentRun:
             ]
         (index,), scale = block.frames, plan.intensities
         assert scale is not None
-        regions = Regions(plan.frames.array[index], plan.grid, scale, plan.model, plan.image.name)
+        regions = Regions(
+            plan.frames.array[index], plan.grid, scale, plan.model, plan.image.name, self._runner.smoothing
+        )
         return [
             Window(0, partial(regions.read, tile.box), tile, (index, tile.start), plan.said_of_grid(index, tile.box))
             for tile in plan.tiles.within(block.box)
@@ -266,7 +291,7 @@ class SegmentRun:
     def _reader(self, index: tuple[int, ...]) -> "partial[Tensor]":
         """Return a function that reads a whole frame."""
         plan = self._plan
-        return partial(_read_whole, plan.frames.array[index], plan)
+        return partial(_read_whole, plan.frames.array[index], plan, self._runner.smoothing)
 
     def _at_once(self, block: Block, batch: int) -> int:
         cells = math.prod(b - a for a, b in block.box)
@@ -281,8 +306,8 @@ class SegmentRun:
         return windows * (min(runner.views, plan.wanted) + runner.steps * batches)
 
 
-def _read_whole(pixels: Any, plan: Plan) -> Tensor:
-    return prepare(np.asarray(pixels), plan.grid, plan.model, plan.image.name, plan.intensities)
+def _read_whole(pixels: Any, plan: Plan, smoothing: float) -> Tensor:
+    return prepare(np.asarray(pixels), plan.grid, plan.model, plan.image.name, plan.intensities, smoothing)
 
 
 def _refuse(plan: Plan, runner: Runner, *, on_disk: bool) -> None:
@@ -291,6 +316,11 @@ def _refuse(plan: Plan, runner: Runner, *, on_disk: bool) -> None:
         raise InputError(
             f"The sampler {runner.sampler!r} re-normalises the whole latent, so that an image cannot be cut into "
             "tiles; choose another sampler, or crop the image."
+        )
+    if runner.guess_weight and not plan.model.guesses:
+        raise InputError(
+            f"The model {plan.model.name!r} makes no first guess that could be mixed with its samples; set "
+            "guess_weight to 0, or choose another model."
         )
     if on_disk and plan.settings.smoothing:
         raise InputError(

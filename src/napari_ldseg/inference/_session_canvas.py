@@ -93,6 +93,9 @@ class SessionCanvas(MemoryCanvas):
         self.labels[index][inside] = most_likely(torch.from_numpy(values[None, :-1]))[0]
         self.sd[index][inside] = values[-1]
 
+    def show_guess(self, index: tuple[int, ...], statistics: RunningStatistics) -> None:
+        """Leave the maps as they are: in a session the first guess does not count."""
+
     def close(self, number: int, statistics: Sequence[RunningStatistics]) -> None:
         """Keep the maps for the next time, and forget samples of the last time that were not drawn again."""
         del statistics

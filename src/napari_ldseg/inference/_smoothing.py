@@ -1,6 +1,7 @@
 """Smoothing in time averages the conditions of neighbouring frames."""
 
 from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,10 +13,25 @@ from ._result import SegmentProgress
 from ._runner import Runner
 
 
+class Smoothed(NamedTuple):
+    """What was averaged along time.
+
+    Attributes
+    ----------
+    conditions : dict
+        Conditions (1, W, *cells) by number of the frame and of the flip.
+    guesses : dict
+        By number of the frame, the first guess (C, *S) at each pixel size.
+    """
+
+    conditions: dict[tuple[int, int], Tensor]
+    guesses: dict[int, list[Tensor]]
+
+
 def smooth_conditions(
     runner: Runner, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
-) -> Generator[SegmentProgress, None, dict[tuple[int, int], Tensor]]:
-    """Embed all frames and average their conditions along time.
+) -> Generator[SegmentProgress, None, Smoothed]:
+    """Embed all frames and average their conditions, and their first guesses, along time.
 
     The noise of a sample is the same for all frames, so its latents change as slowly as the conditions. A condition
     is an affine function of its embedding, so averaging one averages the other.
@@ -34,24 +50,35 @@ def smooth_conditions(
 
     Returns
     -------
-    dict
-        Conditions (1, W, *cells) by number of the frame and of the flip.
+    Smoothed
     """
     ndim = runner.model.config.network.ndim
     found: dict[tuple[int, int], Tensor] = {}
+    guesses: list[list[Tensor]] = []
     for number, read in enumerate(readers):
         pixels = read()
+        seen = []
         for view in views:
-            found[number, view] = runner.embed(mirror(pixels, view, ndim))
+            found[number, view], guess = runner.embed(mirror(pixels, view, ndim))
+            seen += [] if guess is None else [mirror(guess, view, ndim)]
             runner.done += 1
             yield runner.progress(f"frame {number + 1} of {len(readers)} embedded")
+        scaled = [runner.guess_at(pixels, scale) for scale in runner.guess_scales]
+        guesses.append([torch.cat(seen).mean(dim=0), *(each[0] for each in scaled)] if seen else [])
     weights = torch.from_numpy(gaussian_matrix(leading[time], runner.config.smoothing))
+
+    def smooth(frames: Tensor) -> Tensor:
+        along = frames.unflatten(0, leading).movedim(time, 0)
+        averaged: Tensor = torch.tensordot(weights.to(along), along, dims=1).movedim(0, time)
+        return averaged.flatten(0, len(leading) - 1)
+
     for view in views:
         frames = torch.cat([found[number, view] for number in range(len(readers))])
-        along = frames.unflatten(0, leading).movedim(time, 0)
-        smooth = torch.tensordot(weights.to(along), along, dims=1).movedim(0, time).flatten(0, len(leading) - 1)
-        found.update({(number, view): condition[None] for number, condition in enumerate(smooth)})
-    return found
+        found.update({(number, view): condition[None] for number, condition in enumerate(smooth(frames))})
+    scales = [smooth(torch.stack(each)) for each in zip(*guesses, strict=True)]
+    return Smoothed(
+        found, {number: [each[number] for each in scales] for number in range(len(readers) if scales else 0)}
+    )
 
 
 def gaussian_matrix(number: int, sigma: float) -> NDArray[np.float32]:

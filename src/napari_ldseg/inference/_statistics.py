@@ -1,6 +1,7 @@
 """Running mean and standard deviation of probability maps. Memory does not grow with the number of samples."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,10 +14,22 @@ class RunningStatistics:
     """Mean and variance of maps that arrive one after another (Welford 1962), kept in two maps.
 
     All samples have shape (C, *S); a mean (C, *S) and the squared deviations summed over classes, S, are kept.
+
+    Parameters
+    ----------
+    weight : float
+        Share of the first guess in the map that is shown.
+
+    Attributes
+    ----------
+    guesses : sequence of tensors (C, *S)
+        The first guess at each pixel size; empty where the network makes none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weight: float = 0.0) -> None:
         self.count = 0
+        self.guesses: Sequence[Tensor] = ()
+        self._weight = weight
         self._mean: Tensor | None = None
         self._squares: Tensor | None = None
 
@@ -39,6 +52,22 @@ class RunningStatistics:
         if self._mean is None:
             raise ValueError("no sample was added")
         return self._mean
+
+    @property
+    def shown(self) -> Tensor:
+        """The map that the labels come from, (C, *S): the mean, or its mixture with the mean of the guesses."""
+        if not (self._weight and self.guesses):
+            return self.mean
+        guess = sum(self.guesses[1:], start=self.guesses[0]) / len(self.guesses)
+        return torch.lerp(self.mean, guess, self._weight)
+
+    @property
+    def highest(self) -> Tensor:
+        """The largest probability of anything but background that the mean or any of the guesses gives, S."""
+        least = self.mean[0]
+        for guess in self.guesses:
+            least = torch.minimum(least, guess[0])
+        return 1 - least
 
     @property
     def sd(self) -> Tensor:

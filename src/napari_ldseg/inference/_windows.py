@@ -1,7 +1,8 @@
 """Windows are what the networks see at a time: whole frames, or tiles that are blended in probability."""
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,8 @@ class Windows:
         Classes that were said of the pixels of the box, for each frame.
     latents : Kept, optional
         Where latents are kept. What was drawn once is not drawn again until somebody says something else.
+    guesses : mapping, optional
+        First guesses (C, *box) at each pixel size by number of the frame, where they are known already.
     """
 
     def __init__(
@@ -70,12 +73,21 @@ class Windows:
         conditions: Kept | None = None,
         said: Sequence[Classes | None] = (),
         latents: Kept | None = None,
+        guesses: Mapping[int, list[Tensor]] | None = None,
     ) -> None:
         self._runner, self._windows, self._box = runner, windows, box
         self._frames = 1 + max(window.frame for window in windows)
         self._conditions = Kept() if conditions is None else conditions
-        self._said, self._latents = said, latents
+        self._said, self._latents, self._known = said, latents, guesses or {}
         self._ndim = runner.model.config.network.ndim
+        self._sums: list[Tensor] = []
+        self._views: set[int] = set()
+
+    def guesses(self, frame: int) -> list[Tensor]:
+        """Return the first guess of a frame, (C, *box), at each pixel size: of all mirror images seen by now."""
+        if self._known:
+            return self._known[frame]
+        return [total[frame] / (1 if place else len(self._views)) for place, total in enumerate(self._sums)]
 
     def at_once(self, samples: int) -> int:
         """How many windows are computed together if each has so many samples."""
@@ -131,7 +143,9 @@ class Windows:
             kept = self._conditions.get((window.key, view))
             if kept is None:
                 pixels = window.read() if pixels is None else pixels
-                each[view] = runner.embed(mirror(pixels, view, self._ndim))
+                each[view], guess = runner.embed(mirror(pixels, view, self._ndim))
+                if guess is not None:
+                    self._add_guesses(number, view, mirror(guess, view, self._ndim), pixels)
                 self._conditions.put((window.key, view), each[view])
                 runner.done += 1
                 yield runner.progress("image embedded")
@@ -141,6 +155,16 @@ class Windows:
                 planes = prompt_map(window.said, runner.model.config.network.classes)
                 each[view] = runner.tell(each[view], mirror(planes, view, self._ndim))
         return [each[view] for view in views]
+
+    def _add_guesses(self, number: int, view: int, guess: Tensor, pixels: Tensor) -> None:
+        """Add a window's guess (1, C, *S) to those of its frame; with that of the image itself, other pixel sizes."""
+        window = self._windows[number]
+        self._views.add(view)
+        scales = self._runner.guess_scales if view == 0 else ()
+        for place, each in enumerate([guess, *(self._runner.guess_at(pixels, scale) for scale in scales)]):
+            if place == len(self._sums):
+                self._sums.append(torch.zeros((self._frames, guess.shape[1], *(b - a for a, b in self._box))))
+            self._blend(self._sums[place][window.frame], window, each[0])
 
     def _noise(self, chunk: Sequence[int], samples: range, views: list[int], condition: Tensor) -> Noise:
         network, seed = self._runner.model.config.network, self._runner.config.seed
@@ -167,10 +191,19 @@ class Windows:
         if window.tile is None:
             out[window.frame] = picture
             return out
+        self._blend(out[window.frame], window, picture)
+        return out
+
+    def _blend(self, out: Tensor, window: Window, picture: Tensor) -> None:
+        """Add maps (..., *S) of a window to those of its frame, (..., *box), under the weights of its tile."""
+        if window.tile is None:
+            out += picture
+            return
         common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(window.tile.box, self._box, strict=True)]
         inside = tuple(slice(a - s, b - s) for (a, b), s in zip(common, window.tile.start, strict=True))
         target = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, self._box, strict=True))
         weight = torch.from_numpy(window.tile.weight)[inside]
-        view = out[window.frame][:, :, *target]
-        view += picture[:, :, *inside] * weight
-        return out
+        source: Any = (..., *inside)
+        place: Any = (..., *target)
+        view = out[place]
+        view += picture[source] * weight

@@ -8,7 +8,7 @@ from ._blocks import (
     whole_box as whole_box,
 )
 from ._frames import Frames as Frames, frames as frames
-from ._grid import Grid as Grid, plan_grid as plan_grid
+from ._grid import Grid as Grid, least_side as least_side, plan_grid as plan_grid
 from ._intensity import (
     Intensities as Intensities,
     common_range as common_range,

@@ -195,7 +195,7 @@ def _scaled(part: Extent, factor: float, size: int) -> Extent:
 
 def _relabelled(image: Image, axes: str) -> Image:
     """Rename the axes. The pixel size is kept if each spatial axis was one before."""
-    plain = Image(image.array, axes, name=image.name)
+    plain = Image(image.array, axes, name=image.name, notes=image.notes)
     if image.spacing is None:
         return plain
     steps = dict(zip((image.axes.index(axis) for axis in image.spatial), image.spacing, strict=True))

@@ -246,7 +246,7 @@ class Plan:
     def warnings(self) -> list[str]:
         """Return everything that may spoil the result or the run, each with its remedy."""
         free = psutil.virtual_memory().available
-        found = find_faults(self.part, self.model, self.grid)
+        found = [*self.asked.image.notes, *find_faults(self.part, self.model, self.grid)]
         if self.said and not takes_prompts(self.model):
             found.append(
                 f"The model {self.model.name!r} takes no prompts: what was said is painted, and nothing around it "

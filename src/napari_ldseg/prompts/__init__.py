@@ -1,6 +1,7 @@
 """What somebody says of some pixels: points, lines, boxes, areas and label maps, each with a class (no torch)."""
 
 from ._prompt import NOTHING, Kind, Prompt, box, labels, line, point, polygon
+from ._read import find_prompts, read_prompts
 from ._said import SAID_NOTHING, Said, say
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "Prompt",
     "Said",
     "box",
+    "find_prompts",
     "labels",
     "line",
     "point",
     "polygon",
+    "read_prompts",
     "say",
 ]

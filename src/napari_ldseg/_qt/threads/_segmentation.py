@@ -156,4 +156,12 @@ def _own(result: "Segmentation | None") -> "Segmentation | None":
     """Copy the maps for the viewer, because the engine keeps refining them. Those on disk stay there."""
     if result is None or result.path is not None or result.mean is None:
         return result
-    return replace(result, labels=result.labels.copy(), mean=result.mean.copy(), sd=result.sd.copy())
+    mean, shown, highest = result.mean.copy(), result.probability, result.highest
+    return replace(
+        result,
+        labels=result.labels.copy(),
+        mean=mean,
+        sd=result.sd.copy(),
+        probability=mean if shown is None or shown is result.mean else shown.copy(),
+        highest=None if highest is None else highest.copy(),
+    )

@@ -124,7 +124,7 @@ def read_subject(viewer: "ViewerModel", layer: Labels, *, volume: bool, image: I
             result.spacing,
             result.masks,
             result.sd,
-            result.mean,
+            result.mean if result.probability is None else result.probability,
             _pixels(image, layer, result.labels.shape),
         )
         return Subject(layer, source, axes, result.unit, result.class_names, _colors(result), dict(result.provenance))

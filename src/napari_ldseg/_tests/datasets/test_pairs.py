@@ -1,12 +1,13 @@
 """Pairs of images and labels, and their groups."""
 
+import unicodedata
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
 from ...data import find_images, read_image, read_labels
-from ...datasets import Pair, find_pairs
+from ...datasets import Pair, find_pairs, match_masks
 from ...errors import InputError
 from ..shared import SHARED, needs
 
@@ -17,7 +18,7 @@ def make_files(folder: Path, *names: str) -> None:
         (folder / name).touch()
 
 
-@pytest.mark.parametrize("ending", ["", "_anno", "_labels", "_label", "_mask", "_masks", "_seg", "_gt"])
+@pytest.mark.parametrize("ending", ["", "_anno", "_labels", "_label", "_mask", "_masks", "_cp_masks", "_seg", "_gt"])
 def test_pairs_in_two_folders(tmp_path: Path, ending: str) -> None:
     make_files(tmp_path / "i", "t_10.bmp", "t_2.png")
     make_files(tmp_path / "l", f"t_2{ending}.tif", f"t_10{ending}.png")
@@ -35,6 +36,35 @@ def test_pairs_in_one_folder_as_in_glas(tmp_path: Path) -> None:
         ("train_1.bmp", "train_1_anno.bmp", "2"),
         ("train_2.bmp", "train_2_anno.bmp", "3"),
     ]
+
+
+def test_names_of_nnu_net(tmp_path: Path) -> None:
+    make_files(tmp_path / "imagesTr", "case_000_0000.nii.gz", "case_001_0000.nii.gz")
+    make_files(tmp_path / "labelsTr", "case_000.nii.gz", "case_001.nii.gz")
+    pairs = find_pairs(tmp_path / "imagesTr", tmp_path / "labelsTr")
+    assert [(p.image.name, p.labels.name) for p in pairs] == [
+        ("case_000_0000.nii.gz", "case_000.nii.gz"),
+        ("case_001_0000.nii.gz", "case_001.nii.gz"),
+    ]
+    make_files(tmp_path / "out", "case_000_0000_labels.nii.gz", "case_001_0000_labels.nii.gz")
+    masks = match_masks(tmp_path / "out", tmp_path / "labelsTr")
+    assert [(p.name, r.name) for p, r in masks] == [
+        ("case_000_0000_labels.nii.gz", "case_000.nii.gz"),
+        ("case_001_0000_labels.nii.gz", "case_001.nii.gz"),
+    ]
+    make_files(tmp_path / "imagesTr", "case_000_0001.nii.gz")
+    with pytest.raises(InputError, match=r"case_000_0000.* and case_000_0001.* are channels of one case"):
+        find_pairs(tmp_path / "imagesTr", tmp_path / "labelsTr")
+
+
+def test_an_accent_is_one_letter_or_two(tmp_path: Path) -> None:
+    name = "M\u00fcller 1"  # as Windows writes it; macOS writes u and two dots
+    make_files(tmp_path / "i", unicodedata.normalize("NFD", f"{name}.png"))
+    make_files(tmp_path / "l", f"{name}.png")
+    (tmp_path / "g.csv").write_text(f"name,patient\n{name},7\n", encoding="utf-8")
+    (pair,) = find_pairs(tmp_path / "i", tmp_path / "l", groups=tmp_path / "g.csv")
+    assert (pair.labels.name, pair.group) == (f"{name}.png", "7")
+    assert len(match_masks(tmp_path / "i", tmp_path / "l")) == 1
 
 
 def test_two_files_are_a_pair_whatever_their_names(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_the_set_as_it_was(training_set: TrainingSet, monkeyp
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_ldseg.data.formats._tiff.tifffile.imwrite", full)
+    monkeypatch.setattr("napari_ldseg.data.formats._tiff_write.tifffile.imwrite", full)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\).*make room"):
         training_set.add(an_image(1), some_labels(), source="b")
     assert TrainingSet(training_set.folder).entries() == before

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from ..._qt import SegmentWidget
 from ...config import SegmentConfig
 from ..builders import make_ramp
-from ..qt_fixtures import open_widget, run_to_end
+from ..qt_fixtures import camera_of, open_widget, run_to_end
 
 
 def said(widget: SegmentWidget) -> str:
@@ -111,8 +111,8 @@ def test_the_current_view_is_segmented(qtbot: QtBot, tmp_path: Path, unit: str) 
     nanometers = {"um": 1000, "nm": 1}[unit]
     # 12 pixels high and 20 wide, around the middle of pixel (10, 15).
     viewer.canvas.size = (120, 200)
-    viewer.scene.camera.zoom = 10 / nanometers
-    viewer.scene.camera.center = (0, 10.5 * nanometers, 15.5 * nanometers)
+    camera_of(viewer).zoom = 10 / nanometers
+    camera_of(viewer).center = (0, 10.5 * nanometers, 15.5 * nanometers)
     choose(widget, "Current view")
     assert "One image 12 x 20" in said(widget)
     assert "from y 5, x 6 on" in said(widget)
@@ -126,8 +126,8 @@ def test_the_view_of_a_turned_layer_is_its_bounding_box(qtbot: QtBot, tmp_path: 
     viewer.add_image(make_ramp((64, 64)), name="cells", rotate=90)
     # Turned by 90 degrees, pixel (y, x) lies at (-x, y): 20 high and 10 wide becomes 10 high and 20 wide.
     viewer.canvas.size = (200, 100)
-    viewer.scene.camera.zoom = 10
-    viewer.scene.camera.center = (0, -30.5, 20.5)
+    camera_of(viewer).zoom = 10
+    camera_of(viewer).center = (0, -30.5, 20.5)
     choose(widget, "Current view")
     shape = said(widget).split(",")[0]
     assert shape == "One image 10 x 20"

@@ -14,7 +14,7 @@ from ..._qt import MeasureWidget
 from ...config import MeasureConfig
 from ...measure import find_regions
 from ...reports._review_store import Review, fingerprint, save_review
-from ..qt_fixtures import add_result, make_three_boxes
+from ..qt_fixtures import add_result, camera_of, make_three_boxes
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_a_row_moves_the_viewer_to_its_object(qtbot: QtBot) -> None:
     widget = open_measure(qtbot, viewer)
     press_measure(qtbot, widget)
     widget.table.setCurrentIndex(widget.model.index(2, 0))
-    assert 20 < viewer.scene.camera.center[2] <= 49.5 / 2
+    assert 20 < camera_of(viewer).center[2] <= 49.5 / 2
     assert viewer.layers["Review outline"].visible
 
 

@@ -24,7 +24,7 @@ from ...data import read_labels
 from ...datasets import UNLABELLED, TrainingSet
 from ...reports._review_store import fingerprint
 from ..builders import make_ramp
-from ..qt_fixtures import add_result, make_three_boxes
+from ..qt_fixtures import add_result, camera_of, make_three_boxes
 from .review_widget import column, open_review, press_list
 
 MakeViewer = Callable[..., Viewer]
@@ -58,11 +58,11 @@ def test_a_row_moves_the_viewer_there_and_outlines_the_object(qtbot: QtBot) -> N
     viewer.layers.selection.active = layer
     widget = open_review(qtbot, viewer)
     press_list(qtbot, widget)
-    assert viewer.scene.camera.center[1:] == pytest.approx((14.5 / 2, 29.5 / 2))
+    assert camera_of(viewer).center[1:] == pytest.approx((14.5 / 2, 29.5 / 2))
     outline = viewer.layers["Review outline"]
     np.testing.assert_allclose(outline.extent.world.mean(axis=0), (14.5 / 2, 29.5 / 2))
     widget.step(1)
-    assert 20 < viewer.scene.camera.center[2] <= 49.5 / 2  # as far as the view stays inside the image
+    assert 20 < camera_of(viewer).center[2] <= 49.5 / 2  # as far as the view stays inside the image
     np.testing.assert_allclose(outline.extent.world.mean(axis=0), (14.5 / 2, 49.5 / 2))
     assert viewer.layers.selection.active is layer
     assert widget.page.labels.value() is layer

@@ -22,7 +22,7 @@ from ...datasets import TrainingSet
 from ...inference import Segmentation
 from ...measure import SampleMasks
 from ..builders import make_ramp
-from ..qt_fixtures import COLORS, NAMES, add_result, make_three_boxes
+from ..qt_fixtures import COLORS, NAMES, add_result, camera_of, make_three_boxes
 from .review_widget import column, open_review, press_list
 from .test_review import MakeViewer
 
@@ -168,7 +168,7 @@ def test_a_row_leads_to_its_place_in_a_viewer_of_other_units(qtbot: QtBot) -> No
     press_list(qtbot, widget)
     widget.page.select_line(widget.page.model.line_of(1))
     assert viewer.dims.current_step[0] == 2
-    assert viewer.scene.camera.center[1:] == pytest.approx((14_500, 29_500))
+    assert camera_of(viewer).center[1:] == pytest.approx((14_500, 29_500))
     assert viewer.layers["Review outline"].contour == 1  # pixel: 1 mm, 24 pixels of the screen
     np.testing.assert_allclose(viewer.layers["Review outline"].scale, layer.scale)
 

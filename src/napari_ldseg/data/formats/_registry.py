@@ -18,7 +18,8 @@ from ._metaimage import metaimage_notes, read_metaimage, save_metaimage
 from ._nifti import nifti_notes, read_nifti, save_nifti
 from ._ome_zarr import ome_zarr_notes, read_ome_zarr, save_ome_zarr
 from ._picture import read_picture
-from ._tiff import as_image, read_tiff, save_imagej, save_ome, tiff_notes
+from ._tiff_read import read_tiff, tiff_notes
+from ._tiff_write import as_image, save_imagej, save_ome
 from ._video import read_cine
 
 

@@ -19,6 +19,7 @@ _FAINT = 4
 def read_cine(path: Path, palette: bool = True) -> Image:
     """Read all frames of the first video stream, with the axes ``tyx``, or ``tyxc`` in colour."""
     frames = []
+    turned = 0
     with _open(path) as container:
         if not container.streams.video:
             raise ValueError("it holds no video")
@@ -26,6 +27,7 @@ def read_cine(path: Path, palette: bool = True) -> Image:
         stream.thread_type = "NONE"
         for frame in _decode(container, stream):
             frames.append(frame.to_ndarray(format="rgb24"))
+            turned = round(getattr(frame, "rotation", 0) / 90) % 4
             if frames[0].nbytes * len(frames) > _MOST_BYTES:
                 raise InputError(f"{path} is too long for memory; cut out the part that matters.")
         promised = stream.frames
@@ -34,7 +36,10 @@ def read_cine(path: Path, palette: bool = True) -> Image:
         promised = _count_packets(path)
     if len(frames) < max(promised, 1):
         raise ValueError(f"truncated: {len(frames)} of {promised} frames")
-    return cine(np.stack(frames), path, _FAINT)
+    image = cine(np.rot90(np.stack(frames), turned, (1, 2)), path, _FAINT)
+    if not turned:
+        return image
+    return image.replace(notes=("The video says that it is shown turned; it is read as it is shown.",))
 
 
 def _open(path: Path, **options: str) -> Any:
