@@ -107,7 +107,7 @@ def test_an_image_is_never_its_own_output(run: Run, model: Path, slides: Path) -
     save_picture(slides / "a_sd.tif", make_ramp((20, 30, 3)))
     result = run("segment", slides / "a.png", slides / "a_sd.tif", "-m", model, "--out", slides, "--overwrite")
     assert result.exit_code == 2
-    assert "is one of the images" in result.output
+    assert "is one of the inputs" in result.output
 
 
 @pytest.mark.parametrize(
