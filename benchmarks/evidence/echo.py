@@ -1,6 +1,6 @@
 """Score a model of the heart on held-out patients: masks by view, phase and quality, and the ejection fraction.
 
-    python -m benchmarks.evidence.echo --data DIR --model models/echo --split models/echo/evaluation/split.json
+    python -m benchmarks.evidence.echo --data DIR --model runs/echo --split runs/echo/split.json
 
 DIR holds ``images``, ``labels`` and ``frames.csv`` (patient, view, phase, pixel size, image quality). Every frame is
 segmented at its own resolution, the two phases of a view as a cine of two frames. The ejection fraction (EF) is that of
