@@ -25,8 +25,7 @@ def main() -> None:
 def settings() -> str:
     """Return a page with a table for each class of settings."""
     lines = ["# Settings", "", "Each is a field in Python, a flag of the commands and, mostly, a row in the widgets."]
-    for name in sorted(config.__all__):
-        kind = getattr(config, name)
+    for name, kind in sorted(vars(config).items()):
         rows = list(settings_of(kind)) if isinstance(kind, type) and issubclass(kind, Config) else []
         if rows:
             lines += ["", f"## {name}", "", "| field | flag | default | meaning |", "|---|---|---|---|"]

@@ -165,3 +165,16 @@ def test_every_file_and_every_name_of_python_in_a_page_exists(page: Path) -> Non
     for module, imported in re.findall(r"from (napari_ldseg[\w.]*) import ([\w, ]+)", text):
         names += [f"{module}.{name.strip()}" for name in imported.split(",")]
     assert [name for name in names if not resolves(name)] == []
+
+
+def test_the_pages_that_are_made_from_the_code_name_commands_and_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(CHECKOUT))
+    reference = importlib.import_module("scripts.reference")
+    monkeypatch.setattr(reference, "FOLDER", tmp_path / "reference")
+    reference.main()
+    assert "napari-ldseg segment" in (tmp_path / "reference" / "commands.md").read_text(encoding="utf-8")
+    settings = (tmp_path / "reference" / "settings.md").read_text(encoding="utf-8")
+    assert "## SegmentConfig" in settings
+    assert "`--samples`" in settings

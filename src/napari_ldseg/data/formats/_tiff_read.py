@@ -111,8 +111,11 @@ def _pixels(path: Path, series: tifffile.TiffPageSeries, *, lazy: bool) -> list[
 
 
 def _can_decode(series: tifffile.TiffPageSeries) -> bool:
-    try:
-        return bool(callable(series.keyframe.decode))
+    page = series.keyframe
+    try:  # both look in imagecodecs, and raise where it is missing
+        return callable(tifffile.TIFF.DECOMPRESSORS[page.compression]) and bool(
+            page.predictor == 1 or callable(tifffile.TIFF.UNPREDICTORS[page.predictor])
+        )
     except (KeyError, ValueError):
         return False
 
