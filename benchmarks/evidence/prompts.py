@@ -55,7 +55,7 @@ def row_of(model: LDSeg, case: Case, args: argparse.Namespace, radius: float, fa
     subject = subject_of(model, case)
     options = {"radius": radius, "samples": args.samples, "seed": args.seed}
     row: dict[str, object] = {"image": case.name}
-    row["painted"] = click_through(model, subject, args.clicks, paint=True, **options).scores
+    row["painted"] = click_through(model, subject, args.clicks, way="painted", **options).scores
     if model.prompt_encoder is not None:
         begun = time.perf_counter()
         told = click_through(model, subject, args.clicks, **options)

@@ -79,6 +79,13 @@ class NetworkConfig(FamilyConfig):
         (),
         description="Widths of the prompt encoder's stages, one per down-sampling; empty: the model takes no prompts.",
     )
+    prompt_blocks: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Above 0 prompts correct the latent of the first guess, by so many residual blocks that see the "
+        "image, too; with 0 they add to what the denoiser knows.",
+    )
 
     denoiser_widths: tuple[int, ...] = Field((32, 64, 128), description="Widths of the denoiser's levels.")
     denoiser_attention: tuple[bool, ...] = Field(
@@ -116,6 +123,8 @@ class NetworkConfig(FamilyConfig):
             raise ValueError("residual_sd needs a first guess (guess)")
         if len(self.prompt_widths) not in (0, depth):
             raise ValueError("prompt_widths needs as many entries as mask_widths, or none")
+        if self.prompt_blocks and not (self.prompt_widths and self.guess):
+            raise ValueError("prompt_blocks needs prompt_widths and a first guess (guess)")
         widths = self.mask_widths + self.decoder_widths + self.image_widths + self.denoiser_widths + self.prompt_widths
         if min(widths) < 1:
             raise ValueError("every width must be positive")
@@ -187,6 +196,11 @@ class AuthorsConfig(FamilyConfig):
     def prompt_widths(self) -> tuple[int, ...]:
         """The release takes no prompts."""
         return ()
+
+    @property
+    def prompt_blocks(self) -> int:
+        """And so corrects nothing by them."""
+        return 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,6 +1,7 @@
 """LDSeg: the four networks together."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import AuthorsConfig, ModelConfig, NetworkConfig
@@ -10,7 +11,9 @@ from ._authors import AuthorsDenoiser, AuthorsImageEncoder, AuthorsMaskDecoder, 
 from ._denoiser import Denoiser
 from ._image_encoder import ImageEncoder
 from ._mask_autoencoder import MaskDecoder, MaskEncoder
-from ._prompt_encoder import PromptEncoder
+from ._prompt_encoder import GuessCorrector, PromptEncoder
+
+CONVOLVE = {2: F.conv2d, 3: F.conv3d}
 
 
 class LDSeg(nn.Module):
@@ -38,7 +41,7 @@ class LDSeg(nn.Module):
     mask_decoder: MaskDecoder | AuthorsMaskDecoder
     image_encoder: ImageEncoder | AuthorsImageEncoder
     denoiser: Denoiser | AuthorsDenoiser
-    prompt_encoder: PromptEncoder | None
+    prompt_encoder: PromptEncoder | GuessCorrector | None
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -52,7 +55,7 @@ class LDSeg(nn.Module):
             self.image_encoder, self.denoiser = ImageEncoder(network), Denoiser(network)
         self.prompt_encoder = None
         if isinstance(network, NetworkConfig) and network.prompt_widths:
-            self.prompt_encoder = PromptEncoder(network)
+            self.prompt_encoder = GuessCorrector(network) if network.prompt_blocks else PromptEncoder(network)
 
     def encode(self, masks: Tensor) -> Tensor:
         """Return the latents m0 = enc(M) of class probabilities (one-hot masks)."""
@@ -80,7 +83,7 @@ class LDSeg(nn.Module):
     def condition(self, embedding: Tensor, prompts: Tensor | None = None) -> Tensor:
         """Return what the denoiser is told of the image and of the prompts: once per image, not once per step.
 
-        With ``network.residual_sd`` the latent of the first guess stands in its last channels.
+        With ``network.residual_sd`` or ``network.prompt_blocks`` the first guess's latent stands in its last channels.
 
         Parameters
         ----------
@@ -95,7 +98,7 @@ class LDSeg(nn.Module):
         """
         network = self.config.network
         condition = self.denoiser.condition(embedding)
-        if network.residual_sd:
+        if network.residual_sd or network.prompt_blocks:
             condition = torch.cat([condition, embedding[:, -network.latent_channels :]], dim=1)
         return condition if prompts is None else self.tell(condition, prompts)
 
@@ -112,20 +115,26 @@ class LDSeg(nn.Module):
                 f"The model {self.config.name!r} takes no prompts; teach it to: `napari-ldseg fine-tune "
                 f"{self.config.name} --learn prompts`."
             )
-        share = self.prompt_encoder(prompts)
-        rest = condition[:, share.shape[1] :]
-        told = condition[:, : share.shape[1]] + share
-        return torch.cat([told, rest], dim=1) if rest.shape[1] else told
+        width = self.config.network.denoiser_widths[0]
+        known, guess = condition[:, :width], condition[:, width:]
+        if isinstance(self.prompt_encoder, GuessCorrector):
+            change = self.prompt_encoder(prompts, condition)
+            weight = self.denoiser.condition_in.weight[:, -change.shape[1] :]
+            known = known + CONVOLVE[change.ndim - 2](change, weight, padding=1)
+            return torch.cat([known, guess + change], dim=1)
+        known = known + self.prompt_encoder(prompts)
+        return torch.cat([known, guess], dim=1) if guess.shape[1] else known
 
     def predict(self, latent: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Return what the denoiser predicts (``config.diffusion.prediction``) at timesteps ``t`` (N,) of T."""
         diffusion, network = self.config.diffusion, self.config.network
         scaled = t.to(latent.dtype) * (1000 / diffusion.timesteps)
-        sd = network.residual_sd
+        sd, known, guess = network.residual_sd, condition, condition[:, :0]
+        if sd or network.prompt_blocks:
+            known, guess = condition.tensor_split([-network.latent_channels], dim=1)
         if not sd:
-            out: Tensor = self.denoiser(latent, scaled, condition)
+            out: Tensor = self.denoiser(latent, scaled, known)
             return out
-        known, guess = condition.tensor_split([-network.latent_channels], dim=1)
         exact = t.cpu() if t.device.type == "mps" else t  # MPS has no float64
         abar = alpha_bar(exact, diffusion.schedule, diffusion.timesteps)
         out = self.denoiser(residual_input(latent, guess, abar, sd), scaled, known)

@@ -10,7 +10,7 @@ from ..config import ModelConfig, NetworkConfig
 from ..errors import InputError
 from ..networks import LDSeg
 
-WIDEST_PROMPT = 64
+WIDEST_PROMPT, PROMPT_BLOCKS = 64, 3
 
 
 def match_classes(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
@@ -69,7 +69,8 @@ def with_prompts(model: LDSeg) -> LDSeg:
         raise InputError("Networks of the authors' release take no prompts; train one of our own instead.")
     if network.prompt_widths:
         return model
-    return _rebuilt(model, prompt_widths=tuple(min(WIDEST_PROMPT, 16 << n) for n in range(network.downsamplings)))
+    widths = tuple(min(WIDEST_PROMPT, 16 << n) for n in range(network.downsamplings))
+    return _rebuilt(model, prompt_widths=widths, prompt_blocks=PROMPT_BLOCKS if network.guess else 0)
 
 
 def with_residual(model: LDSeg, sd: float) -> LDSeg:

@@ -30,11 +30,14 @@ class Embedded:
     masks : float16 tensor, shape (classes, *S) or, of several raters, (raters, classes, *S)
     guess : uint8 tensor, shape (*S), or None
         The classes of the first guess.
+    latent : float32 tensor, shape (L, *cells), or None
+        That of the masks, where they are complete and by one rater.
     """
 
     embedding: Tensor
     masks: Tensor
     guess: Tensor | None
+    latent: Tensor | None
 
 
 class EmbeddedCases:
@@ -93,12 +96,15 @@ class EmbeddedCases:
             masks = masks.flip([axis + masks.ndim - image.ndim for axis in axes])
         embedding, guess = model.embed(image.to(self._device))
         classes = None if guess is None else guess[0].argmax(dim=0).to(torch.uint8)
-        return Embedded(embedding[0].float(), masks[0].half(), classes)
+        latent = None
+        if masks.ndim == image.ndim and not is_partial(masks):
+            latent = model.encode(masks.to(self._device))[0].float()
+        return Embedded(embedding[0].float(), masks[0].half(), classes, latent)
 
     def draw(self, chosen: Sequence[int], factor: int, generator: torch.Generator) -> Batch:
         """Return a batch of crops, cut out along the cells of a random view of each chosen case."""
         seeds = torch.randint(2**62, (len(chosen),), generator=generator).tolist()
-        embeddings, masks, guesses = [], [], []
+        embeddings, masks, guesses, latents = [], [], [], []
         for index, seed in zip(own(chosen), own(seeds), strict=True):
             single = torch.Generator().manual_seed(seed)
 
@@ -115,10 +121,12 @@ class EmbeddedCases:
             masks.append(shares[:, *fine].float())
             if view.guess is not None:
                 guesses.append(view.guess[fine].long())
-        return _batch(torch.stack(embeddings), torch.stack(masks).to(self._device), guesses)
+            if view.latent is not None:
+                latents.append(view.latent[:, *coarse])
+        return _batch(torch.stack(embeddings), torch.stack(masks).to(self._device), guesses, latents)
 
 
-def _batch(embedding: Tensor, masks: Tensor, guesses: list[Tensor]) -> Batch:
+def _batch(embedding: Tensor, masks: Tensor, guesses: list[Tensor], latents: list[Tensor]) -> Batch:
     """Put a batch together; what nobody annotated is filled in by the first guess."""
     guess = torch.stack(guesses) if guesses else None
     complete = masks
@@ -128,7 +136,8 @@ def _batch(embedding: Tensor, masks: Tensor, guesses: list[Tensor]) -> Batch:
         if guess is not None:
             seen = F.one_hot(guess, classes).movedim(-1, 1).to(masks)
         complete = masks + (1 - annotated(masks)) * seen
-    return Batch(embedding, masks, complete, embedding=embedding, guess=guess)
+    latent = torch.stack(latents) if len(latents) == len(masks) else None
+    return Batch(embedding, masks, complete, embedding=embedding, guess=guess, latent=latent)
 
 
 def padded(image: Tensor, outer: tuple[int, ...]) -> Tensor:

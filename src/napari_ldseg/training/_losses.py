@@ -37,6 +37,8 @@ class Batch:
         Embeddings that were computed before (:mod:`._embedded`); the image encoder is then not asked.
     guess : (N, *S) integer, optional
         The classes of their first guesses.
+    latent : (N, L, *S / factor), optional
+        The latents of ``complete``.
     """
 
     images: Tensor
@@ -45,6 +47,7 @@ class Batch:
     means: Tensor | None = None
     embedding: Tensor | None = None
     guess: Tensor | None = None
+    latent: Tensor | None = None
 
 
 def annotated(masks: Tensor) -> Tensor:
@@ -90,7 +93,8 @@ def denoiser_loss(model: LDSeg, batch: Batch, config: TrainConfig, generator: to
     """
     diffusion, repeats = model.config.diffusion, config.timesteps_per_image
     with torch.no_grad():
-        clean = model.encode(batch.complete).repeat_interleave(repeats, dim=0)
+        clean = model.encode(batch.complete) if batch.latent is None else batch.latent
+        clean = clean.repeat_interleave(repeats, dim=0)
     cells = F.interpolate(annotated(batch.masks), size=clean.shape[2:], mode="area").repeat_interleave(repeats, dim=0)
     embedding, guess, classes = batch.embedding, None, batch.guess
     if embedding is None:

@@ -11,6 +11,7 @@ from ..config import ModelConfig, TrainConfig
 from ..networks import LDSeg
 from ._dataset import Case
 from ._losses import Batch, autoencoder_loss, denoiser_loss
+from ._prompt_loss import prompt_loss
 from ._scale import CROP_CELLS
 
 AUTOENCODER_SHARE = 0.12
@@ -55,7 +56,9 @@ class Stage:
         return self.elapsed * (1 - self.progress) / max(self.progress, 1e-9)
 
 
-def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool, prompted: bool = False) -> list[Stage]:
+def plan_stages(
+    config: TrainConfig, steps: int, *, fresh: bool, masks: bool, prompted: bool = False, corrects: bool = False
+) -> list[Stage]:
     """Return the stages to train: the autoencoder, if ``masks`` and it has steps, and the denoiser.
 
     With ``learn="decoder"`` the mask decoder alone: what the latents mean stays. With ``learn="prompts"`` the denoiser
@@ -72,6 +75,8 @@ def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool, pr
         Whether the autoencoder shall learn.
     prompted : bool
         Whether the model takes prompts.
+    corrects : bool
+        Whether they correct the first guess: ``learn="prompts"`` then trains them alone, and the denoiser stays.
     """
     if config.learn == "decoder":
         rate = config.autoencoder_learning_rate
@@ -84,6 +89,8 @@ def plan_stages(config: TrainConfig, steps: int, *, fresh: bool, masks: bool, pr
         return None if config.minutes is None else part * config.minutes
 
     telling = ("denoiser", "prompt_encoder") if prompted else ("denoiser",)
+    if config.learn == "prompts" and corrects:
+        return [Stage("prompts", ("prompt_encoder",), prompt_loss, steps, config.minutes, 2 * rate)]
     if config.learn == "prompts":
         return [Stage("prompts", telling, denoiser_loss, steps, config.minutes, rate)]
     denoiser = Stage("denoiser", ("image_encoder", *telling), denoiser_loss, steps, minutes(1 - share), rate)

@@ -89,8 +89,9 @@ class Trainer:
         steps = self.config.denoiser_steps
         if self.config.epochs is not None:
             steps = max(1, round(self.config.epochs * len(self.training) / (self.batch * world())))
-        prompted = bool(self.model.config.network.prompt_widths)
-        return plan_stages(self.config, steps, fresh=self.fresh, masks=self.masks, prompted=prompted)
+        network = self.model.config.network
+        prompted, corrects = bool(network.prompt_widths), bool(network.prompt_blocks)
+        return plan_stages(self.config, steps, fresh=self.fresh, masks=self.masks, prompted=prompted, corrects=corrects)
 
     def _prompt_stage(self) -> PromptStage | None:
         if self.config.learn != "prompts":

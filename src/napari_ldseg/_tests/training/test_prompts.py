@@ -17,6 +17,8 @@ from ...training._annotator import Click, innermost, next_click, wrong_component
 from ...training._conditions import conditions
 from ...training._dataset import Case
 from ...training._embedded import EmbeddedCases, padded
+from ...training._losses import Batch
+from ...training._prompt_loss import prompt_loss
 from ...training._prompts import prompt_maps, say
 from ...training._steering import Subject, click_through, clicks_needed, prompted_score, subject_of
 from ..builders import make_disk, make_tiny_model
@@ -210,9 +212,60 @@ def test_a_model_that_takes_prompts_starts_from_what_it_was(ndim: int) -> None:
     assert with_prompts(taking) is taking
     embedding, _ = model.embed(torch.rand(1, 3, *(16,) * ndim))
     prompts = torch.rand(1, 2, *(16,) * ndim)
-    assert torch.equal(taking.condition(embedding, prompts), model.condition(embedding))
+    known, guess = taking.condition(embedding, prompts).tensor_split([-4], dim=1)
+    assert torch.equal(known, model.condition(embedding))
+    assert torch.equal(guess, embedding[:, -4:])
+    latent, t = torch.rand(1, 4, *(4,) * ndim), torch.tensor([300.0])
+    told = taking.condition(embedding, prompts)
+    assert torch.equal(taking.predict(latent, t, told), model.predict(latent, t, model.condition(embedding)))
     three = with_classes(taking, ("background", "foreground", "third"))
-    assert three.condition(embedding[:, :], torch.rand(1, 3, *(16,) * ndim)).shape == model.condition(embedding).shape
+    assert three.condition(embedding, torch.rand(1, 3, *(16,) * ndim)).shape == told.shape
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("residual_sd", [0.0, 0.5])
+def test_prompts_correct_the_first_guess_near_them_and_nowhere_else(ndim: int, residual_sd: float) -> None:
+    """The denoiser is told of the corrected guess exactly as if its image encoder had guessed it."""
+    torch.manual_seed(0)
+    model = with_prompts(a_model(ndim, **RICH, residual_sd=residual_sd))
+    torch.nn.init.normal_(model.prompt_encoder.out.weight)
+    side = 64 if ndim == 2 else 40
+    embedding = torch.rand(1, model.config.network.embedding_channels + 4, *(side // 4,) * ndim)
+    prompts = torch.zeros(1, 2, *(side,) * ndim)
+    plain = model.condition(embedding)
+    assert torch.equal(model.tell(plain, prompts), plain)  # nothing said: bit for bit
+    prompts[(0, 1, *(2,) * ndim)] = 1
+    told = model.tell(plain, prompts)
+    change = (told - plain)[0, -4:].abs().amax(dim=0)
+    assert change[(0,) * ndim] > 0
+    far = torch.zeros(change.shape, dtype=torch.bool)
+    far[(slice(7, None), ...)] = True
+    assert not change[far].any()
+    corrected = embedding.clone()
+    corrected[:, -4:] = told[:, -4:]
+    torch.testing.assert_close(model.condition(corrected), told, atol=1e-5, rtol=1e-4)
+
+
+def test_a_corrected_guess_learns_from_true_prompts() -> None:
+    """A few steps on one image whose guess is wrong: told where, the guess is less wrong there."""
+    torch.manual_seed(0)
+    model = with_prompts(a_model(2, **RICH))
+    masks = torch.nn.functional.one_hot(torch.from_numpy(make_disk(2, 32, 10)).long(), 2).movedim(-1, 0)[None].float()
+    embedding = torch.cat(
+        [torch.rand(1, 8, 8, 8), model.encode(torch.eye(2)[[0]].reshape(1, 2, 1, 1).expand(1, 2, 32, 32))], dim=1
+    )
+    batch = Batch(embedding, masks, masks, embedding=embedding.detach(), guess=torch.zeros(1, 32, 32, dtype=torch.long))
+    model.requires_grad_(False).prompt_encoder.requires_grad_(True)
+    optimizer = torch.optim.Adam(model.prompt_encoder.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(30):
+        loss = prompt_loss(model, batch, TrainConfig(decoded_weight=0.5), generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
 
 def test_fine_tuning_teaches_prompts_and_leaves_encoder_and_autoencoder_alone(tmp_path: Path) -> None:
@@ -228,7 +281,19 @@ def test_fine_tuning_teaches_prompts_and_leaves_encoder_and_autoencoder_alone(tm
     assert sum("after 1 to 3 clicks" in note for note in notes) == 3
     assert tuned.config.network.prompt_widths == (16, 32)
     assert "clicks on 1 validation image" in tuned.config.score
+    assert same(parent, tuned, "image_encoder", "mask_encoder", "mask_decoder", "denoiser")
+
+
+def test_without_a_first_guess_the_denoiser_learns_prompts_with_their_encoder(tmp_path: Path) -> None:
+    parent = a_model(2)
+    config = TrainConfig.for_fine_tuning(
+        learn="prompts", denoiser_steps=2, batch=2, crop=(16, 16), validate_every=2, validation=0, device="cpu",
+        cached_views=1,
+    )  # fmt: skip
+    _, tuned = finish(fine_tune(parent, some_pairs(tmp_path), config, tmp_path / "run"))
+    assert tuned.config.network.prompt_blocks == 0
     assert same(parent, tuned, "image_encoder", "mask_encoder", "mask_decoder")
+    assert not same(parent, tuned, "denoiser")
 
 
 def test_a_killed_training_of_prompts_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -274,11 +339,19 @@ def test_clicks_are_true_in_the_result_and_painting_is_told_to_nobody() -> None:
     model = a_model(2, **RICH, prompt_widths=(8, 8))
     subject = subject_of(model, a_case())
     assert subject.known.all()
-    painted = click_through(model, subject, 3, radius=2, samples=2, paint=True)
+    painted = click_through(model, subject, 3, radius=2, samples=2, way="painted")
     assert len(painted.clicks) == 3
     assert len(painted.labels) == len(painted.scores) == 4
     assert painted.scores[1] > painted.scores[0]  # the first disk mends the largest error
     assert painted.scores == sorted(painted.scores)
+    for place in ("suggested", "uncertain", "random"):  # the samples say where
+        elsewhere = click_through(model, subject, 2, radius=2, samples=4, way="painted", place=place)
+        assert all(subject.reference[click.centre] == click.label for click in elsewhere.clicks)
+        assert elsewhere.scores[0] <= elsewhere.scores[-1]
+    with pytest.raises(InputError, match="correct no first guess"):
+        click_through(model, subject, 1, radius=2, samples=2, way="guess")
+    guessed = click_through(with_prompts(a_model(2, **RICH)), subject, 1, radius=2, samples=2, way="guess")
+    assert guessed.scores[1] > guessed.scores[0]
     told = click_through(model, subject, 3, radius=2, samples=2)
     assert told.scores[0] == painted.scores[0]
     for number, click in enumerate(told.clicks, start=1):
