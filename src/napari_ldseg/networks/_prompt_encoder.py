@@ -56,8 +56,8 @@ class GuessCorrector(nn.Module):
         ndim, latent, wide = config.ndim, config.latent_channels, 3 * config.denoiser_widths[0] // 2
         self.factor = config.factor
         self.stages = strided(config)
-        known = config.denoiser_widths[0] + latent + config.prompt_widths[-1] + 2 * config.classes
-        self.enter = conv(ndim, known, wide)
+        self.enter = conv(ndim, config.denoiser_widths[0] + latent + config.prompt_widths[-1], wide)
+        self.said = CONVOLUTIONS[ndim](2 * config.classes, wide, 3, padding=1, bias=False)
         self.blocks = nn.ModuleList(ResidualBlock(ndim, wide, wide) for _ in range(config.prompt_blocks))
         self.attention = Attention(ndim, wide)
         self.out = zero(conv(ndim, wide, latent))
@@ -68,7 +68,8 @@ class GuessCorrector(nn.Module):
         for stage in self.stages:
             h = F.leaky_relu(stage(h), SLOPE)
         said = POOLS[prompts.ndim - 2](prompts, self.factor)
-        h = self.enter(torch.cat([condition, h, said, around(said)], dim=1))
+        planes = torch.stack([said, around(said)], dim=2).flatten(1, 2)
+        h = self.enter(torch.cat([condition, h], dim=1)) + self.said(planes)
         for index, block in enumerate(self.blocks):
             h = block(self.attention(h) if index == len(self.blocks) // 2 else h)
         out: Tensor = self.out(F.silu(h)) * faded(said)
