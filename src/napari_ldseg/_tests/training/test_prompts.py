@@ -250,11 +250,11 @@ def test_a_corrected_guess_learns_from_true_prompts() -> None:
     """A few steps on one image whose guess is wrong: told where, the guess is less wrong there."""
     torch.manual_seed(0)
     model = with_prompts(a_model(2, **RICH))
-    masks = torch.nn.functional.one_hot(torch.from_numpy(make_disk(2, 32, 10)).long(), 2).movedim(-1, 0)[None].float()
-    embedding = torch.cat(
-        [torch.rand(1, 8, 8, 8), model.encode(torch.eye(2)[[0]].reshape(1, 2, 1, 1).expand(1, 2, 32, 32))], dim=1
-    )
-    batch = Batch(embedding, masks, masks, embedding=embedding.detach(), guess=torch.zeros(1, 32, 32, dtype=torch.long))
+    masks = torch.eye(2)[torch.from_numpy(make_disk(2, 32, 10)).long()].movedim(-1, 0)[None]
+    nothing = torch.eye(2)[torch.zeros(1, 32, 32, dtype=torch.long)].movedim(-1, 1)
+    seen = torch.rand(1, model.config.network.embedding_channels, 8, 8)
+    embedding = torch.cat([seen, model.encode(nothing).detach()], dim=1)
+    batch = Batch(embedding, masks, masks, embedding=embedding, guess=torch.zeros(1, 32, 32, dtype=torch.long))
     model.requires_grad_(False).prompt_encoder.requires_grad_(True)
     optimizer = torch.optim.Adam(model.prompt_encoder.parameters(), lr=3e-3)
     generator = torch.Generator().manual_seed(0)
@@ -264,7 +264,7 @@ def test_a_corrected_guess_learns_from_true_prompts() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
 
 
