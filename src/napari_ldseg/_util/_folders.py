@@ -1,4 +1,4 @@
-"""The folders of the user: models, downloads (hub), runs, reviews, results, sets, marks of runs, what a server keeps."""
+"""The folders of the user: models, downloads (hub), runs, reviews, results, sets, marks of runs, a server."""
 
 import os
 from pathlib import Path
