@@ -32,6 +32,7 @@ from ._network import (
     FamilyConfig as FamilyConfig,
     NetworkConfig as NetworkConfig,
 )
+from ._objects import ObjectsConfig as ObjectsConfig
 from ._recipe import Scanner as Scanner
 from ._samplers import SAMPLER_FACTS as SAMPLER_FACTS, SamplerFacts as SamplerFacts, too_few_steps as too_few_steps
 from ._segment import BatchConfig as BatchConfig, PartConfig as PartConfig, SegmentConfig as SegmentConfig
