@@ -25,9 +25,10 @@ def prompt_loss(model: LDSeg, batch: Batch, config: TrainConfig, generator: torc
     radius = max(1.5, model.config.network.factor / 2)
     with torch.no_grad():
         clean = model.encode(batch.complete) if batch.latent is None else batch.latent
-        embedding, guess = damaged(model, embedding, guess, config, generator)
+        embedding, seen = damaged(model, embedding, guess, config, generator)
+        assert seen is not None
         condition = model.condition(embedding)
-        prompts = prompt_maps(guess, batch.masks, config, radius, generator)
+        prompts = prompt_maps(seen, batch.masks, config, radius, generator)
         if float(torch.rand((), generator=generator)) < AGAIN:
             estimate = model.decode(_corrected(model, condition, prompts)).argmax(dim=1)
             prompts = prompt_maps(estimate, batch.masks, config, radius, generator, before=prompts)

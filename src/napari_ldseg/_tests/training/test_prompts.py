@@ -20,7 +20,7 @@ from ...training._embedded import EmbeddedCases, padded
 from ...training._losses import Batch
 from ...training._prompt_loss import prompt_loss
 from ...training._prompts import prompt_maps, say
-from ...training._steering import Subject, click_through, clicks_needed, prompted_score, subject_of
+from ...training._steering import Place, Subject, click_through, clicks_needed, prompted_score, subject_of
 from ..builders import make_disk, make_tiny_model
 from ..keras_builders import write_release
 from .pairs import a_model, finish, some_pairs, write_case
@@ -228,6 +228,7 @@ def test_prompts_correct_the_first_guess_near_them_and_nowhere_else(ndim: int, r
     """The denoiser is told of the corrected guess exactly as if its image encoder had guessed it."""
     torch.manual_seed(0)
     model = with_prompts(a_model(ndim, **RICH, residual_sd=residual_sd))
+    assert model.prompt_encoder is not None
     torch.nn.init.normal_(model.prompt_encoder.out.weight)
     side = 64 if ndim == 2 else 40
     embedding = torch.rand(1, model.config.network.embedding_channels + 4, *(side // 4,) * ndim)
@@ -255,7 +256,9 @@ def test_a_corrected_guess_learns_from_true_prompts() -> None:
     seen = torch.rand(1, model.config.network.embedding_channels, 8, 8)
     embedding = torch.cat([seen, model.encode(nothing).detach()], dim=1)
     batch = Batch(embedding, masks, masks, embedding=embedding, guess=torch.zeros(1, 32, 32, dtype=torch.long))
-    model.requires_grad_(False).prompt_encoder.requires_grad_(True)
+    model.requires_grad_(False)
+    assert model.prompt_encoder is not None
+    model.prompt_encoder.requires_grad_(True)
     optimizer = torch.optim.Adam(model.prompt_encoder.parameters(), lr=3e-3)
     generator = torch.Generator().manual_seed(0)
     losses = []
@@ -344,8 +347,9 @@ def test_clicks_are_true_in_the_result_and_painting_is_told_to_nobody() -> None:
     assert len(painted.labels) == len(painted.scores) == 4
     assert painted.scores[1] > painted.scores[0]  # the first disk mends the largest error
     assert painted.scores == sorted(painted.scores)
-    for place in ("suggested", "uncertain", "random"):  # the samples say where
-        elsewhere = click_through(model, subject, 2, radius=2, samples=4, way="painted", place=place)
+    places: tuple[Place, ...] = ("suggested", "uncertain", "random")
+    for where in places:  # the samples say where
+        elsewhere = click_through(model, subject, 2, radius=2, samples=4, way="painted", place=where)
         assert all(subject.reference[click.centre] == click.label for click in elsewhere.clicks)
         assert elsewhere.scores[0] <= elsewhere.scores[-1]
     with pytest.raises(InputError, match="correct no first guess"):
