@@ -11,12 +11,13 @@ from ...config import SegmentConfig
 from ...errors import InputError, LDSegError
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
+from ..controls._layout import column
 from ..controls._progress import summary
 from ..controls._section import Section
 from ..models._library_dialog import serve
 from ..models._picker import ModelPicker
 from ..steer._panel import SteerPanel
-from ..steer._steering import Steering
+from ..steer._steering import Request
 from ..threads._segmentation import Engine, Job, Loading, Outcome, Run, engine
 from ..viewer._disk_layers import result_folder
 from ..viewer._layer_picker import LayerPicker
@@ -74,6 +75,8 @@ class SegmentWidget(ToolWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.steer_button.setCheckable(True)
         self.steer_button.toggled.connect(self._on_steer)
+        self.steer.progressed.connect(self.progress.show_progress)
+        self.steer.finished.connect(self._on_steered)
         self.steer.ended.connect(self._end_steering)
         for changed in (self.image.changed, self.model.changed):
             changed.connect(self.steer.leave)
@@ -131,21 +134,28 @@ class SegmentWidget(ToolWidget):
             self._end_steering()
             return
         self.message.clear()
-        layer = self.image.value()
         try:
             if self._run is not None:
                 raise InputError("A run is in progress; cancel it, or wait for its end, before you steer.")
-            job, results = self._asked()
-            assert layer is not None
             self.progress.start()
-            steering = Steering(self._viewer, layer, self.reading.whole(), job, results, self.steer)
+            self.steer.start(self._viewer, self._request)
+            self._show_forms(shown=False)
         except LDSegError as error:
             self._end_steering()
+            self.progress.finish("")
             self.show_error(error)
-            return
-        steering.progressed.connect(self.progress.show_progress)
-        steering.finished.connect(self._on_steered)
-        self.steer.start(steering)
+
+    def _request(self) -> Request:
+        """Return what is to be steered."""
+        job, results = self._asked()
+        layer = self.image.value()
+        assert layer is not None
+        return Request(layer, self.reading.whole(), job, results)
+
+    def _show_forms(self, *, shown: bool) -> None:
+        """Make room for the controls of steering; what is steered is settled by then."""
+        self._forms.setVisible(shown)
+        self.model.card.setVisible(shown)
 
     def _on_steered(self, outcome: Outcome) -> None:
         """Say how a draw ended."""
@@ -159,6 +169,7 @@ class SegmentWidget(ToolWidget):
         """Leave what was said and what came of it as ordinary layers."""
         if self.steer.is_on:
             self.steer.stop()
+            self._show_forms(shown=True)
             self.progress.finish(words)
         if self.steer_button.isChecked():
             self.steer_button.setChecked(False)
@@ -220,9 +231,10 @@ class SegmentWidget(ToolWidget):
         buttons.addWidget(self.steer_button, 1)
         buttons.addWidget(self.cancel_button, 1)
         more = Section("More settings", self.more_settings, self.mean)
-        inputs_and_settings = (inputs, self.reading, _line(), self.settings, more, buttons)
+        self._forms = QWidget()
+        column(self._forms, self.reading, _line(), self.settings, more, spacing=8)
         outputs = (self.steer, self.progress, self.message, _line(), self.legend)
-        self.lay_out(*inputs_and_settings, *outputs, main=self.segment_button)
+        self.lay_out(inputs, self._forms, buttons, *outputs, main=self.segment_button)
 
 
 def _line() -> QFrame:

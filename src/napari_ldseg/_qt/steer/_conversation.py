@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ...plan import Plan
@@ -12,6 +12,9 @@ from ..threads._segmentation import Job, Loading, load_once
 
 if TYPE_CHECKING:
     from ...inference import Segmentation, SegmentProgress, Session, Suggestion
+
+# Conversations (frames, regions) that are kept.
+MOST = 6
 
 
 class Conversation:
@@ -54,12 +57,40 @@ class Conversation:
             self._session.set(usable)
             return (yield from self._session.draw())
 
-    def suggest(self, frame: tuple[int, ...] | None, is_wanted: Callable[[], bool]) -> "Suggestion | None":
+    def suggest(self, is_wanted: Callable[[], bool]) -> "Suggestion | None":
         """Return where the next prompt is expected to settle most; None too if nobody wants to know any more."""
         with self._lock:
             if self._session is None or not is_wanted():
                 return None
-            return self._session.suggest(frame)
+            return self._session.suggest()
+
+
+class Conversations:
+    """The conversations of some parts of an image, so that each is embedded once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], tuple[Any, Conversation]] = {}
+
+    def about(self, pixels: Any, job: Job) -> Conversation:
+        """Return the conversation about a part of these pixels, by this model and with these settings."""
+        plan = job.plan
+        key = (
+            id(pixels),
+            job.model,
+            str(plan.asked.box),
+            plan.asked.image.axes,
+            plan.asked.image.spacing,
+            plan.settings,
+        )
+        kept = self._kept.pop(key, None) or (pixels, Conversation(job))
+        self._kept[key] = kept
+        while len(self._kept) > MOST:
+            self._kept.pop(next(iter(self._kept)))
+        return kept[1]
+
+    def forget(self) -> None:
+        """Forget all of them: the pixels have changed."""
+        self._kept.clear()
 
 
 def sift(plan: Plan, prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[str]]:

@@ -1,6 +1,7 @@
 """Hold what is said of one image: its layer, its history, and the samples that follow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,29 @@ from ..viewer._from_layers import Source
 from ..viewer._prompt_layer import PromptLayer
 from ..viewer._result_layers import ResultLayers
 from ..viewer._writing import Writing
-from ._conversation import Conversation
+from ._asking import Asking
+from ._conversation import Conversations
 from ._history import History
-from ._mouse import Gesture, Mouse
+from ._mouse import Gesture, Mouse, Tool
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 # Milliseconds after an edit of the layer until it counts: napari tells of each step of a drag.
 WAIT = 60
+# The same for the image, which is embedded again then.
+MOVING = 200
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "data", "set_data")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be steered: a part of an image layer, all of that layer, and the layers that follow."""
+
+    image: Image
+    whole: Source
+    job: Job
+    results: ResultLayers
 
 
 class Steering(QObject):
@@ -34,13 +49,10 @@ class Steering(QObject):
     Parameters
     ----------
     viewer : ViewerModel
-    image : Image layer
-    whole : Source
-        All of it.
-    job : Job
-        Which part of it, and by which model.
-    results : ResultLayers
-        The layers that follow.
+    request : Request
+    talks : Conversations
+    like : Steering, optional
+        What was steered so far: the same image, of which another part is steered now.
 
     Attributes
     ----------
@@ -56,6 +68,8 @@ class Steering(QObject):
         Carries words about why it cannot go on.
     taken : Signal
         Another layer was selected, see ``is_taken``.
+    left : Signal
+        Carries prompts that were said of another part of the image; none if the image itself was moved or changed.
     """
 
     progressed = Signal(object)
@@ -64,32 +78,35 @@ class Steering(QObject):
     failed = Signal(str)
     ended = Signal(str)
     taken = Signal()
+    left = Signal(tuple)
 
     def __init__(
         self,
         viewer: "ViewerModel",
-        image: Image,
-        whole: Source,
-        job: Job,
-        results: ResultLayers,
+        request: Request,
+        talks: Conversations,
+        like: "Steering | None" = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.plan: Plan = job.plan
-        self.label = min(1, len(self.plan.model.class_names) - 1)
-        self._viewer, self._image, self._job = viewer, image, job
-        self._talk, self._run, self._turn = Conversation(job), None, 0
-        self._results = results
+        self.plan: Plan = request.job.plan
+        self._viewer, self._request, self._image = viewer, request, request.image
+        names, colors = self.plan.model.class_names, self.plan.model.class_colors
+        self.label: int = like.label if like else min(1, len(names) - 1)
+        self._talks, self._talk = talks, talks.about(request.image.data, request.job)
+        self._run: Run | None = None
+        self._turn, self._follows, self._pixels = 0, False, request.image.data
         self._writing = Writing(self)
         self._writing.finished.connect(self._on_written)
-        names = self.plan.model.class_names
-        self.prompts = PromptLayer(viewer, image, whole, names, self.plan.model.class_colors)
-        self.history = History(self._read() or ())
-        self._noticing = QTimer(self)
-        self._noticing.setSingleShot(True)
-        self._noticing.setInterval(WAIT)
-        self._noticing.timeout.connect(self._on_edited)
+        self.prompts = PromptLayer(viewer, request.image, request.whole, names, colors)
+        self.history: History = like.history if like else History(self._read() or ())
+        self.asking = Asking(viewer, self._talk, self.prompts, self)
+        self._moving = _timer(self, MOVING, self._on_moved)
+        self._noticing = _timer(self, WAIT, self._on_edited)
+        self._events = [getattr(self._image.events, name) for name in PLACE]
         self._follow()
+        if like is not None:
+            self.tool = like.tool
         self._show()
         self.draw()
 
@@ -102,6 +119,15 @@ class Steering(QObject):
     def is_taken(self) -> bool:
         """Whether the layer of prompts is the selected one, so that mouse and keys are its own."""
         return self._viewer.layers.selection.active is self.prompts.layer
+
+    @property
+    def tool(self) -> Tool:
+        """What a drag of the mouse says."""
+        return self._mouse.tool
+
+    @tool.setter
+    def tool(self, tool: Tool) -> None:
+        self._mouse.tool = tool
 
     @property
     def is_drawing(self) -> bool:
@@ -118,6 +144,14 @@ class Steering(QObject):
         """Say something more."""
         if self.history.put((*self.history.present, *prompts)):
             self._on_history()
+
+    def answer(self, *, yes: bool) -> None:
+        """Answer the open question, and go to the next one."""
+        asked = self.asking.question
+        if asked is not None:
+            label = self.plan.model.class_names[asked.label if yes else asked.other]
+            self._follows = True
+            self.say(point(asked.position, label, self.radius))
 
     def undo(self) -> None:
         """Take the last change back, and the picture with it."""
@@ -137,9 +171,11 @@ class Steering(QObject):
     def draw(self) -> None:
         """Draw the samples given what was said, in place of the draw that is going on."""
         self._turn += 1
+        self.asking.forget(follow=self._follows)
+        self._follows = False
         if self._run is not None:
             self._run.stop()
-        run = self._run = Run(partial(self._steps, self.history.present), self._job)
+        run = self._run = Run(partial(self._steps, self.history.present), self._request.job)
         run.progressed.connect(partial(self._on_progressed, self._turn))
         run.inform(self, partial(self._on_drawn, self._turn))
         run.start()
@@ -151,6 +187,10 @@ class Steering(QObject):
             self._run.stop()
             self._run = None
         self._noticing.stop()
+        self._moving.stop()
+        for event in self._events:
+            event.disconnect(self._on_place)
+        self.asking.close()
         self._mouse.release()
         self.prompts.layer.events.data.disconnect(self._on_data)
         self.prompts.layer.events.features.disconnect(self._on_data)
@@ -167,6 +207,8 @@ class Steering(QObject):
         self.prompts.layer.events.features.connect(self._on_data)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.layers.selection.events.active.connect(self._on_active)
+        for event in self._events:
+            event.connect(self._on_place)
         self._take_up()
 
     def _take_up(self) -> None:
@@ -189,11 +231,14 @@ class Steering(QObject):
         if not gesture.is_over:
             self._show(said)
             return
-        fault = self._fault(places)
-        self.failed.emit(fault)
-        if fault:
+        if not self._is_inside(places):
             self._show()
+            self.failed.emit(f"That lies outside of {self._image.name!r}; click into the image.")
+        elif not self.is_steered(said):
+            self._show()
+            self.left.emit((said,))
         else:
+            self.failed.emit("")
             self.say(said)
 
     def _said(self, places: list[NDArray[np.float64]], tool: str, label: str) -> Prompt:
@@ -203,23 +248,21 @@ class Steering(QObject):
             return box(np.round(places[0]), np.round(places[-1]), label)
         return line(_dense(places, max(self.radius, 1)), label, self.radius)
 
-    def _fault(self, places: list[NDArray[np.float64]]) -> str:
-        """Return why nothing can be said there; empty if it can."""
+    def _is_inside(self, places: list[NDArray[np.float64]]) -> bool:
         part = self.plan.asked
-        axes = [axis for axis in part.image.axes if axis != "c"]
-        sizes = np.array([part.size(axis) for axis in axes])
+        sizes = np.array([part.size(axis) for axis in part.image.axes if axis != "c"])
         low, high = np.min(places, axis=0), np.max(places, axis=0)
-        if (high < -0.5).any() or (low >= sizes - 0.5).any():
-            return f"That lies outside of {self._image.name!r}; click into the image."
-        for axis, least, most in zip(axes, low, high, strict=True):
-            extent = part.extent(axis)
+        return bool((high >= -0.5).all() and (low < sizes - 0.5).all())
+
+    def is_steered(self, prompt: Prompt) -> bool:
+        """Whether a prompt lies in the part of the image that is steered."""
+        part, places = self.plan.asked, np.concatenate(prompt.rings)
+        extents = [part.extent(axis) for axis in part.image.axes if axis != "c"]
+        for extent, least, most in zip(extents, places.min(axis=0), places.max(axis=0), strict=True):
             start, stop = (extent.start, extent.stop) if isinstance(extent, slice) else (extent, extent + 1)
             if most < start - 0.5 or least >= stop - 0.5:
-                what = "frame" if axis in part.frame_axes else "part"
-                return (
-                    f"This {what} of {self._image.name!r} is not steered now; choose it above, and press Steer again."
-                )
-        return ""
+                return False
+        return True
 
     def _show(self, *more: Prompt) -> None:
         names = self.plan.model.class_names
@@ -261,19 +304,33 @@ class Steering(QObject):
             return "The layer of prompts was removed, so steering has ended; press Steer to begin anew."
         return "Another image or model was chosen, so steering has ended. What was said is kept in its layer."
 
+    def _on_place(self, event: Any = None) -> None:
+        """React to an image that is moved or changed, but not to one that is only shown anew."""
+        if event.type != "set_data" or self._image.data is not self._pixels:
+            self._moving.start()
+
+    def _on_moved(self) -> None:
+        if self._image.data is not self._pixels:
+            self._talks.forget()
+        self.left.emit(())
+
     def _on_progressed(self, turn: int, progress: Any) -> None:
         if turn != self._turn:
             return
         self.progressed.emit(progress)
         if getattr(progress, "preview", None) is not None:
-            self._writing.write(self._results.steps(progress.preview))
+            self._writing.write(self._shown(progress.preview))
 
     def _on_drawn(self, turn: int, outcome: Outcome) -> None:
         if turn != self._turn:
             return
         self._run = None
-        steps = iter(()) if outcome.result is None else self._results.steps(outcome.result)
-        self._writing.write(steps, outcome)
+        self._writing.write(iter(()) if outcome.result is None else self._shown(outcome.result), outcome)
+
+    def _shown(self, result: Any) -> Iterator[None]:
+        """Write the layers of a result one by one, below what was said."""
+        yield from self._request.results.steps(result)
+        self.prompts.lift()
 
     def _on_written(self, outcome: Outcome) -> None:
         if self._run is not None:  # something was said meanwhile
@@ -282,6 +339,8 @@ class Steering(QObject):
             number = len(self._talk.faults)
             more = f" (and {number - 1} more)" if number > 1 else ""
             self.failed.emit(f"{self._talk.faults[0]}{more} It is left out.")
+        if outcome.result is not None and not outcome.stopped:
+            self.asking.ask()
         self.finished.emit(outcome)
 
 
@@ -295,3 +354,11 @@ def _dense(places: list[NDArray[np.float64]], step: float) -> NDArray[np.float64
         number = int(np.ceil(way / step))
         kept += list(np.linspace(kept[-1], place, number + 1)[1:])
     return np.stack(kept)
+
+
+def _timer(parent: QObject, milliseconds: int, call: Callable[[], None]) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(call)
+    return timer

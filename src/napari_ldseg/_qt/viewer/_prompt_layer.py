@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from napari.layers import Image, Points
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...config import class_color
 from ...prompts import Prompt, from_rows, to_rows
-from ._from_layers import Source
+from ._from_layers import Source, place_on
 from ._navigate import add_unselected, move_to
-from ._result_layers import UNKNOWN
+from ._result_layers import HELPER, KEY, UNKNOWN
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -23,6 +24,11 @@ LEAST, MOST = 8, 10_000
 # Dots around a box are smaller than points.
 BOX_DOT = 0.5
 DARK = "#1c1c1c"
+# Width of the ring on the canvas.
+RING = 30
+RING_COLOR = "#ff4fa3"
+# The image that the prompts of a layer are of.
+_IMAGES: "WeakKeyDictionary[Points, ref[Image]]" = WeakKeyDictionary()
 
 
 def is_prompts(layer: Any) -> bool:
@@ -61,11 +67,17 @@ class PromptLayer:
         """Whether the layer is still in the viewer."""
         return self.layer in self._viewer.layers
 
-    def position(self, data: Sequence[float]) -> NDArray[np.float64]:
+    def position(self, data: ArrayLike) -> NDArray[np.float64]:
         """Return a place in data coordinates of the layer as one in the image, in the middle of frame and slice."""
         place = np.asarray(data, dtype=float)[self._axes]
         hidden = [axis not in self._shown() for axis in self._axes]
         return np.where(hidden, np.floor(place + 0.5), place)
+
+    def data(self, position: Sequence[float]) -> NDArray[np.float64]:
+        """Return a place in the image in data coordinates of the layer."""
+        place = np.zeros(self.layer.ndim)
+        place[self._axes] = position
+        return place
 
     def read(self) -> list[Prompt]:
         """Return the prompts that the layer holds.
@@ -102,10 +114,11 @@ class PromptLayer:
         finally:
             self.is_writing = False
 
-    def place(self, whole: Source) -> None:
-        """Move the layer to where the image lies now."""
-        self._whole = whole
-        move_to(self.layer, whole.place)
+    def lift(self) -> None:
+        """Bring the layer above those of results."""
+        layers = self._viewer.layers
+        if self.exists and any(KEY in layer.metadata for layer in layers[layers.index(self.layer) + 1 :]):
+            layers.move(layers.index(self.layer), len(layers))
 
     def _paint(self, columns: dict[str, list[Any]]) -> None:
         kinds, radii = columns["kind"], np.nan_to_num(np.asarray(columns["radius"], dtype=float))
@@ -124,12 +137,15 @@ class PromptLayer:
         return {axis - offset for axis in self._viewer.dims.displayed}
 
     def _former(self, image: Image) -> Points | None:
-        """Return the layer that holds prompts of this image already."""
-        for layer in reversed(self._viewer.layers):
-            if is_prompts(layer) and layer.metadata[PROMPTS] == image.name and layer.ndim == image.ndim:
-                move_to(layer, self._whole.place)
-                return layer
-        return None
+        """Return the layer that holds prompts of this image already, even if the image was renamed meanwhile."""
+        found = [layer for layer in reversed(self._viewer.layers) if is_prompts(layer) and layer.ndim == image.ndim]
+        mine = [layer for layer in found if _IMAGES.get(layer, lambda: None)() is image]
+        known = [layer for layer in found if layer not in _IMAGES and layer.metadata[PROMPTS] == image.name]
+        layer = next(iter(mine + known), None)
+        if layer is not None:
+            _IMAGES[layer] = ref(image)
+            move_to(layer, self._whole.place)
+        return layer
 
     def _made(self, image: Image) -> Points:
         layer = Points(
@@ -138,8 +154,47 @@ class PromptLayer:
             features=_typed(to_rows(())[1]),
             metadata={PROMPTS: image.name},
             border_width=0.12,
+            opacity=0.85,
             canvas_size_limits=(LEAST, MOST),
             **self._whole.place,
+        )
+        _IMAGES[layer] = ref(image)
+        add_unselected(self._viewer, layer)
+        return layer
+
+
+class Ring:
+    """A ring around one place, in a small layer that is never selected, nor made again when somebody removes it."""
+
+    def __init__(self, viewer: "ViewerModel", prompts: PromptLayer) -> None:
+        self._viewer, self._prompts = viewer, prompts
+        self._layer: Points | None = None
+
+    def show(self, position: Sequence[float] | None) -> None:
+        """Show the ring there; None hides it."""
+        data = np.zeros((0, self._prompts.layer.ndim)) if position is None else self._prompts.data(position)[None]
+        if self._layer is None and position is not None:
+            self._layer = self._made(data)
+        elif self._layer is not None and len(self._layer.data) + len(data):
+            self._layer.data = data
+            self._layer.selected_data = set()
+
+    def remove(self) -> None:
+        """Remove the layer."""
+        if self._layer in self._viewer.layers:
+            self._viewer.layers.remove(self._layer)
+
+    def _made(self, data: NDArray[np.float64]) -> Points:
+        layer = Points(
+            data,
+            name="Suggested place",
+            symbol="ring",
+            size=1,
+            face_color=RING_COLOR,
+            border_width=0,
+            canvas_size_limits=(RING, RING),
+            metadata={HELPER: "suggestion"},
+            **place_on(self._prompts.layer),
         )
         add_unselected(self._viewer, layer)
         return layer
