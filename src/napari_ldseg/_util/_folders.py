@@ -1,4 +1,4 @@
-"""The folders of the user: models, downloads (hub), training runs, reviews, results, training sets, marks of runs."""
+"""The folders of the user: models, downloads (hub), runs, reviews, results, sets, marks of runs, a server."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Literal
 
 import platformdirs
 
-Kind = Literal["models", "hub", "runs", "reviews", "results", "sets", "computing"]
+Kind = Literal["models", "hub", "runs", "reviews", "results", "sets", "computing", "server"]
 NAME = "napari-ldseg"
 
 

@@ -31,13 +31,13 @@ def _features(report: Report, one: Measurement) -> list[dict[str, Any]]:
     origin = (region.box[-2].start, region.box[-1].start)
     properties = {
         "objectType": "annotation",
-        "name": f"{report.class_name(region.label)} {region.number}",
+        "name": f"{report.class_name(region.label)} {region.shown}",
         "classification": {
             "name": report.class_name(region.label),
             "color": list(report.class_color(region.label)),
         },
         "measurements": _measurements(report, one),
-        "metadata": {"object": str(region.number), "review": report.states.get(region.number, "to do")},
+        "metadata": {"object": str(region.shown), "review": report.states.get(region.number, "to do")},
     }
     time = region.frame[0] if region.frame else 0
     return [
