@@ -159,7 +159,7 @@ class SegmentWidget(ToolWidget):
 
     def _on_steered(self, outcome: Outcome) -> None:
         """Say how a draw ended."""
-        self.progress.finish("" if outcome.result is None else summary(outcome.result, stopped=outcome.stopped))
+        self.progress.finish(self.steer.summary(outcome))
         if outcome.error is not None:
             self._end_steering()
             self.show_error(outcome.error)

@@ -15,6 +15,7 @@ from ...prompts import Prompt
 from ..controls._layout import button, column, row
 from ..controls._message import Message, WrappedLabel
 from ..controls._shortcuts import Shortcuts
+from ..threads._segmentation import Outcome
 from ._conversation import Conversations
 from ._steering import Request, Steering
 
@@ -138,6 +139,10 @@ class SteerPanel(QWidget):
     def _leave(self, steering: Steering) -> None:
         steering.stop()
         steering.deleteLater()
+
+    def summary(self, outcome: Outcome) -> str:
+        """Say what was drawn, and how long it took since the last word."""
+        return "" if self.steering is None else self.steering.summary(outcome)
 
     def leave(self) -> None:
         """End because another image or model was chosen, or the image was removed."""

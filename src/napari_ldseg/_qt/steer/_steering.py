@@ -1,18 +1,18 @@
 """Hold what is said of one image: its layer, its history, and the samples that follow."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...errors import LDSegError
 from ...plan import Plan
-from ...prompts import Prompt, box, line, point
+from ...prompts import Prompt, point
+from ..controls._progress import duration
 from ..threads._segmentation import Job, Outcome, Run
 from ..viewer._from_layers import Source
 from ..viewer._prompt_layer import PromptLayer
@@ -22,6 +22,7 @@ from ._asking import Asking
 from ._conversation import Conversations
 from ._history import History
 from ._mouse import Gesture, Mouse, Tool
+from ._places import is_inside, is_steered, prompt_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -95,6 +96,7 @@ class Steering(QObject):
         self.label: int = like.label if like else min(1, len(names) - 1)
         self._talks, self._talk = talks, talks.about(request.image.data, request.job)
         self._run: Run | None = None
+        self._begun = time.monotonic()
         self._turn, self._follows, self._pixels = 0, False, request.image.data
         self._writing = Writing(self)
         self._writing.finished.connect(self._on_written)
@@ -175,10 +177,19 @@ class Steering(QObject):
         self._follows = False
         if self._run is not None:
             self._run.stop()
+        self._begun = time.monotonic()
         run = self._run = Run(partial(self._steps, self.history.present), self._request.job)
         run.progressed.connect(partial(self._on_progressed, self._turn))
         run.inform(self, partial(self._on_drawn, self._turn))
         run.start()
+
+    def summary(self, outcome: Outcome) -> str:
+        """Say what was drawn, and how long it took since the last word."""
+        if outcome.result is None:
+            return ""
+        number, said = outcome.result.samples, len(outcome.result.provenance.get("prompts", ()))
+        given = f" given {said} prompt{'s' if said > 1 else ''}" if said else ""
+        return f"{number} sample{'s' if number > 1 else ''}{given}, {duration(time.monotonic() - self._begun)}."
 
     def stop(self) -> None:
         """End; all layers stay."""
@@ -227,42 +238,19 @@ class Steering(QObject):
             return
         places = [self.prompts.position(place) for place in gesture.places]
         label = self.plan.model.class_names[0 if gesture.is_background else self.label]
-        said = self._said(places, gesture.tool, label)
+        said = prompt_of(places, gesture.tool, label, self.radius)
         if not gesture.is_over:
             self._show(said)
             return
-        if not self._is_inside(places):
+        if not is_inside(self.plan, places):
             self._show()
             self.failed.emit(f"That lies outside of {self._image.name!r}; click into the image.")
-        elif not self.is_steered(said):
+        elif not is_steered(self.plan, said):
             self._show()
             self.left.emit((said,))
         else:
             self.failed.emit("")
             self.say(said)
-
-    def _said(self, places: list[NDArray[np.float64]], tool: str, label: str) -> Prompt:
-        if len(places) == 1:
-            return point(places[0], label, self.radius)
-        if tool == "box":
-            return box(np.round(places[0]), np.round(places[-1]), label)
-        return line(_dense(places, max(self.radius, 1)), label, self.radius)
-
-    def _is_inside(self, places: list[NDArray[np.float64]]) -> bool:
-        part = self.plan.asked
-        sizes = np.array([part.size(axis) for axis in part.image.axes if axis != "c"])
-        low, high = np.min(places, axis=0), np.max(places, axis=0)
-        return bool((high >= -0.5).all() and (low < sizes - 0.5).all())
-
-    def is_steered(self, prompt: Prompt) -> bool:
-        """Whether a prompt lies in the part of the image that is steered."""
-        part, places = self.plan.asked, np.concatenate(prompt.rings)
-        extents = [part.extent(axis) for axis in part.image.axes if axis != "c"]
-        for extent, least, most in zip(extents, places.min(axis=0), places.max(axis=0), strict=True):
-            start, stop = (extent.start, extent.stop) if isinstance(extent, slice) else (extent, extent + 1)
-            if most < start - 0.5 or least >= stop - 0.5:
-                return False
-        return True
 
     def _show(self, *more: Prompt) -> None:
         names = self.plan.model.class_names
@@ -342,18 +330,6 @@ class Steering(QObject):
         if outcome.result is not None and not outcome.stopped:
             self.asking.ask()
         self.finished.emit(outcome)
-
-
-def _dense(places: list[NDArray[np.float64]], step: float) -> NDArray[np.float64]:
-    """Return a line with a vertex at each step at least, and none much closer to another."""
-    kept = [places[0]]
-    for place in places[1:]:
-        way = float(np.abs(place - kept[-1]).max())
-        if way < step / 2:
-            continue
-        number = int(np.ceil(way / step))
-        kept += list(np.linspace(kept[-1], place, number + 1)[1:])
-    return np.stack(kept)
 
 
 def _timer(parent: QObject, milliseconds: int, call: Callable[[], None]) -> QTimer:

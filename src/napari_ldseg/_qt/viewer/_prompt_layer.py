@@ -188,10 +188,10 @@ class Ring:
         layer = Points(
             data,
             name="Suggested place",
-            symbol="ring",
             size=1,
-            face_color=RING_COLOR,
-            border_width=0,
+            face_color="transparent",
+            border_color=RING_COLOR,
+            border_width=0.12,
             canvas_size_limits=(RING, RING),
             metadata={HELPER: "suggestion"},
             **place_on(self._prompts.layer),

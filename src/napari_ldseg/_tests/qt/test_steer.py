@@ -347,7 +347,7 @@ def test_an_image_that_is_moved_or_changed_takes_what_was_said_along(qtbot: QtBo
     viewer, widget = open_steering(qtbot, tmp_path)
     layer = viewer.add_image(make_ramp((32, 40)), name="cells")
     wait(qtbot, widget, widget.steer_button.click)
-    click(widget, (10, 20))
+    wait(qtbot, widget, lambda: click(widget, (10, 20)))
     layer.name = "renamed"
     wait(qtbot, widget, lambda: setattr(layer, "translate", (100, 50)))
     prompts = prompt_layer(viewer)
