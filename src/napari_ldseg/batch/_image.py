@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..annotations import is_drawn
 from ..config import ModelConfig, PartConfig, SegmentConfig
 from ..data import read_image, stem
 from ..errors import InputError
@@ -42,7 +43,7 @@ def plan_file(
     if prompts is None:
         return plan
     axes = plan.asked.image.axes.replace("c", "")
-    return plan.told(patiently(lambda: read_prompts(prompts, axes)))
+    return plan.told(patiently(lambda: read_prompts(prompts, axes, path.name)))
 
 
 def segment_file(
@@ -105,8 +106,10 @@ def segment_file(
 
 
 def all_settings(config: SegmentConfig, part: PartConfig, prompts: Path | None = None) -> dict[str, Any]:
-    """Return all settings that determine a result, as JSON; prompts by the hash of their file."""
+    """Return all settings that determine a result, as JSON; prompts and drawn regions by the hash of their file."""
     said = {} if prompts is None else {"prompts": fingerprint(prompts).sha256}
+    if part.region is not None and is_drawn(Path(part.region)):
+        said["areas"] = fingerprint(Path(part.region)).sha256
     return {**config.model_dump(mode="json"), **part.model_dump(mode="json"), **said}
 
 

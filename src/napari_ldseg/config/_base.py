@@ -18,6 +18,7 @@ Tiling = Literal["auto", "always", "never"]
 WrittenFormat = Literal["tif", "ome-tif", "nifti", "mha", "ome-zarr"]
 VolumeMethod = Literal["simpson", "area-length"]
 DemoSample = Literal["gland", "echo", "volume"]
+QuPathObject = Literal["annotation", "detection"]
 Ranking = Literal[
     "expected loss",
     "sample Dice",

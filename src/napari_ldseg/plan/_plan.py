@@ -214,6 +214,12 @@ class Plan:
         return (*map(float, self._frame(index)), *spatial)
 
     @property
+    def place(self) -> dict[str, list[float]]:
+        """Where the result lies: its first pixel, and the size of each, in pixels of the finest level ((Z), Y, X)."""
+        start = [first * level for first, level in zip(self.part.start, self._levels, strict=True)]
+        return {"start": start, "step": self._levels}
+
+    @property
     def _levels(self) -> list[float]:
         """Pixels of the finest level for each pixel of the level that is read."""
         return [n / m for n, m in zip(self.asked.full_shape, self.part.full_shape, strict=True)]

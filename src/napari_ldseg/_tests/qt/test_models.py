@@ -277,3 +277,20 @@ def test_a_download_can_be_cancelled_and_a_failure_is_said(
     with qtbot.waitSignal(picker.failed) as failed:
         picker.download.start(one.replace(name="broken"))
     assert str(failed.args[0]) == "No network."
+
+
+@pytest.mark.slow
+def test_a_model_is_packed_for_other_programs(
+    qtbot: QtBot, user_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_tiny(user_models)
+    picker = ModelPicker()
+    qtbot.addWidget(picker)
+    dialog = ManageDialog(picker)
+    dialog.select("tiny")
+    chosen = (str(tmp_path / "a"), "bioimage.io package (*.zip)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: chosen)
+    with qtbot.waitSignal(dialog.packed, timeout=60_000):
+        dialog.buttons["Export…"].click()
+    assert "segmenter.pt" in zipfile.ZipFile(tmp_path / "a.zip").namelist()
+    assert "a.zip" in dialog.note.text()
