@@ -93,9 +93,8 @@ def segment_file(
     try:
         scratches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
-            beside = Task(
-                task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()}, task.prompts
-            )
+            outputs = {kind: Path(scratch) / path.name for kind, path in task.outputs.items()}
+            beside = replace(task, outputs=outputs)
             patiently(lambda: write_outputs(result, beside))
             done = record(beside.outputs.values())
             _put_into_place(done, task, beside, out)

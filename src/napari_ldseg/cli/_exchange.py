@@ -62,6 +62,37 @@ def import_torch(
     _save(exchange.import_torch(file, config.replace(**not_none(name=name))), out)
 
 
+@border("Interrupted; the labels are not complete.")
+def place(
+    labels: Annotated[
+        Path, typer.Argument(metavar="LABELS", help="A label mask, or a <stem>_ldseg.zarr of `segment`.")
+    ],
+    into: Annotated[Path, typer.Option("--into", help="The OME-Zarr of their image, on a disk.")],
+    name: Annotated[str, typer.Option("--name", help="They become labels/<name>.")] = "ldseg",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace labels of this name.")] = False,
+) -> None:
+    """Put labels into the OME-Zarr of their own image, so that every viewer shows them on it."""
+    from ..config import class_color
+    from ..data import LABELS, put_labels, read_labels, read_notes
+
+    notes = read_notes(labels)
+    found = read_labels(labels / LABELS if (labels / LABELS).is_dir() else labels)
+    names = [str(each) for each in notes.get("class_names", ())]
+    grid = notes.get("grid") if isinstance(notes.get("grid"), dict) else {}
+    colors = [class_color(label, ()) for label in range(len(names) or int(found.array.max()) + 1)]
+    path = put_labels(
+        into,
+        found,
+        name=name,
+        origin=tuple(grid.get("start", ())),
+        class_names=names,
+        colors=colors,
+        metadata=notes,
+        overwrite=overwrite,
+    )
+    say(f"The labels are {path}.")
+
+
 @imports.command("annotations")
 @border("Interrupted; nothing was written.")
 def import_annotations(

@@ -19,7 +19,7 @@ from ..viewer._result_layers import KEY
 if TYPE_CHECKING:
     from napari.types import LayerData
 
-READS = ("nifti", "mha", "dicom", "cine")
+READS = ("nifti", "mha", "nrrd", "dicom", "cine")
 # A mask has few values. Images with so few grey levels are rare.
 MOST_CLASSES = 20
 

@@ -52,7 +52,7 @@ def test_annotations_become_labels_of_a_training_set(qtbot: QtBot, tmp_path: Pat
     viewer, dataset = ViewerModel(), SetPicker()
     qtbot.addWidget(dataset)
     dataset.setValue(tmp_path / "set")
-    viewer.add_image(make_ramp((20, 30, 3)), name="a")
+    viewer.add_image(make_ramp((20, 30, 3)), name="a", rgb=True)
     form = AddForm(viewer, dataset, lambda: (2, ("background", "gland", "nerve")))
     qtbot.addWidget(form)
     with qtbot.waitSignal(form.opened):

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..._qt import SegmentWidget, TrainWidget
 from ..._qt.models._events import MODELS
+from ..._qt.models._library_dialog import ManageDialog
 from ..._qt.models._picker import CHOOSE, MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
 from ..._util import Progress
 from ...checkpoints import ModelEntry, save_model
