@@ -19,6 +19,7 @@ from .errors import CheckpointError, EngineError, InputError, LDSegError
 from .inference import Segmentation, SegmentProgress, Session, segment
 from .measure import Measured, Measurement, SampleMasks, measure_frames, measure_objects
 from .plan import Plan, plan_image
+from .remote import Server
 from .training import TrainProgress, fine_tune, stop_training, train
 
 __version__: str
@@ -46,6 +47,7 @@ __all__ = [
     "SegmentConfig",
     "SegmentProgress",
     "Segmentation",
+    "Server",
     "Session",
     "TrainConfig",
     "TrainProgress",

@@ -17,7 +17,7 @@ def user_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """Empty folders in place of the user's own, so that no test reads or writes those; returns that of the models."""
     folder = tmp_path_factory.mktemp("user_models")
     monkeypatch.setenv("NAPARI_LDSEG_MODELS", str(folder))
-    for name in ("HUB", "RUNS", "REVIEWS", "RESULTS", "SETS"):
+    for name in ("HUB", "RUNS", "REVIEWS", "RESULTS", "SETS", "SERVER", "COMPUTING"):
         monkeypatch.setenv(f"NAPARI_LDSEG_{name}", str(folder.parent / f"{folder.name}_{name.lower()}"))
     monkeypatch.delenv("NAPARI_LDSEG_INDEX", raising=False)
     return folder

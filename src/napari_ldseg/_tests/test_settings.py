@@ -63,6 +63,7 @@ EXPERT = "it needs experience with this architecture; the Train widget is for an
 NO_ROW = {
     "BatchConfig.workers": CLUSTER,
     "BatchConfig.scheduler": CLUSTER,
+    "BatchConfig.server": CLUSTER,
     "TrainConfig.minutes": BY_BUDGET,
     "TrainConfig.epochs": BY_BUDGET,
     "TrainConfig.autoencoder_steps": EXPERT,
@@ -148,7 +149,7 @@ def test_help_and_forms_list_the_same_settings(qtbot: QtBot, run: Callable[..., 
     qtbot.addWidget(widget)
     labels = {one.text() for kind in (QLabel, QCheckBox) for one in widget.findChildren(kind)}
     absent = {one.name for one in settings if one.title not in labels}
-    assert absent == {"workers", "scheduler"}
+    assert absent == {"workers", "scheduler", "server"}
     assert all(one.description in text for one in settings)
 
 

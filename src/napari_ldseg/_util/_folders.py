@@ -1,4 +1,4 @@
-"""The folders of the user: models, downloaded models (hub), training runs, reviews, results and training sets."""
+"""The folders of the user: models, downloads (hub), runs, reviews, results, sets, marks of runs, a server."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Literal
 
 import platformdirs
 
-Kind = Literal["models", "hub", "runs", "reviews", "results", "sets"]
+Kind = Literal["models", "hub", "runs", "reviews", "results", "sets", "computing", "server"]
 NAME = "napari-ldseg"
 
 

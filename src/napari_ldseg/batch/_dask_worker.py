@@ -116,11 +116,10 @@ def _model(path: Path, device: Device) -> "LDSeg":
 
 def _share_cores(workers_on: dict[str, int]) -> None:
     """Take this worker's share of the computer's cores (Dask itself allows one)."""
-    import torch
     from dask.system import CPU_COUNT
     from distributed import get_worker
     from distributed.comm.addressing import get_address_host
 
-    share = max(1, CPU_COUNT // workers_on.get(get_address_host(get_worker().address), 1))
-    if torch.get_num_threads() != share:
-        torch.set_num_threads(share)
+    from ..checkpoints import limit_cores
+
+    limit_cores(max(1, CPU_COUNT // workers_on.get(get_address_host(get_worker().address), 1)))

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..metrics import soft_dice_confidence
 from ..plan import Plan, plan_image
 from ..prompts import read_prompts
+from ..remote import RemoteModel, Server
 from ._outputs import Task, write_outputs
 from ._record import RECORDS, Fingerprint, Record, Summary, record_path, remove, scratch_path
 from ._retry import patiently
@@ -47,7 +48,7 @@ def plan_file(
 
 
 def segment_file(
-    model: "LDSeg",
+    model: "LDSeg | RemoteModel",
     task: Task,
     out: Path,
     config: SegmentConfig,
@@ -55,27 +56,33 @@ def segment_file(
     *,
     overwrite: bool = False,
     plan: Plan | None = None,
+    server: Server | None = None,
 ) -> "Generator[SegmentProgress, None, Record]":
     """Segment one file into its outputs (all or none) and keep the record.
 
     The outputs are written into a folder of their own below ``out/.napari-ldseg``, then the record is, then the
     outputs are renamed into their places: whenever the process is killed, what stands in a place is whole and known.
     An image that is too large for memory goes block by block into ``<stem>_ldseg.zarr``; ``overwrite`` allows
-    replacing another result there. A ``plan`` that was made of the same is not made again.
+    replacing another result there. A ``plan`` that was made of the same is not made again. With a ``server``, the model
+    is one of its own.
 
     Raises
     ------
     LDSegError
         If the image cannot be read, segmented or written.
     """
-    from ..inference import segment
-
     started, part = time.perf_counter(), part or PartConfig()
     check_writable(out)
     digest = fingerprint(task.image)
     plan = plan or plan_file(model.config, task.image, config, part, task.prompts)
     into = large_path(task) if plan.on_disk else None
-    result = yield from segment(model, plan, into=into, overwrite=overwrite, content=digest.sha256)
+    if isinstance(model, RemoteModel):
+        assert server is not None
+        result = yield from server.segment(model, plan)
+    else:
+        from ..inference import segment
+
+        result = yield from segment(model, plan, into=into, overwrite=overwrite, content=digest.sha256)
 
     def record(files: Iterable[Path]) -> Record:
         settings = all_settings(config, part, task.prompts)

@@ -11,6 +11,7 @@ from ..checkpoints import find_model, read_header
 from ..config import PartConfig, SegmentConfig
 from ..data import find_images, shortlist
 from ..errors import CheckpointError, InputError
+from ..remote import Server
 from ._image import all_settings, large_path
 from ._outputs import Task, plan_outputs
 from ._record import RECORDS, Fingerprint, Record, record_path
@@ -51,6 +52,7 @@ class Batch:
     out: Path
     overwrite: bool
     part: PartConfig = field(default_factory=PartConfig)
+    server: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ def plan_batch(
     part: PartConfig | None = None,
     written: str | None = None,
     prompts: Path | None = None,
+    server: str | None = None,
     overwrite: bool = False,
 ) -> Generator[Progress, None, Batch]:
     """Find the images, and compare each with the output folder; needs no torch and computes nothing.
@@ -114,6 +117,8 @@ def plan_batch(
     prompts : Path, optional
         What is true of some pixels: a file for one image, or a folder with a file for each; see
         :func:`napari_ldseg.prompts.find_prompts`.
+    server : str, optional
+        Address of another computer, whose model of this name is taken; see :class:`napari_ldseg.Server`.
     overwrite : bool
         Take images whose outputs were made otherwise as to do, not as blocked.
 
@@ -130,12 +135,7 @@ def plan_batch(
     config, part, out = config or SegmentConfig(), part or PartConfig(), Path(out)
     if "samples" not in kinds:
         config = config.replace(keep_mb=0)  # nobody would see them
-    path = find_model(model).resolve()
-    header = read_header(path)
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    path, name, digest = _model(model) if server is None else _model_of(server, str(model))
     tasks = plan_outputs(find_images(inputs), out, kinds, written, prompts)
     _refuse_reports(out, overwrite)
     items = []
@@ -143,7 +143,25 @@ def plan_batch(
         settings = {"prompts": None, **all_settings(config, part, task.prompts)}
         items.append(_compare(task, Record.read(record_path(out, task.image)), digest, settings, overwrite))
         yield Progress(done, len(tasks), "Comparing with what is done")
-    return Batch(tuple(items), path, header.config.name, digest, config, out, overwrite, part)
+    return Batch(tuple(items), path, name, digest, config, out, overwrite, part, server)
+
+
+def _model(model: str | Path) -> tuple[Path, str, str]:
+    """Return file, name and hash of a model."""
+    path = find_model(model).resolve()
+    header = read_header(path)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    return path, header.config.name, digest
+
+
+def _model_of(address: str, model: str) -> tuple[Path, str, str]:
+    """Return what a server calls a model (in place of its file), its name and its hash."""
+    with Server(address) as server:
+        known = server.model(model)
+    return Path(known.name), known.config.name, known.sha256
 
 
 def _compare(task: Task, record: Record | None, model: str, settings: dict[str, object], overwrite: bool) -> Item:

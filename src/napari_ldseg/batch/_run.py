@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data import stem
+from ..errors import InputError
+from ..remote import RemoteModel, Server, UnreachableError
 from ._image import check_writable, segment_file
 from ._plan import Batch
 from ._record import Record, remove, scratch_path
@@ -50,6 +52,8 @@ def run_batch(batch: Batch, *, workers: int = 1, scheduler: str | None = None) -
         If the scheduler is lost, or no worker comes.
     """
     batch.refuse_blocked()
+    if batch.server is not None and (workers > 1 or scheduler is not None):
+        raise InputError("A server is asked for one image at a time; leave out workers and scheduler, or the server.")
     if batch.waiting:
         check_writable(batch.out)
     for item in batch.items:
@@ -89,6 +93,12 @@ def _updates(batch: Batch, workers: int, scheduler: str | None) -> Updates:
 
 
 def _one_by_one(batch: Batch) -> Updates:
+    if batch.server is not None:
+        with Server(batch.server) as server:
+            known = server.model(batch.model.name)
+            for index in batch.waiting:
+                yield from _one(known, batch, index, server)
+        return
     from ..checkpoints import load_model
 
     yield Update(text="Loading the model")
@@ -97,17 +107,19 @@ def _one_by_one(batch: Batch) -> Updates:
         yield from _one(model, batch, index)
 
 
-def _one(model: "LDSeg", batch: Batch, index: int) -> Updates:
+def _one(model: "LDSeg | RemoteModel", batch: Batch, index: int, server: Server | None = None) -> Updates:
     task = batch.items[index].task
     yield Update(text="Reading the image", index=index)
     try:
-        steps = segment_file(model, task, batch.out, batch.config, batch.part, overwrite=batch.overwrite)
+        steps = segment_file(model, task, batch.out, batch.config, batch.part, overwrite=batch.overwrite, server=server)
         with closing(steps):
             while True:
                 step = next(steps)
                 yield Update(text=step.text, index=index, share=min(step.done / max(step.total, 1), 1.0))
     except StopIteration as end:
         yield Update(index=index, state="done", share=1.0, record=end.value)
+    except UnreachableError:  # no other image would fare better
+        raise
     except Exception as error:  # noqa: BLE001  the border: whatever it is, the other images go on
         yield Update(text=reason_of(error), index=index, state="failed")
 

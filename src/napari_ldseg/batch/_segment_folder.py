@@ -23,6 +23,7 @@ def segment_folder(
     prompts: str | Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
+    server: str | None = None,
     overwrite: bool = False,
     progress: Callable[[Update], object] = lambda _update: None,
 ) -> BatchReport:
@@ -37,7 +38,7 @@ def segment_folder(
     model : str or Path
         A model's name, file or folder.
     config : SegmentConfig, optional
-    part, kinds, written, prompts, overwrite
+    part, kinds, written, prompts, server, overwrite
         As for :func:`plan_batch`.
     workers, scheduler
         As for :func:`run_batch`.
@@ -59,7 +60,16 @@ def segment_folder(
     paths = [Path(one) for one in several]
     said = None if prompts is None else Path(prompts)
     planning = plan_batch(
-        paths, model, Path(out), config, kinds, part=part, written=written, prompts=said, overwrite=overwrite
+        paths,
+        model,
+        Path(out),
+        config,
+        kinds,
+        part=part,
+        written=written,
+        prompts=said,
+        server=server,
+        overwrite=overwrite,
     )
     batch = follow(planning)
     return follow(run_batch(batch, workers=workers, scheduler=scheduler), progress)

@@ -1,4 +1,5 @@
 from ._build import check_tensors as check_tensors, empty_model as empty_model, fill_model as fill_model
+from ._cores import computing as computing, limit_cores as limit_cores, share_cores as share_cores
 from ._device import (
     autocast as autocast,
     fastest_convolutions as fastest_convolutions,

@@ -22,6 +22,7 @@ from ._measure import measure
 from ._models import models
 from ._options import Given, options
 from ._segment import segment
+from ._serve import serve
 from ._train import fine_tune, train
 
 QT_BINDINGS = ("PySide6", "PyQt6", "PyQt5")
@@ -53,7 +54,7 @@ def _root(
     """Latent diffusion segmentation with uncertainty (LDSeg)."""
 
 
-for command in (segment, measure, cardiac, evaluate, train, fine_tune, export, place):
+for command in (segment, measure, cardiac, evaluate, train, fine_tune, export, place, serve):
     app.command()(command)
 app.add_typer(imports, name="import")
 app.add_typer(dataset, name="dataset")

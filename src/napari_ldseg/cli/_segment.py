@@ -57,6 +57,7 @@ def segment(
         part=part,
         written=run.written,
         prompts=prompts,
+        server=run.server,
         overwrite=run.overwrite,
     )
     plan = _compare(comparing)

@@ -33,9 +33,11 @@ from ._network import (
     FamilyConfig as FamilyConfig,
     NetworkConfig as NetworkConfig,
 )
+from ._objects import ObjectsConfig as ObjectsConfig
 from ._recipe import Scanner as Scanner
 from ._samplers import SAMPLER_FACTS as SAMPLER_FACTS, SamplerFacts as SamplerFacts, too_few_steps as too_few_steps
 from ._segment import BatchConfig as BatchConfig, PartConfig as PartConfig, SegmentConfig as SegmentConfig
+from ._serve import ServeConfig as ServeConfig
 from ._setting import Setting as Setting, Show as Show, setting as setting, settings_of as settings_of
 from ._train import Learn as Learn, TrainConfig as TrainConfig, TrainJob as TrainJob
 from ._trust import TrustConfig as TrustConfig

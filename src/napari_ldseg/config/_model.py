@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ._base import TIMESTEPS, Config, Prediction, SamplerName, Schedule
 from ._network import AnyNetworkConfig, AuthorsConfig, NetworkConfig
+from ._objects import ObjectsConfig
 from ._trust import TrustConfig
 
 
@@ -61,18 +62,26 @@ class ModelConfig(Config):
     )
     score: str = Field("", description="Validation score in a few words, with its split.")
     trust: TrustConfig = Field(default_factory=TrustConfig)
+    objects: ObjectsConfig = Field(default_factory=ObjectsConfig)
 
     @property
     def guesses(self) -> bool:
         """Whether the network makes a first guess, without diffusion."""
         return isinstance(self.network, NetworkConfig) and self.network.guess
 
+    @property
+    def classes(self) -> int:
+        """How many classes the labels have, background included; the networks may draw rims besides."""
+        return self.network.classes - len(self.objects.rims)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if len(self.class_names) != self.network.classes:
-            raise ValueError(f"{self.network.classes} classes need as many class_names")
-        if self.class_colors and len(self.class_colors) != self.network.classes:
-            raise ValueError(f"{self.network.classes} classes need as many class_colors")
+        if len(self.class_names) != self.classes:
+            raise ValueError(f"{self.classes} classes need as many class_names")
+        if self.class_colors and len(self.class_colors) != self.classes:
+            raise ValueError(f"{self.classes} classes need as many class_colors")
+        if any(c >= self.classes for c in self.objects.classes):
+            raise ValueError(f"objects.classes must be below {self.classes}, the number of classes")
         ndim = self.network.ndim
         for name in ("shape", "spacing", "source_spacing"):
             value = getattr(self.input, name)

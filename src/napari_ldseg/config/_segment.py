@@ -267,6 +267,15 @@ class BatchConfig(Config):
         description="Address of a running Dask scheduler, for example tcp://node1:8786; its workers do the work.",
     )
 
+    server: str | None = setting(
+        None,
+        title="Compute on",
+        group="Cluster",
+        absent="this computer",
+        description="Address of another computer that runs `napari-ldseg serve`, for example http://workstation:8765; "
+        "it has its own models. Images are read and results written here.",
+    )
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """What is written of each image: ``"labels"`` and, where asked for, ``"sd"``, ``"mean"``, ``"samples"``."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._version import __version__
-from ..checkpoints import autocast, resolve_device
+from ..checkpoints import autocast, resolve_device, share_cores
 from ..config import SAMPLER_FACTS, Precision, SamplerName
 from ..diffusion import Noise
 from ..errors import EngineError
@@ -90,6 +90,7 @@ class Runner:
 
     def progress(self, text: str, preview: Segmentation | None = None) -> SegmentProgress:
         """Report how far the run is. ``part`` names the frame or block."""
+        share_cores()
         text = f"{self.part}: {text}" if self.part else text[0].upper() + text[1:]
         return SegmentProgress(self.done, max(self.total, self.done), text, preview)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..checkpoints import computing
 from ..config import PartConfig, SegmentConfig
 from ..data import Image
 from ..errors import InputError
@@ -199,7 +200,8 @@ class SegmentRun:
             readers = [self._reader(index) for index in frames.indices]
             views = range(min(self._runner.views, plan.wanted))
             time = frames.letters.index("t")
-            found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
+            with computing(self._runner.device):
+                found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
             self._smooth, self._guesses = Kept(), found.guesses
             for (number, view), each in found.conditions.items():
                 self._smooth.put(((frames.indices[number], ()), view), each)
@@ -215,15 +217,16 @@ class SegmentRun:
         numbers = {index: number for number, index in enumerate(self._plan.frames.indices)} if self._guesses else {}
         guesses = {place: self._guesses[numbers[index]] for place, index in enumerate(block.frames) if numbers}
         windows = Windows(runner, self._windows(block), block.box, conditions, said, latents, guesses)
-        yield from draw_samples(
-            runner,
-            self._canvas,
-            number,
-            windows,
-            stops=memory.stops if memory else (1,) if self._alone else (),
-            at_once=self._at_once(block, runner.batch),
-            image=self._plan.image.name,
-        )
+        with computing(runner.device):
+            yield from draw_samples(
+                runner,
+                self._canvas,
+                number,
+                windows,
+                stops=memory.stops if memory else (1,) if self._alone else (),
+                at_once=self._at_once(block, runner.batch),
+                image=self._plan.image.name,
+            )
         runner.done = after
 
     def _look_at_noise(self) -> Gate | None:

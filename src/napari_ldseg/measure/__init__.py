@@ -1,6 +1,14 @@
 """Measure the objects of a segmentation and their spread over the samples (no torch)."""
 
 from ._components import Region as Region, find_regions as find_regions, grown as grown, whole_frames as whole_frames
+from ._counted import Objects as Objects, count_objects as count_objects
+from ._instances import (
+    draw_rims as draw_rims,
+    find_objects as find_objects,
+    follow_objects as follow_objects,
+    keep_numbers as keep_numbers,
+    split_objects as split_objects,
+)
 from ._matching import Versions as Versions, match as match
 from ._objects import (
     RANKINGS as RANKINGS,
@@ -15,6 +23,6 @@ from ._objects import (
     spread_of as spread_of,
     usable_ranking as usable_ranking,
 )
-from ._samples import NOT_DRAWN as NOT_DRAWN, Box as Box, SampleMasks as SampleMasks
+from ._samples import NOT_DRAWN as NOT_DRAWN, RIM as RIM, Box as Box, SampleMasks as SampleMasks
 from ._settling import Question as Question, most_settling as most_settling
 from ._shape import boundary as boundary

@@ -25,6 +25,8 @@ class Region:
     box : tuple of slice
         Its place in its frame, ``((Z), Y, X)``.
     mask : bool array of the box's shape
+    object : int
+        Its number in a map of objects, which it keeps from frame to frame; 0 without such a map.
     """
 
     number: int
@@ -32,6 +34,12 @@ class Region:
     label: int
     box: Box
     mask: NDArray[np.bool_]
+    object: int = 0
+
+    @property
+    def shown(self) -> int:
+        """The number that people see: that of the map of objects, if there is one."""
+        return self.object or self.number
 
     @property
     def pixels(self) -> int:
@@ -48,8 +56,10 @@ class Region:
         return tuple(int(n) + b.start for n, b in zip(nearest, self.box, strict=True))
 
 
-def find_regions(labels: NDArray[np.integer], ndim: int, smallest: int = 1) -> list[Region]:
-    """Find the objects of each class and frame: pixels connected by a side (a face in 3D).
+def find_regions(
+    labels: NDArray[np.integer], ndim: int, smallest: int = 1, objects: NDArray[np.integer] | None = None
+) -> list[Region]:
+    """Find the objects of each class and frame: pixels connected by a side (a face in 3D), or those of a map.
 
     Parameters
     ----------
@@ -59,17 +69,20 @@ def find_regions(labels: NDArray[np.integer], ndim: int, smallest: int = 1) -> l
         Spatial axes.
     smallest : int
         Objects with fewer pixels are left out.
+    objects : integer array like ``labels``, optional
+        Numbers of objects, which are then taken as they are. The class of each is that of most of its pixels.
     """
     regions: list[Region] = []
     for frame in np.ndindex(*labels.shape[: labels.ndim - ndim]):
         here = np.asarray(labels[frame])
-        parts = np.asarray(skimage.measure.label(here, connectivity=1, background=0))
+        given = None if objects is None else np.asarray(objects[frame])
+        parts = np.asarray(skimage.measure.label(here, connectivity=1, background=0)) if given is None else given
         for part, box in enumerate(ndimage.find_objects(parts), start=1):
-            mask = parts[box] == part
-            if np.count_nonzero(mask) < smallest:
+            mask = np.zeros((), bool) if box is None else parts[box] == part
+            if np.count_nonzero(mask) < smallest or box is None:
                 continue
-            label = int(here[box][mask][0])
-            regions.append(Region(len(regions) + 1, frame, label, box, mask))
+            label = int(np.bincount(here[box][mask]).argmax())
+            regions.append(Region(len(regions) + 1, frame, label, box, mask, 0 if given is None else part))
     return regions
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-import skimage.measure
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..config import ObjectsConfig
 from ._components import Region
+from ._instances import split_objects
 from ._samples import Box, SampleMasks, resample
 
 
@@ -46,9 +47,10 @@ class Versions:
 def match(regions: list[Region], masks: SampleMasks, cover: float) -> Iterator[Versions]:
     """Find each object in each sample.
 
-    A connected piece of a sample belongs to an object of its class if it covers at least the share ``cover`` of the
-    object's pixels. The sample's version of the object consists of those pixels of its pieces that are nearer to this
-    object than to any other of its class, so that an object does not swallow a neighbour that a sample merges with it.
+    A piece of a sample is what is connected or, where the samples draw rims, an object that the rims keep apart. It
+    belongs to an object of its class if it covers at least the share ``cover`` of the object's pixels. The sample's
+    version of the object consists of those pixels of its pieces that are nearer to this object than to any other of its
+    class, so that an object does not swallow a neighbour that a sample merges with it.
     A sample without such a piece lacks the object. With two or more pieces it splits the object, and with a piece that
     also belongs to another object it merges the two.
 
@@ -61,16 +63,20 @@ def match(regions: list[Region], masks: SampleMasks, cover: float) -> Iterator[V
         0 to 1.
     """
     for frame, in_frame in groupby(regions, key=lambda region: region.frame):
-        samples = masks.at(frame)
+        samples, rims = masks.at(frame), masks.rims_at(frame)
         by_class = sorted(in_frame, key=lambda region: region.label)
         for label, group in groupby(by_class, key=lambda region: region.label):
-            yield from _match_class(list(group), samples == label, masks, cover)
+            yield from _match_class(list(group), samples == label, rims, masks, cover)
 
 
 def _match_class(
-    regions: list[Region], samples: NDArray[np.bool_], masks: SampleMasks, cover: float
+    regions: list[Region],
+    samples: NDArray[np.bool_],
+    rims: NDArray[np.bool_] | None,
+    masks: SampleMasks,
+    cover: float,
 ) -> Iterator[Versions]:
-    """Match the objects of one class in one frame; ``samples`` has the shape (N, *grid)."""
+    """Match the objects of one class in one frame; ``samples`` and ``rims`` have the shape (N, *grid)."""
     own = _on_grid(regions, masks)
     nearest = ndimage.distance_transform_edt(
         own == 0, sampling=masks.factors, return_distances=False, return_indices=True
@@ -82,7 +88,7 @@ def _match_class(
     pieces = np.zeros((len(samples), len(regions) + 1), np.intp)
     merged = np.zeros(pieces.shape, bool)
     for i, sample in enumerate(samples):
-        parts = np.asarray(skimage.measure.label(sample, connectivity=1)).astype(np.int64)
+        parts = split_objects(sample, None if rims is None else rims[i], ObjectsConfig().core).astype(np.int64)
         count = int(parts.max()) + 1
         both = (own > 0) & (parts > 0)
         pairs, overlap = np.unique(own[both] * count + parts[both], return_counts=True)

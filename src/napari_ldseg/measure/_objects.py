@@ -79,6 +79,8 @@ class Measured:
     sd : float array like ``labels``, or None
     mean : float array, shape ``(*frames, C, (Z), Y, X)``, or None
     image : array, shape ``(*frames, (Z), Y, X, C)``, or None
+    objects : integer array like ``labels``, or None
+        The numbers of the objects; without them an object is what is connected.
     """
 
     labels: NDArray[Any]
@@ -88,6 +90,7 @@ class Measured:
     sd: NDArray[Any] | None = None
     mean: NDArray[Any] | None = None
     image: NDArray[Any] | None = None
+    objects: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays on another grid than the labels."""
@@ -96,6 +99,8 @@ class Measured:
         found: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         if self.sd is not None:
             found["SD map"] = (self.sd.shape, shape)
+        if self.objects is not None:
+            found["objects"] = (self.objects.shape, shape)
         if self.mean is not None:
             found["mean map"] = (self.mean.shape[:frames] + self.mean.shape[frames + 1 :], shape)
         if self.image is not None:
@@ -141,7 +146,7 @@ def measure_objects(
         Ordered by frame, then from top left to bottom right.
     """
     config = config or MeasureConfig()
-    regions = find_regions(source.labels, source.ndim, config.smallest)
+    regions = find_regions(source.labels, source.ndim, config.smallest, source.objects)
     yield _progress([], regions)
     done: list[Measurement] = []
     if source.masks is None:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 NOT_DRAWN = 255
+# This bit of a byte says that the pixel belongs to the rim of an object.
+RIM = 128
 Box = tuple[slice, ...]
 
 
@@ -21,10 +23,13 @@ class SampleMasks:
         Class indices; 255 fills up frames that have fewer samples than others.
     shape : tuple of int
         ``((Z), Y, X)`` of the image. The grid covers the same field of view.
+    rims : bool
+        Whether pixels on the rim of an object, which keeps it apart from others, have :data:`RIM` added.
     """
 
     array: NDArray[np.uint8]
     shape: tuple[int, ...]
+    rims: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an array that lacks the axis of the samples."""
@@ -54,8 +59,21 @@ class SampleMasks:
         """Pixels of the image per pixel of the grid, along each axis."""
         return tuple(n / g for n, g in zip(self.shape, self.grid, strict=True))
 
+    @property
+    def classes(self) -> NDArray[np.uint8]:
+        """``array`` without its rims: nothing but class indices, and 255."""
+        return np.where(self.array == NOT_DRAWN, self.array, self.array & ~np.uint8(RIM)) if self.rims else self.array
+
     def at(self, frame: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return the samples of one frame, shape ``(N, *grid)``, without those that were not drawn."""
+        drawn = self._drawn(frame)
+        return drawn & ~np.uint8(RIM) if self.rims else drawn
+
+    def rims_at(self, frame: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """Return where the samples of one frame draw rims, shape ``(N, *grid)``; None if they draw none."""
+        return self._drawn(frame) >= RIM if self.rims else None
+
+    def _drawn(self, frame: tuple[int, ...]) -> NDArray[np.uint8]:
         masks = self.array[frame]
         return np.asarray(masks[masks.reshape(len(masks), -1)[:, 0] != NOT_DRAWN])
 
@@ -65,6 +83,7 @@ class SampleMasks:
         Each class is interpolated linearly and the largest wins, as in the mean map, so that outlines are smooth.
         """
         mask = self.array[frame][sample]
+        mask = mask & ~np.uint8(RIM) if self.rims else mask
         box = box or tuple(slice(0, n) for n in self.shape)
         result, best = np.zeros(tuple(b.stop - b.start for b in box), np.uint8), None
         for value in np.unique(mask):

@@ -16,7 +16,7 @@ from ._intensity import (
     match_channels as match_channels,
     normalize_frame as normalize_frame,
 )
-from ._part import Part as Part, take_part as take_part
+from ._part import Extent as Extent, Part as Part, take_part as take_part
 from ._plan import (
     MAX_PLANE as MAX_PLANE,
     MEGABYTE as MEGABYTE,

@@ -11,6 +11,8 @@ from ..errors import InputError
 MIN_SIDE = 8
 MAX_GRID = 3_000_000
 MAX_FIT = 8_000_000
+# No slide is wider; a pixel size that is wrong by powers of ten would fill the memory with the plan alone.
+MAX_SIDE = 2**23
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def plan_grid(
     outer = tuple(-(-max(side, low) // stride) * stride for side, low in zip(inner, least, strict=True))
     most = MAX_FIT if fit else MAX_GRID
     large = math.prod(outer) > most
+    if max(outer) > MAX_SIDE:
+        raise InputError(
+            f"At the model's pixel size this image is {times(inner)} pixels; check that its pixel size is right."
+        )
     if large and (fit or tiles == "never") and tiles != "always":
         raise InputError(
             f"At the model's pixel size this image is {times(inner)} pixels, more than the {most:,} that fit in "

@@ -61,6 +61,8 @@ class Plan:
     tiles : Tiles
     said : Said
         Prompts, on the pixels of the finest level.
+    scale : Intensities or None
+        The mapping of intensities, where it was chosen already, from more pixels than are at hand.
     """
 
     model: ModelConfig
@@ -75,6 +77,7 @@ class Plan:
     sides: tuple[tuple[int, ...], ...]
     tiles: Tiles
     said: Said = SAID_NOTHING
+    scale: Intensities | None = None
 
     @property
     def number(self) -> int:
@@ -134,6 +137,8 @@ class Plan:
 
         The first access reads pixels.
         """
+        if self.scale is not None:
+            return self.scale
         if self.tiles:
             return probe_intensities(self.probed, self.model, self.image.name)
         return common_range(self.frames, self.model, self.image.name) if self.frames.leading else None

@@ -27,7 +27,7 @@ def geojson(report: Report) -> str:
     Coordinates are x, y in pixels of the full-resolution image. The corner of the first pixel is at 0, 0, as in QuPath.
     Slice and frame go into the geometry's ``plane``.
     """
-    features = [_feature(shape, report.states) for shape in report_shapes(report)]
+    features = [_feature(shape, region, report) for region, shape in _outlines(report)]
     return json.dumps({"type": "FeatureCollection", "features": features}, allow_nan=False)
 
 
@@ -55,6 +55,10 @@ def report_coco(report: Report) -> str:
 
 def report_shapes(report: Report) -> Iterator[Shape]:
     """Yield the outline of each object, of each slice in 3D, in pixels of the full-resolution image."""
+    yield from (shape for _, shape in _outlines(report))
+
+
+def _outlines(report: Report) -> Iterator[tuple[Region, Shape]]:
     (top, left), (down, right) = report.place
     for one in report.measurements:
         region, numbers = one.region, qupath_measurements(report, one)
@@ -62,15 +66,18 @@ def report_shapes(report: Report) -> Iterator[Shape]:
         for plane, mask in _planes(report, region):
             outline = shapely.affinity.affine_transform(area_of(mask, origin), (right, 0, 0, down, left, top))
             identity = "|".join((report.name, str(region.label), str(sorted(plane.items())), outline.wkt))
-            yield Shape(
-                outline,
-                report.class_name(region.label),
-                report.config.qupath,
-                plane,
-                numbers,
-                report.class_color(region.label),
-                f"{report.class_name(region.label)} {region.number}",
-                str(uuid.uuid5(NAMESPACE, identity)),
+            yield (
+                region,
+                Shape(
+                    outline,
+                    report.class_name(region.label),
+                    report.config.qupath,
+                    plane,
+                    numbers,
+                    report.class_color(region.label),
+                    f"{report.class_name(region.label)} {region.shown}",
+                    str(uuid.uuid5(NAMESPACE, identity)),
+                ),
             )
 
 
@@ -102,8 +109,7 @@ def _planes(report: Report, region: Region) -> Iterator[tuple[dict[str, int], An
             yield {"z": first + z, "t": time}, mask
 
 
-def _feature(shape: Shape, states: dict[int, str]) -> dict[str, Any]:
-    number = shape.title.rsplit(" ", 1)[-1]
+def _feature(shape: Shape, region: Region, report: Report) -> dict[str, Any]:
     geometry = json.loads(shapely.to_geojson(shape.geometry))
     geometry["coordinates"] = _rounded(geometry["coordinates"])
     return {
@@ -115,7 +121,7 @@ def _feature(shape: Shape, states: dict[int, str]) -> dict[str, Any]:
             "name": shape.title,
             "classification": {"name": shape.name, "color": list(shape.color or (200, 0, 0))},
             "measurements": shape.measurements,
-            "metadata": {"object": number, "review": states.get(int(number), "to do")},
+            "metadata": {"object": str(region.shown), "review": report.states.get(region.number, "to do")},
         },
     }
 

@@ -96,7 +96,7 @@ def _objects(report: Report) -> str:
     rows = []
     for one in listed:
         place = ", ".join(map(str, (*one.region.frame, *one.region.anchor)))
-        row = [str(one.region.number), _class(report, one.region.label), place]
+        row = [str(one.region.shown), _class(report, one.region.label), place]
         for name in names:
             value, _, interval = _spread(one.values[name])
             row += [value, interval] if report.source.masks is not None else [value]

@@ -10,7 +10,7 @@ from .._util import follow
 from ..config import MeasureConfig
 from ..data import Image, beside, read_image, read_labels, read_notes
 from ..errors import InputError
-from ..measure import Measured, SampleMasks, measure_objects
+from ..measure import NOT_DRAWN, RIM, Measured, SampleMasks, measure_objects
 from ._report import Report
 
 
@@ -111,4 +111,6 @@ def read_samples(path: Path, labels: Image) -> SampleMasks:
             f"{path} of shape {image.array.shape} does not hold samples of labels of shape {labels.array.shape}; "
             "choose the file that was written with the labels."
         )
-    return SampleMasks(np.asarray(image.array).astype(np.uint8, copy=False), labels.array.shape[-ndim:])
+    array = np.asarray(image.array).astype(np.uint8, copy=False)
+    rims = bool(np.any((array > RIM) & (array != NOT_DRAWN)))
+    return SampleMasks(array, labels.array.shape[-ndim:], rims)

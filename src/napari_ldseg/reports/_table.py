@@ -56,7 +56,7 @@ def table(report: Report, *, symbols: bool = False) -> Table:
     rows: list[list[Cell]] = []
     for one in report.measurements:
         region = one.region
-        row: list[Cell] = [region.number, report.class_name(region.label), *region.frame, *region.anchor]
+        row: list[Cell] = [region.shown, report.class_name(region.label), *region.frame, *region.anchor]
         for name in names:
             spread = one.values[name]
             row += [spread.value, spread.sd, spread.low, spread.high] if sampled else [spread.value]

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .._util import write_text
-from ..checkpoints import autocast, fastest_convolutions, load_model, resolve_device, save_model
+from ..checkpoints import autocast, computing, fastest_convolutions, load_model, resolve_device, save_model, share_cores
 from ..config import TrainConfig
 from ..errors import EngineError, InputError
 from ..networks import LDSeg
@@ -168,6 +168,7 @@ class Trainer:
 
     def advance(self, stage: Stage) -> float:
         """Do one optimiser step and update the average."""
+        share_cores()
         rate = stage.learning_rate * learning_rate_factor(stage.progress, stage.step, self.config.warmup)
         optimizer = self.optimizers[stage.name]
         for group in optimizer.param_groups:
@@ -313,7 +314,8 @@ def run_trainer(trainer: Trainer, notes: Sequence[str] = ()) -> Generator[TrainP
         if trainer.stopped and stage.step == 0:
             # Stopped before this stage began: what there is, is scored and kept if it is the best.
             yield trainer.report(stage, trainer.validate(stage))
-        yield from trainer.run(stage)
+        with computing(trainer.device):
+            yield from trainer.run(stage)
     (trainer.folder / STOP).unlink(missing_ok=True)
     agreed(0.0, trainer.device)  # wait for the first process, which writes
     return load_model(trainer.folder / MODEL, trainer.config.device)

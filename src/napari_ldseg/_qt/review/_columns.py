@@ -24,7 +24,7 @@ def columns(session: Session, ranking: Ranking) -> list[Column]:
         if frames:
             return f"{'slice' if subject.source.ndim == 3 else 'frame'} {', '.join(map(str, region.frame)) or 'all'}"
         where = f", frame {', '.join(map(str, region.frame))}" if region.frame else ""
-        return f"{subject.class_name(region.label)} {region.number}{where}"
+        return f"{subject.class_name(region.label)} {region.shown}{where}"
 
     def title(text: str) -> str:
         return text[0].upper() + text[1:]

@@ -132,7 +132,7 @@ class Overlays(QWidget):
             return
         masks = subject.source.masks
         frames = masks.array.ndim - masks.ndim - 1
-        shown = masks.array[(slice(None),) * frames + (number - 1,)]
+        shown = masks.classes[(slice(None),) * frames + (number - 1,)]
         shape, stretch = [1] * subject.layer.ndim, np.ones(subject.layer.ndim)
         for axis, side in zip(subject.axes, shown.shape, strict=True):
             shape[axis] = side

@@ -152,7 +152,7 @@ class Session:
         region, masks = self.regions[row], self.subject.source.masks
         assert masks is not None
         frame = masks.array.ndim - masks.ndim - 1
-        one = SampleMasks(masks.array[(slice(None),) * frame + (slice(sample - 1, sample),)], masks.shape)
+        one = SampleMasks(masks.array[(slice(None),) * frame + (slice(sample - 1, sample),)], masks.shape, masks.rims)
         peers = [other for other in self.regions if (other.frame, other.label) == (region.frame, region.label)]
         versions = next(v for v in match(peers, one, MeasureConfig().cover) if v.region is region)
         new_box, new_mask = versions.on_image(0, one)

@@ -1,0 +1,1 @@
+"""What crosses, and the client."""
