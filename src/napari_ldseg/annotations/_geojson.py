@@ -33,7 +33,7 @@ def read_geojson(path: Path) -> list[Shape]:
         found = json.loads(_text(path))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as GeoJSON ({error}); export it again.") from error
-    shapes = []
+    shapes: list[Shape] = []
     for number, feature in enumerate(_features(found, path), start=1):
         try:
             shapes += _shapes(feature)

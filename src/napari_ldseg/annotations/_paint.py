@@ -117,7 +117,8 @@ def paint(
             hit = inside([(ring[:, ::-1] / scale) - 0.5 for ring in areas], (shape[-2], shape[-1]))
             if hit is not None:
                 box, mask = hit
-                labels[(*_plane(one, shape, axes), *box)][mask] = value
+                place: tuple[int | slice, ...] = (*_plane(one, shape, axes), *box)
+                labels[place][mask] = value
                 painted += int(mask.any())
         lines += not one.areas()
     if not painted:

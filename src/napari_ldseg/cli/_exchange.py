@@ -78,13 +78,13 @@ def place(
     notes = read_notes(labels)
     found = read_labels(labels / LABELS if (labels / LABELS).is_dir() else labels)
     names = [str(each) for each in notes.get("class_names", ())]
-    grid = notes.get("grid") if isinstance(notes.get("grid"), dict) else {}
+    grid: Any = notes.get("grid")
     colors = [class_color(label, ()) for label in range(len(names) or int(found.array.max()) + 1)]
     path = put_labels(
         into,
         found,
         name=name,
-        origin=tuple(grid.get("start", ())),
+        origin=tuple(grid.get("start", ())) if isinstance(grid, dict) else (),
         class_names=names,
         colors=colors,
         metadata=notes,
@@ -116,7 +116,7 @@ def import_annotations(
     shape = tuple(n for n, axis in zip(source.array.shape, source.axes, strict=True) if axis != "c")
     rest = UNLABELLED if unlabelled else 0
     found = paint(read_drawn(file, image.name), shape, axes, names_of(class_names), rest=rest)
-    place = {"spacing": source.spacing, "unit": source.unit, "geometry": source.geometry}
+    place: dict[str, Any] = {"spacing": source.spacing, "unit": source.unit, "geometry": source.geometry}
     metadata = {"image": image.name, "source": file.name, "class_names": list(found.class_names)}
     write_image(out, found.labels, axes, metadata=metadata, **place)
     for note in found.notes:

@@ -74,18 +74,19 @@ class Segmenter(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map one image (1, C, *S), values 0 to 1, to mean probabilities (1, classes, *S) and SD (1, 1, *S)."""
-        config = self.model.config
+        model: LDSeg = self.__dict__["model"]
+        config = model.config
         noise = self.get_buffer("noise")
-        condition = self.model.condition(self.model.embed(image)[0])
+        condition = model.condition(model.embed(image)[0])
 
         def call(latent: Tensor, t: float) -> Tensor:
-            return self.model.predict(latent, torch.full((1,), t), condition)
+            return model.predict(latent, torch.full((1,), t), condition)
 
         injected = noise[1:]
         *_, latent = run_sampler(
             config.sampler, config.steps, call, noise[0], config.diffusion, noise=lambda step: injected[step]
         )
-        probabilities = self.model.decode(latent).softmax(dim=1)  # (N, classes, *S)
+        probabilities = model.decode(latent).softmax(dim=1)  # (N, classes, *S)
         variance = probabilities.var(dim=0, correction=1 if len(probabilities) > 1 else 0)
         return probabilities.mean(dim=0)[None], (variance.sum(dim=0) / 2).sqrt()[None, None]
 

@@ -45,7 +45,7 @@ class Report:
     @property
     def place(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where the labels lie in the full-resolution image: their first corner (y, x), and their pixels in its."""
-        grid = self.provenance.get("grid")
+        grid: Any = self.provenance.get("grid")
         try:
             (top, left), (down, right) = (tuple(float(each) for each in grid[key][-2:]) for key in ("start", "step"))
         except (KeyError, TypeError, ValueError):

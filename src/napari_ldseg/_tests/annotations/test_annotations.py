@@ -47,7 +47,8 @@ def feature(geometry: Any, **properties: Any) -> dict[str, Any]:
 
 
 def square(x: float, y: float, side: float) -> dict[str, Any]:
-    return json.loads(shapely.to_geojson(shapely.box(x, y, x + side, y + side)))
+    made: dict[str, Any] = json.loads(shapely.to_geojson(shapely.box(x, y, x + side, y + side)))
+    return made
 
 
 def write(path: Path, *features: Any) -> Path:
@@ -152,6 +153,7 @@ def test_outlines_that_cross_themselves_are_mended(tmp_path: Path) -> None:
 def test_rois_are_those_of_imagej(tmp_path: Path) -> None:
     write_report(make_report(make_shapes()), tmp_path / "a.zip")
     rois = roifile.roiread(tmp_path / "a.zip")
+    assert isinstance(rois, list)
     assert [roi.name for roi in rois] == ["gland 1", "nerve 2", "gland 3", "gland 4", "nerve 5", "nerve 6"]
     assert rois[0].composite
     assert len(rois[0].coordinates(multi=True)) == 2

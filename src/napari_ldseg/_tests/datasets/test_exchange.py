@@ -15,7 +15,7 @@ from ...data import read_image, read_labels
 from ...datasets import TrainingSet, read_nnunet, write_nnunet
 from ...errors import InputError
 from ..builders import make_ramp, save_picture
-from ..data.medical_files import make_nifti
+from ..data.medical_files import load, make_nifti
 
 
 def write_square(path: Path, name: str) -> None:
@@ -75,14 +75,13 @@ def test_pictures_go_to_nnunet_and_back(tmp_path: Path) -> None:
 
 def test_volumes_of_several_channels_come_from_nnunet_and_go_there(tmp_path: Path) -> None:
     source = tmp_path / "Dataset002_Brain"
+    for name in ("imagesTr", "labelsTr"):
+        (source / name).mkdir(parents=True)
     for number in range(2):
-        make_nifti(
-            (source / "imagesTr").mkdir(parents=True, exist_ok=True) or source / f"imagesTr/b_{number:04d}.nii.gz"
-        )
-    (source / "labelsTr").mkdir()
+        make_nifti(source / f"imagesTr/b_{number:04d}.nii.gz")
     labels = np.zeros((5, 6, 7), np.uint8)
     labels[1:3], labels[4] = 1, 2
-    nibabel.Nifti1Image(labels, nibabel.load(source / "imagesTr/b_0000.nii.gz").affine).to_filename(
+    nibabel.Nifti1Image(labels, load(source / "imagesTr/b_0000.nii.gz").affine).to_filename(
         source / "labelsTr/b.nii.gz"
     )
     about = {"labels": {"background": 0, "whole": [1, 2], "core": [2]}, "regions_class_order": [1, 2]}
@@ -95,7 +94,7 @@ def test_volumes_of_several_channels_come_from_nnunet_and_go_there(tmp_path: Pat
     write_nnunet(found, tmp_path / "Dataset003_Brain", "Brain")
     written = sorted((tmp_path / "Dataset003_Brain/imagesTr").iterdir())
     assert [path.name[-12:] for path in written] == ["_0000.nii.gz", "_0001.nii.gz"]
-    back = nibabel.load(written[1])
+    back = load(written[1])
     np.testing.assert_array_equal(np.asarray(back.dataobj), make_ramp((5, 6, 7)))
     size = read_image(source / "imagesTr/b_0000.nii.gz").spacing
     assert size is not None

@@ -121,12 +121,13 @@ def _axes(header: Mapping[str, Any], ndim: int) -> tuple[list[str], NDArray[np.f
     vectors = None if found is None else [None if each is None else np.asarray(each, float) for each in found]
     space, letters = iter("xyz"), []
     for index in range(ndim):
-        moves = vectors is None or (vectors[index] is not None and np.all(np.isfinite(vectors[index])))
+        vector = np.zeros(1) if vectors is None else vectors[index]
+        moves = vector is not None and np.all(np.isfinite(vector))
         domain = moves and kinds[index] in ("domain", "space", "???", "none")
         letters.append(next(space, "t") if domain else "c" if kinds[index] in _CHANNELS else "t")
     if vectors is None:
         return letters, None
-    return letters, np.array([vectors[letters.index(axis)] for axis in "xyz" if axis in letters])
+    return letters, np.array([vectors[letters.index(axis)] for axis in "xyz" if axis in letters], dtype=float)
 
 
 def _moved(array: NDArray[Any], letters: list[str], wanted: str) -> NDArray[Any]:

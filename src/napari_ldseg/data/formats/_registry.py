@@ -126,7 +126,7 @@ def write_image(
     """
     path = Path(path)
     kind = format_of(path)
-    if written is not None and kind in written:
+    if written is not None and kind is not None and written.startswith(kind):
         kind = written
     save = FORMATS[kind].save if kind is not None else None
     if save is None:
