@@ -188,11 +188,11 @@ class Plan:
         image, ndim = self.asked.image, self.asked.ndim
         shape = tuple(n for n, axis in zip(np.shape(image.array), image.axes, strict=True) if axis != "c")
         sides = (1.0,) * ndim if image.spacing is None else image.spacing[-ndim:]
-        factor = getattr(self.model.network, "factor", 1)
-        radius = factor / 4 * min(self._steps)
         ratio = [side / sides[-1] for side in sides]
         names = self.model.class_names
-        return replace(self, said=say(prompts, shape, ndim, names, ratio=ratio, radius=radius, name=image.name))
+        return replace(
+            self, said=say(prompts, shape, ndim, names, ratio=ratio, radius=self.prompt_radius, name=image.name)
+        )
 
     def said_of_grid(self, index: tuple[int, ...], box: Box) -> NDArray[np.uint8] | None:
         """Return the classes that were said of a box of the networks' grid, 255 where none was; None for none."""
@@ -223,6 +223,11 @@ class Plan:
         """Where the result lies: its first pixel, and the size of each, in pixels of the finest level ((Z), Y, X)."""
         start = [first * level for first, level in zip(self.part.start, self._levels, strict=True)]
         return {"start": start, "step": self._levels}
+
+    @property
+    def prompt_radius(self) -> float:
+        """That of points and lines that have none, in pixels of the image: a quarter of a cell of the latent's grid."""
+        return float(getattr(self.model.network, "factor", 1)) / 4 * min(self._steps)
 
     @property
     def _levels(self) -> list[float]:

@@ -2,6 +2,7 @@
 
 from ._prompt import NOTHING, Kind, Prompt, box, labels, line, point, polygon
 from ._read import find_prompts, read_prompts
+from ._rows import from_rows, to_rows
 from ._said import SAID_NOTHING, Said, say
 
 __all__ = [
@@ -12,10 +13,12 @@ __all__ = [
     "Said",
     "box",
     "find_prompts",
+    "from_rows",
     "labels",
     "line",
     "point",
     "polygon",
     "read_prompts",
     "say",
+    "to_rows",
 ]

@@ -12,8 +12,8 @@ from ..annotations import Shape, drawn_stem, is_drawn, read_drawn
 from ..data import format_of, read_labels, stem
 from ..errors import InputError
 from ._prompt import Prompt, labels, line, point, polygon
+from ._rows import CLASS_COLUMNS, class_name, from_rows
 
-CLASS_COLUMNS = ("class", "label")
 # What may follow the name of an image in that of a label image of prompts.
 ENDING = "_prompts"
 PLANES = {"t": "t", "z": "z", "s": "z"}
@@ -25,9 +25,10 @@ def read_prompts(path: Path, axes: str, image: str = "") -> tuple[Prompt, ...]:
     Parameters
     ----------
     path : Path
-        A CSV of points as napari saves them (``axis-0``, ``axis-1``, ...) with a column ``class`` or ``label``, and
-        ``radius`` if wanted; points, lines and polygons in GeoJSON, ImageJ's ROIs or COCO, each with a class, in x, y
-        from the corner of the first pixel (as QuPath counts); or a label image, in which 255 says nothing.
+        A CSV of points as napari saves them (``axis-0``, ``axis-1``, ...) with a column ``class`` or ``label``, and if
+        wanted ``radius``, ``kind`` and ``prompt``, as a layer of prompts has them (:func:`from_rows`); points, lines and
+        polygons in GeoJSON, ImageJ's ROIs or COCO, each with a class, in x, y from the corner of the first pixel (as
+        QuPath counts); or a label image, in which 255 says nothing.
     axes : str
         Axes of the image but the channels, for example ``"tyx"``.
     image : str
@@ -98,13 +99,17 @@ def _points(text: str, path: Path) -> Iterator[Prompt]:
             f"{path} has the columns {', '.join(columns) or '(none)'}; points need axis-0, axis-1, ... and a column "
             "'class' (of napari's Points layer, a feature of that name)."
         )
+    positions: list[list[float]] = []
+    cells: dict[str, list[str]] = {name: [] for name in columns}
     for number, row in enumerate(rows, start=2):
         try:
-            position = [float(row[name]) for name in places]
-            radius = float(row["radius"]) if row.get("radius") else None
+            positions.append([float(row[name]) for name in places])
+            float(row.get("radius") or 0)
         except (TypeError, ValueError) as error:
             raise InputError(f"Line {number} of {path} holds no numbers; save the points again.") from error
-        yield point(position, _class_name(row[classes[0]], path), radius)
+        for name in columns:
+            cells[name].append(row[name] or "")
+    yield from from_rows(positions, cells, str(path))
 
 
 def _drawn(shapes: Sequence[Shape], path: Path, axes: str) -> Iterator[Prompt]:
@@ -112,7 +117,7 @@ def _drawn(shapes: Sequence[Shape], path: Path, axes: str) -> Iterator[Prompt]:
     for one in shapes:
         if one.is_region or one.is_ignored:
             continue
-        label = _class_name(one.name, path)
+        label = class_name(one.name, str(path))
         lead = [float(one.plane.get(PLANES.get(axis, ""), 0)) for axis in axes[:-2]]
 
         def vertices(places: Any, lead: list[float] = lead) -> list[list[float]]:
@@ -125,14 +130,3 @@ def _drawn(shapes: Sequence[Shape], path: Path, axes: str) -> Iterator[Prompt]:
                 yield line(vertices(part.coords), label, one.radius)
         for rings in one.areas():
             yield polygon([vertices(ring) for ring in rings], label)
-
-
-def _class_name(said: Any, path: Path) -> int | str:
-    text = "" if said is None else str(said).strip()
-    if not text:
-        raise InputError(f"A prompt in {path} has no class; give each point or shape one, by number or by name.")
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if np.isfinite(number) and number == int(number) else text

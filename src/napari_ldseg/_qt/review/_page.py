@@ -1,15 +1,12 @@
 """Lay out the Review widget: pickers, list, buttons with their keys, and overlays."""
 
-from collections.abc import Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, get_args
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QLabel,
-    QMainWindow,
     QPushButton,
     QSizePolicy,
     QWidget,
@@ -22,6 +19,7 @@ from .._tool import ToolWidget
 from ..controls._forms import row_label
 from ..controls._layout import button, check_box, column, combo_box, form, row
 from ..controls._section import Section
+from ..controls._shortcuts import Shortcuts
 from ..controls._table import RowModel, RowView
 from ..training_set._add_form import AddForm
 from ..training_set._picker import SetPicker
@@ -92,19 +90,12 @@ class ReviewPage(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take the keys while the main window has the focus, or the dock's own window if it floats."""
-        window: QWidget | None = self
-        while window is not None and not isinstance(window, QMainWindow):
-            window = window.parentWidget()
-        for shortcut in self.shortcuts.values():
-            shortcut.setParent(window or self)
-            shortcut.setEnabled(True)
+        self._keys.take()
         super().showEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Release the keys."""
-        for shortcut in self.shortcuts.values():
-            shortcut.setEnabled(False)
-            shortcut.setParent(self)
+        self._keys.release()
         super().hideEvent(event)
 
     def select_line(self, line: int) -> None:
@@ -143,13 +134,10 @@ class ReviewPage(QWidget):
             "sample_before": lambda: self.overlays.flip(-1),
             "sample_after": lambda: self.overlays.flip(1),
         }
-        self.shortcuts = {name: QShortcut(QKeySequence(key), self) for name, key in KEYS.items()}
-        for name, shortcut in self.shortcuts.items():
-            # The keys belong to the window, not the list, so that they work while the user paints on the canvas.
-            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-            shortcut.activated.connect(actions[name])
-        shortcuts = list(self.shortcuts.values())
-        self.destroyed.connect(lambda: _delete(shortcuts))
+        self._keys = Shortcuts(self)
+        for name, key in KEYS.items():
+            self._keys.add(key, actions[name], name)
+        self.shortcuts = self._keys.by_name
 
     def _seen(self) -> tuple[int, tuple[str, ...]]:
         """Return the spatial axes and the class names of the labels, for a new training set."""
@@ -189,10 +177,3 @@ class ReviewPage(QWidget):
         above = (top, self.list_button, self.progress, self.message, self.counts, (self.table, 1))
         column(self, *above, row(*self.buttons.values()), overlays, self._training_set(), spacing=8)
         tool.lay_out(self, main=self.list_button, grow=self)
-
-
-def _delete(shortcuts: Iterable[QShortcut]) -> None:
-    """Delete shortcuts that belong to another window by now."""
-    for shortcut in shortcuts:
-        with suppress(RuntimeError):  # deleted already
-            shortcut.deleteLater()

@@ -103,6 +103,19 @@ class ReadingForm(QWidget):
             settings=self._settings(),
         )
 
+    def whole(self) -> Source:
+        """Return all of the layer, in the same axes.
+
+        Raises
+        ------
+        InputError
+            As :meth:`value`.
+        """
+        layer, config = self._layer, self._config
+        if layer is None or config is None:
+            raise InputError("There is no image layer or no model yet.")
+        return read_layer(layer, config.network.ndim, "all", [0.0] * layer.ndim, roles=self._roles())
+
     def refresh(self) -> None:
         """Update the sentence."""
         self._timer.stop()

@@ -80,9 +80,14 @@ def engine(job: Job) -> "Generator[SegmentProgress | Loading, None, Segmentation
     from ...inference import segment
 
     yield Loading(text="Loading the model")
-    model = _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
+    model = load_once(job)
     yield Loading(text="Reading the image")
     return (yield from segment(model, job.plan, into=job.into, overwrite=True))
+
+
+def load_once(job: Job) -> "LDSeg":
+    """Return the model of a job, loaded unless the last job had it, too."""
+    return _load(job.model, job.model.stat().st_mtime_ns if job.model.exists() else 0, job.config.device)
 
 
 @lru_cache(maxsize=1)

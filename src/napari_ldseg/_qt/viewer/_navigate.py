@@ -19,6 +19,8 @@ LINE = 2.5
 # An object fills at most this share of the canvas, so that its surroundings stay visible.
 SHARE = 0.4
 CLOSEST = 5
+# A place nearer to the middle than this share of half the canvas is in view.
+IN_VIEW = 0.85
 
 
 def move_to(layer: Layer, where: dict[str, Any]) -> None:
@@ -80,6 +82,23 @@ def go_to(viewer: "ViewerModel", subject: Subject, region: Region) -> None:
     camera = [0.0, 0.0, 0.0]
     camera[-len(shown) :] = [float(value) for value in centre_in_view]
     view.center = tuple(camera)
+
+
+def show_place(viewer: "ViewerModel", layer: Layer, place: Any) -> None:
+    """Go to the frame and slice of a place in data coordinates of a layer; move the view only if it is not on it."""
+    world = to_view(viewer, layer, layer.data_to_world(place))
+    offset = viewer.dims.ndim - layer.ndim
+    for axis in range(layer.ndim):
+        if axis + offset not in viewer.dims.displayed:
+            viewer.dims.set_point(axis + offset, world[axis])
+    shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+    view = camera_of(viewer)
+    half = np.array(canvas_size(viewer)) / view.zoom / 2
+    away = np.abs(world[shown][-2:] - np.asarray(view.center)[-2:])
+    if (away > IN_VIEW * half).any():
+        centre = np.array(view.center, dtype=float)
+        centre[-len(shown) :] = world[shown]
+        view.center = tuple(centre.tolist())
 
 
 def camera_of(viewer: "ViewerModel") -> Any:

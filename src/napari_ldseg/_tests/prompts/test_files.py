@@ -10,7 +10,7 @@ import tifffile
 from typer.testing import Result
 
 from ...errors import InputError
-from ...prompts import find_prompts, read_prompts
+from ...prompts import box, find_prompts, from_rows, line, point, polygon, read_prompts, to_rows
 from ..builders import make_ramp, save_picture
 
 
@@ -66,3 +66,30 @@ def test_the_command_takes_prompts_and_keeps_them(tmp_path: Path, saved: Path, r
     assert "prompts" in again.output
     with pytest.raises(InputError, match="one image, and there are 2"):
         find_prompts(said / "a_prompts.tif", [images / "a.png", images / "b.png"])
+
+
+def test_all_kinds_become_dots_and_come_back(tmp_path: Path) -> None:
+    square = [[1, 1, 1], [1, 1, 9], [1, 9, 9], [1, 9, 1]]
+    hole = [[1, 3, 3], [1, 3, 6], [1, 6, 6]]
+    said = [
+        point((1, 3, 4), "gland", 2.5),
+        line([(0, 1, 1), (0, 2, 5), (0, 7, 7)], 0, 1.5),
+        box((0, 9, 4), (2, 3, 8), "gland"),
+        box((1, 5, 5), (1, 5, 5), 1),
+        polygon([square, hole], "gland"),
+        point((1, 3, 5), "gland"),
+    ]
+    positions, columns = to_rows(said)
+    again = from_rows(positions, columns)
+    table = tmp_path / "a.csv"  # as napari writes a Points layer with these features
+    names = ["index", "axis-0", "axis-1", "axis-2", *columns]
+    lines = [[row, *at, *(cells[row] for cells in columns.values())] for row, at in enumerate(positions)]
+    table.write_text("\n".join(",".join(map(str, each)) for each in [names, *lines]))
+    for found in (again, list(read_prompts(table, "tyx"))):
+        assert [each.kind for each in found] == [each.kind for each in said]
+        assert [each.label for each in found] == [each.label for each in said]
+        for one, other in zip(found, said, strict=True):
+            assert one.radius == other.radius
+            for mine, yours in zip(one.rings, other.rings, strict=True):
+                wanted = np.sort(yours, axis=0) if one.kind == "box" else yours
+                np.testing.assert_array_equal(mine, wanted)

@@ -1,0 +1,1 @@
+"""Steer: say what is true of some pixels, and the samples follow."""
