@@ -27,8 +27,8 @@ def read_prompts(path: Path, axes: str, image: str = "") -> tuple[Prompt, ...]:
     path : Path
         A CSV of points as napari saves them (``axis-0``, ``axis-1``, ...) with a column ``class`` or ``label``, and if
         wanted ``radius``, ``kind`` and ``prompt``, as a layer of prompts has them (:func:`from_rows`); points, lines
-        and polygons in GeoJSON, ImageJ's ROIs or COCO, each with a class, in x, y from the corner of the first pixel (as
-        QuPath counts); or a label image, in which 255 says nothing.
+        and polygons in GeoJSON, ImageJ's ROIs or COCO, each with a class, in x, y from the corner of the first pixel;
+        or a label image, in which 255 says nothing.
     axes : str
         Axes of the image but the channels, for example ``"tyx"``.
     image : str
