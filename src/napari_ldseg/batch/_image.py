@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..annotations import is_drawn
 from ..config import ModelConfig, PartConfig, SegmentConfig
 from ..data import read_image, stem
 from ..errors import InputError
@@ -43,7 +44,7 @@ def plan_file(
     if prompts is None:
         return plan
     axes = plan.asked.image.axes.replace("c", "")
-    return plan.told(patiently(lambda: read_prompts(prompts, axes)))
+    return plan.told(patiently(lambda: read_prompts(prompts, axes, path.name)))
 
 
 def segment_file(
@@ -99,9 +100,8 @@ def segment_file(
     try:
         scratches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratches, ignore_cleanup_errors=True) as scratch:
-            beside = Task(
-                task.image, {kind: Path(scratch) / path.name for kind, path in task.outputs.items()}, task.prompts
-            )
+            outputs = {kind: Path(scratch) / path.name for kind, path in task.outputs.items()}
+            beside = replace(task, outputs=outputs)
             patiently(lambda: write_outputs(result, beside))
             done = record(beside.outputs.values())
             _put_into_place(done, task, beside, out)
@@ -112,8 +112,10 @@ def segment_file(
 
 
 def all_settings(config: SegmentConfig, part: PartConfig, prompts: Path | None = None) -> dict[str, Any]:
-    """Return all settings that determine a result, as JSON; prompts by the hash of their file."""
+    """Return all settings that determine a result, as JSON; prompts and drawn regions by the hash of their file."""
     said = {} if prompts is None else {"prompts": fingerprint(prompts).sha256}
+    if part.region is not None and is_drawn(Path(part.region)):
+        said["areas"] = fingerprint(Path(part.region)).sha256
     return {**config.model_dump(mode="json"), **part.model_dump(mode="json"), **said}
 
 

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One image, its output files, and the file of its prompts."""
+    """One image, its output files, the file of its prompts, and the format of the outputs, where it was named."""
 
     image: Path
     outputs: dict[str, Path]
     prompts: Path | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def plan_outputs(
         outputs = {kind: out / f"{stem(image)}_{kind}{suffix}" for kind in kinds}
         if image in said:  # what was said lies beside the results
             outputs["prompts"] = out / f"{stem(image)}_prompts{said[image].suffix}"
-        tasks.append(Task(image, outputs, said.get(image)))
+        tasks.append(Task(image, outputs, said.get(image), written))
     taken: dict[str, Path] = {}
     inputs = {image.resolve() for image in [*images, *said.values()]}
     for task in tasks:
@@ -106,7 +107,7 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
             slices = frames.count("z")
             sizes = [array.shape[axes.index("z")] for _ in range(slices)] + list(array.shape[-len(spatial) :])
             place = place.coarser((1.0,) * slices + tuple(result.masks.factors), tuple(sizes))
-        write_image(path, array, axes, **vars(place), metadata=metadata)
+        write_image(path, array, axes, **vars(place), metadata=metadata, written=task.written)
 
 
 def _axes(result: "Segmentation") -> tuple[str, str]:

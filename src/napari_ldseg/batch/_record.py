@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from .._util import write_text
-from ..data import dicom_files, format_of, stem
+from ..data import address_of, dicom_files, format_of, read_image, stem
 
 RECORDS = ".napari-ldseg"
 FORMAT = 1
@@ -140,13 +142,20 @@ def _files(path: Path) -> list[Path]:
 
 
 def _stat(path: Path) -> tuple[int, int]:
+    if address_of(path) is not None:
+        return 0, 0
     found = [file.stat() for file in _files(path)]
     return sum(one.st_size for one in found), max((one.st_mtime_ns for one in found), default=0)
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder that of its files' names and contents."""
+    """SHA-256 of a file; of a folder that of its files' names and contents; of an address of its overview."""
     total = hashlib.sha256()
+    if (address := address_of(path)) is not None:  # its coarsest level stands for all of it
+        image = read_image(path)
+        total.update(f"{address} {image.axes} {image.shape}".encode())
+        total.update(np.ascontiguousarray((image.levels or (image,))[-1].array).tobytes())
+        return total.hexdigest()
     for file in _files(path):
         if file != path:
             total.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())

@@ -17,7 +17,7 @@ from ._cardiac import cardiac
 from ._common import border
 from ._dataset import dataset
 from ._evaluate import evaluate
-from ._exchange import export, imports
+from ._exchange import export, imports, place
 from ._measure import measure
 from ._models import models
 from ._options import Given, options
@@ -54,7 +54,7 @@ def _root(
     """Latent diffusion segmentation with uncertainty (LDSeg)."""
 
 
-for command in (segment, measure, cardiac, evaluate, train, fine_tune, export, serve):
+for command in (segment, measure, cardiac, evaluate, train, fine_tune, export, place, serve):
     app.command()(command)
 app.add_typer(imports, name="import")
 app.add_typer(dataset, name="dataset")

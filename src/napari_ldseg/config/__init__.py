@@ -16,6 +16,7 @@ from ._base import (
     Device as Device,
     Precision as Precision,
     Prediction as Prediction,
+    QuPathObject as QuPathObject,
     Ranking as Ranking,
     SamplerName as SamplerName,
     Schedule as Schedule,

@@ -15,9 +15,10 @@ SamplerName = Literal["ddpm", "ddim", "dpm-solver++", "ldseg-release", "ldseg-re
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Tiling = Literal["auto", "always", "never"]
-WrittenFormat = Literal["tif", "ome-tif", "nifti", "mha", "ome-zarr"]
+WrittenFormat = Literal["tif", "ome-tif", "nifti", "mha", "nrrd", "ome-zarr", "ome-zarr-0.5"]
 VolumeMethod = Literal["simpson", "area-length"]
 DemoSample = Literal["gland", "echo", "volume"]
+QuPathObject = Literal["annotation", "detection"]
 Ranking = Literal[
     "expected loss",
     "sample Dice",

@@ -1,6 +1,6 @@
 """The settings of measurements."""
 
-from ._base import Config, Ranking, VolumeMethod
+from ._base import Config, QuPathObject, Ranking, VolumeMethod
 from ._setting import setting
 
 
@@ -42,6 +42,12 @@ class MeasureConfig(Config):
         title="Order by",
         show="more",
         description="Score that says what to look at first (docs/review.md compares them); without samples: mean SD.",
+    )
+    qupath: QuPathObject = setting(
+        "annotation",
+        title="In QuPath",
+        show="more",
+        description="What objects are in QuPath: annotations can be corrected there; of detections it bears many more.",
     )
 
 

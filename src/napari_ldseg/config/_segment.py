@@ -205,7 +205,8 @@ class PartConfig(Config):
         show="more",
         group=PART,
         absent="the whole frame",
-        description="Only a part of each frame: Y0:Y1,X0:X1, in pixels of the finest level.",
+        description="Only a part of each frame: Y0:Y1,X0:X1 in pixels of the finest level, or a file of areas drawn in "
+        "QuPath (GeoJSON) or ImageJ (ROIs), of which the box around all is taken.",
     )
 
     @property

@@ -7,6 +7,7 @@ from ._names import (
     LABEL_ENDINGS as LABEL_ENDINGS,
     READABLE as READABLE,
     SUFFIXES as SUFFIXES,
+    address_of as address_of,
     beside as beside,
     dicom_files as dicom_files,
     format_of as format_of,
@@ -20,6 +21,7 @@ from ._names import (
 from ._read import read_image as read_image, read_labels as read_labels
 from ._units import convert_spacing as convert_spacing, unit_name as unit_name
 from .formats._axes_note import fold as fold, note_text as note_text, parse_notes as parse_notes, unfold as unfold
+from .formats._ome_labels import put_labels as put_labels
 from .formats._ome_zarr import (
     IDENTITY as IDENTITY,
     LABELS as LABELS,

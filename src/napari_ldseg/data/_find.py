@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ._names import READABLE, format_of, is_label_name, label_stem, match_name, natural_key, stem
+from ._names import READABLE, address_of, format_of, is_label_name, label_stem, match_name, natural_key, stem
 
 _NOT_AN_IMAGE = re.compile(r"_anno[^_]*$|_(labels|sd|mean|samples|prompts|ldseg)$", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
 def is_one_picture(path: Path) -> bool:
-    """Whether a path is one image by itself: a file, or the folder of an OME-Zarr."""
-    return path.is_file() or (path.is_dir() and format_of(path) == "ome-zarr")
+    """Whether a path is one image by itself: a file, or the folder or the address of an OME-Zarr."""
+    return address_of(path) is not None or path.is_file() or (path.is_dir() and format_of(path) == "ome-zarr")
 
 
 def picture_files(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["nifti", "metaimage", "dicom"]
+Kind = Literal["nifti", "metaimage", "dicom", "nrrd"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Geometry:
         oblique or sheared.
     shape : tuple of int
         (Z, Y, X) of the source; Z is 1 for a flat image.
-    kind : {"nifti", "metaimage", "dicom"}
+    kind : {"nifti", "metaimage", "dicom", "nrrd"}
         The format of the source.
     header : bytes
         The source's own header: the bytes of NIfTI, the lines of MetaImage. Empty if there is none to keep, and after

@@ -12,16 +12,26 @@ SUFFIXES_OF = {
     "picture": (".png", ".jpg", ".jpeg", ".bmp", ".gif"),
     "nifti": (".nii.gz", ".nii"),
     "mha": (".mha", ".mhd"),
+    "nrrd": (".nrrd", ".nhdr"),
     "dicom": (".dcm", ".dicom", ".ima"),
     "cine": (".avi", ".mp4", ".mov"),
     "ome-zarr": (".ome.zarr", ".zarr"),
+    "ome-zarr-0.5": (".ome.zarr",),
 }
-SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
+SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes))
 READABLE = f"Readable are {', '.join(SUFFIXES[2:])}, and folders that are one DICOM series"
 LABEL_ENDINGS = ("_anno", "_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_gt")
 _ENDING = re.compile(f"(?:{'|'.join(LABEL_ENDINGS)})$", re.IGNORECASE)
+_ADDRESS = re.compile(r"^(https?|s3|gs):[/\\]+", re.IGNORECASE)
 # The first files of a folder tell whether it is DICOM.
 _TRIED = 3
+
+
+def address_of(path: Path | str) -> str | None:
+    """Return the address that a path is (``http``, ``https``, ``s3``, ``gs``; :class:`Path` shortens it), or None."""
+    text = str(path)
+    found = _ADDRESS.match(text)
+    return None if found is None else f"{found[1].lower()}://{text[found.end() :]}".replace("\\", "/").rstrip("/")
 
 
 def suffix(path: Path) -> str:
@@ -57,7 +67,12 @@ def is_label_name(path: Path) -> bool:
 
 
 def format_of(path: Path) -> str | None:
-    """Return the format's name by the suffix; DICOM is also known by its first bytes, and may be a folder."""
+    """Return the format's name by the suffix; DICOM is also known by its first bytes, and may be a folder.
+
+    What lies at an address is taken for an OME-Zarr.
+    """
+    if address_of(path) is not None:
+        return "ome-zarr"
     if path.is_dir():
         if path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in (".zattrs", "zarr.json")):
             return "ome-zarr"

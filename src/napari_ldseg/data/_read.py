@@ -8,7 +8,7 @@ import PIL.Image
 from ..errors import InputError, LDSegError
 from ._image import Image
 from ._masks import as_labels
-from ._names import READABLE, format_of
+from ._names import READABLE, address_of, format_of
 from .formats._registry import FORMATS
 
 _CODEC = re.compile(r"(imagecodecs)")
@@ -18,7 +18,8 @@ def read_image(path: Path | str) -> Image:
     """Read an image file, or a folder that holds one DICOM series.
 
     TIFF, PNG, JPEG, BMP, GIF and MetaImage need nothing else. NIfTI, DICOM, AVI and MP4 need the extra ``medical``,
-    and OME-Zarr the extra ``zarr``; its pixels are read on demand.
+    and OME-Zarr the extra ``zarr``; its pixels are read on demand, also over ``http``, ``https``, ``s3`` and ``gs``
+    (extra ``cloud``).
 
     Colour images have the axes ``yxc``, with a fourth channel if the file holds transparency. A palette becomes RGB.
     From a TIFF the first series is read, with all its axes: channels come last, time is ``t``, and stacks of unknown
@@ -52,13 +53,14 @@ def read_labels(path: Path | str) -> Image:
 
 
 def _read(path: Path, *, palette: bool) -> Image:
-    if not path.exists():
+    address = address_of(path)
+    if address is None and not path.exists():
         raise InputError(f"{path} does not exist; check the path.")
     kind = format_of(path)
     if kind is None:
         raise InputError(f"{path} cannot be read: it is no image file of a known kind. {READABLE}.")
     try:
-        if path.is_file() and path.stat().st_size == 0:
+        if address is None and path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes); copy or export it again.")  # noqa: TRY301
         image = FORMATS[kind].read(path, palette)
     except LDSegError:

@@ -62,7 +62,7 @@ def find_pairs(images: Path, labels: Path, *, groups: Path | None = None) -> lis
         if not path.exists():
             raise InputError(f"{path} does not exist; check the path.")
     matched = [(images, labels)] if is_one_picture(images) and is_one_picture(labels) else _match(images, labels)
-    group_of = _read_groups(groups, [stem(image) for image, _ in matched]) if groups is not None else {}
+    group_of = read_groups(groups, [stem(image) for image, _ in matched]) if groups is not None else {}
     return [Pair(image, label, group_of.get(stem(image), stem(image))) for image, label in matched]
 
 
@@ -171,7 +171,7 @@ def _unique(name_of: dict[Path, str], what: str) -> dict[str, Path]:
     return found
 
 
-def _read_groups(path: Path, names: list[str]) -> dict[str, str]:
+def read_groups(path: Path, names: list[str]) -> dict[str, str]:
     """Read the group of each name from the first two columns of a CSV file."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")

@@ -1,21 +1,25 @@
 """Write the bioimage.io description (``rdf.yaml``, format 0.5) of an exported model."""
 
 import hashlib
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import torch
 import yaml
+from numpy.typing import NDArray
 
-from .._util import write_text
+from .._util import optional, replacing, write_text
 from .._version import __version__
 from ..config import ModelConfig
 from ..networks import LDSeg
 
 FORMAT = "0.5.4"
 AXES = "zyx"
+COVER_HEIGHT = 256
 UNITS = {"micrometer", "nanometer", "millimeter", "centimeter", "meter"}
 CITE = {
     "text": "Zaman et al., Latent Diffusion for Medical Image Segmentation (LDSeg)",
@@ -52,14 +56,49 @@ def describe_model(
                 "pytorch_version": torch.__version__.split("+")[0],
             }
         },
-        "attachments": [
-            _file(folder / f"{name}.pt") for name in ("mask_encoder", "mask_decoder", "image_encoder", "denoiser")
-        ],
+        "covers": ["cover.png"],
     }
     if license_id is not None:
         description["license"] = license_id
     path = folder / "rdf.yaml"
     write_text(path, yaml.safe_dump(description, sort_keys=False))
+    return path
+
+
+def draw_cover(path: Path, image: NDArray[np.float32], mean: NDArray[np.float32], sd: NDArray[np.float32]) -> None:
+    """Draw image (C, *S), mean probability of what is not background, and SD (*S) side by side; of volumes a slice."""
+    tiles = [image[:3] if len(image) >= 3 else image[:1].repeat(3, axis=0)]
+    tiles += [np.stack([tile] * 3) for tile in (1 - mean[0], sd / max(float(sd.max()), 1e-6))]
+    flat = [tile if tile.ndim == 3 else tile[:, tile.shape[1] // 2] for tile in tiles]
+    picture = PIL.Image.fromarray((np.concatenate(flat, axis=2).clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0))
+    times = max(1, COVER_HEIGHT // picture.height)
+    picture = picture.resize((picture.width * times, picture.height * times), PIL.Image.Resampling.NEAREST)
+    with replacing(path) as partial:
+        picture.save(partial, format="png")
+
+
+def package(folder: str | Path, path: str | Path) -> Path:
+    """Pack an exported folder as one file that bioimage.io, DeepImageJ and ilastik take.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What :func:`export_model` wrote.
+    path : str or Path
+        Ending in ``.zip``.
+
+    Raises
+    ------
+    InputError
+        bioimageio.spec is not installed, or finds a fault in the description.
+    """
+    spec = optional("bioimageio.spec", "A bioimage.io package", "bioimageio")
+    path = Path(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a public upload should have more, such as a maintainer
+        found = spec.load_model_description(Path(folder) / "rdf.yaml", perform_io_checks=True)
+        with replacing(path) as partial:
+            spec.save_bioimageio_package(found, output_path=partial)
     return path
 
 
@@ -69,7 +108,11 @@ def _notes(config: ModelConfig, samples: int) -> str:
         f"`segmenter.pt` draws {samples} samples of one image ({config.sampler}, {config.steps} steps, built-in "
         "noise) and returns the mean class probabilities and their standard deviation over the samples. It takes "
         "images of one size. `mask_encoder.pt`, `mask_decoder.pt`, `image_encoder.pt` and `denoiser.pt` are the four "
-        "networks.\n"
+        "networks.\n\n"
+        "## Validation\n\n"
+        "Run it on annotated images that it has not seen, and compare: `napari-ldseg segment IMAGES --model MODEL "
+        "--out OUT`, then `napari-ldseg evaluate OUT REFERENCES` gives Dice, distances, and whether the SD map finds "
+        "the errors. The test tensors tell whether a program computes what the model does.\n"
     )
 
 
@@ -90,6 +133,7 @@ def _image(config: ModelConfig, folder: Path) -> dict[str, Any]:
         "axes": [{"type": "batch", "size": 1}, {"type": "channel", "channel_names": names}, *space],
         "data": {"type": "float32", "range": [0.0, 1.0]},
         "test_tensor": _file(folder / "test_image.npy"),
+        "sample_tensor": _file(folder / "sample_image.tif"),
     }
 
 
@@ -103,6 +147,7 @@ def _output(name: str, text: str, channels: list[str], config: ModelConfig, fold
         "axes": [{"type": "batch", "size": 1}, {"type": "channel", "channel_names": names}, *space],
         "data": {"type": "float32"},
         "test_tensor": _file(path),
+        "sample_tensor": _file(folder / f"sample_{name}.tif"),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tifffile
 import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
@@ -17,7 +18,7 @@ from ..diffusion import run_sampler
 from ..errors import EngineError, InputError
 from ..inference import sample_generator
 from ..networks import LDSeg
-from ._bioimage import describe_model
+from ._bioimage import describe_model, draw_cover
 
 SEGMENTER = "segmenter.pt"
 TOLERANCE = 1e-4
@@ -40,11 +41,11 @@ class Exported:
 
 
 class Part(nn.Module):
-    """One function of a model as a module of its own."""
+    """One function of a model as a module of its own, with the weights of those networks alone that it calls."""
 
-    def __init__(self, model: LDSeg, function: Callable[..., Tensor]):
+    def __init__(self, function: Callable[..., Tensor], *networks: nn.Module | None):
         super().__init__()
-        self.model = model
+        self.networks = nn.ModuleList(network for network in networks if network is not None)
         self.function = function
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -60,7 +61,11 @@ class Segmenter(nn.Module):
 
     def __init__(self, model: LDSeg, samples: int, seed: int):
         super().__init__()
-        self.model = model
+        # The weights are those of the networks below: to hold the model would be to write what is never called.
+        self.__dict__["model"] = model
+        self.networks = nn.ModuleList((model.image_encoder, model.denoiser, model.mask_decoder))
+        if model.config.network.guess:
+            self.networks.append(model.mask_encoder)
         network, steps = model.config.network, model.config.steps
         shape = (network.latent_channels, *(side // network.factor for side in grid_shape(model)))
         generators = [sample_generator(seed, sample) for sample in range(samples)]
@@ -69,18 +74,19 @@ class Segmenter(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map one image (1, C, *S), values 0 to 1, to mean probabilities (1, classes, *S) and SD (1, 1, *S)."""
-        config = self.model.config
+        model: LDSeg = self.__dict__["model"]
+        config = model.config
         noise = self.get_buffer("noise")
-        condition = self.model.condition(self.model.embed(image)[0])
+        condition = model.condition(model.embed(image)[0])
 
         def call(latent: Tensor, t: float) -> Tensor:
-            return self.model.predict(latent, torch.full((1,), t), condition)
+            return model.predict(latent, torch.full((1,), t), condition)
 
         injected = noise[1:]
         *_, latent = run_sampler(
             config.sampler, config.steps, call, noise[0], config.diffusion, noise=lambda step: injected[step]
         )
-        probabilities = self.model.decode(latent).softmax(dim=1)  # (N, classes, *S)
+        probabilities = model.decode(latent).softmax(dim=1)  # (N, classes, *S)
         variance = probabilities.var(dim=0, correction=1 if len(probabilities) > 1 else 0)
         return probabilities.mean(dim=0)[None], (variance.sum(dim=0) / 2).sqrt()[None, None]
 
@@ -102,8 +108,8 @@ def export_model(
 ) -> list[Exported]:
     """Write the four networks and the whole segmentation as TorchScript, with a bioimage.io description.
 
-    TorchScript is what bioimage.io's programs run without further packages; ONNX would need two more here, and one
-    more wherever it is used. The files are for images of one size, the model's training shape.
+    TorchScript is what bioimage.io's programs run without further packages; :func:`export_onnx` is for others. The
+    files are for images of one size, the model's training shape, and each holds the weights that it needs.
 
     Parameters
     ----------
@@ -134,39 +140,43 @@ def export_model(
     if not 1 <= samples <= 256:
         raise InputError(f"{samples} samples cannot be exported; take between 1 and 256.")
     model = model.cpu().eval().requires_grad_(False)
-    written = [_export(folder / f"{name}.pt", part, inputs) for name, part, inputs in _parts(model)]
-    image = _test_image(model)
+    written = [_export(folder / f"{name}.pt", part, inputs) for name, part, inputs in parts(model)]
+    image = test_image(model)
     segmenter = Segmenter(model, samples, seed).eval()
     written.append(_export(folder / SEGMENTER, segmenter, (image,)))
     with torch.no_grad():
         mean, sd = segmenter(image)
-    for name, tensor in (("test_image", image), ("test_mean", mean), ("test_sd", sd)):
-        with replacing(folder / f"{name}.npy") as partial, partial.open("wb") as file:
+    for name, tensor in (("image", image), ("mean", mean), ("sd", sd)):
+        with replacing(folder / f"test_{name}.npy") as partial, partial.open("wb") as file:
             np.save(file, tensor.numpy())
+        with replacing(folder / f"sample_{name}.tif") as partial:
+            tifffile.imwrite(partial, tensor.numpy(), photometric="minisblack", compression="zlib")
+    draw_cover(folder / "cover.png", image.numpy()[0], mean.numpy()[0], sd.numpy()[0, 0])
     describe_model(model, folder, samples=samples, authors=authors, license_id=license_id)
     return written
 
 
-def _parts(model: LDSeg) -> Iterator[tuple[str, nn.Module, tuple[Tensor, ...]]]:
+def parts(model: LDSeg) -> Iterator[tuple[str, nn.Module, tuple[Tensor, ...]]]:
     """Yield each network with inputs to trace it with."""
     network, shape = model.config.network, grid_shape(model)
     generator = torch.Generator().manual_seed(0)
     cells = tuple(side // network.factor for side in shape)
     masks = torch.rand(1, network.classes, *shape, generator=generator).softmax(dim=1)
     latent = torch.randn(1, network.latent_channels, *cells, generator=generator)
-    image = _test_image(model)
+    image = test_image(model)
     embedding = model.embed(image)[0]
-    yield "mask_encoder", Part(model, model.encode), (masks,)
-    yield "mask_decoder", Part(model, model.decode), (latent,)
-    yield "image_encoder", Part(model, lambda pixels: model.embed(pixels)[0]), (image,)
-    yield (
-        "denoiser",
-        Part(model, lambda noisy, t, known: model.predict(noisy, t, model.condition(known))),
-        (latent, torch.tensor([499.0]), embedding),
-    )
+    yield "mask_encoder", Part(model.encode, model.mask_encoder), (masks,)
+    yield "mask_decoder", Part(model.decode, model.mask_decoder), (latent,)
+    guesses = model.mask_encoder if network.guess else None
+    yield "image_encoder", Part(lambda pixels: model.embed(pixels)[0], model.image_encoder, guesses), (image,)
+
+    def denoise(noisy: Tensor, t: Tensor, known: Tensor) -> Tensor:
+        return model.predict(noisy, t, model.condition(known))
+
+    yield "denoiser", Part(denoise, model.denoiser), (latent, torch.tensor([499.0]), embedding)
 
 
-def _test_image(model: LDSeg) -> Tensor:
+def test_image(model: LDSeg) -> Tensor:
     """Return smooth coloured blobs, (1, C, *S), values 0 to 1: any image will do, and this one has no owner."""
     shape = grid_shape(model)
     grid = torch.meshgrid(*(torch.linspace(0, 9, side) for side in shape), indexing="ij")
@@ -195,7 +205,7 @@ def _export(path: Path, module: nn.Module, inputs: tuple[Tensor, ...]) -> Export
             again = torch.jit.load(str(partial))
         # Other numbers than those it was traced with, except an image: a result frozen into the trace would show.
         others = tuple(x.roll(1, -1) for x in inputs)
-        difference = max(_difference(again(*given), module(*given)) for given in (inputs, others))
+        difference = max(difference_of(again(*given), module(*given)) for given in (inputs, others))
         if not difference <= TOLERANCE:
             raise EngineError(
                 f"{path.name} differs from the model by {difference:.1e} of its output and was not written; please "
@@ -204,8 +214,8 @@ def _export(path: Path, module: nn.Module, inputs: tuple[Tensor, ...]) -> Export
     return Exported(path, difference)
 
 
-def _difference(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> float:
+def difference_of(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> float:
     if isinstance(expected, tuple):
-        return max(_difference(a, b) for a, b in zip(found, expected, strict=True))
+        return max(difference_of(a, b) for a, b in zip(found, expected, strict=True))
     assert isinstance(found, Tensor)
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))

@@ -64,6 +64,7 @@ class Runner:
         self.gate: Gate | None = None
         self.mixes = True
         self.prompts = plan.said.notes()
+        self.place = plan.place
         self._held: Tensor | None = None
         self._started = time.perf_counter()
 
@@ -219,6 +220,7 @@ class Runner:
             "noise": None if self.gate is None else round(self.gate.sigma, 4),
             "denoising": self.smoothing,
             "batch": self.batch,
+            "grid": self.place,
             "seed": self.config.seed,
             "settings": self.config.model_dump(mode="json"),
             **({"prompts": self.prompts} if self.prompts else {}),

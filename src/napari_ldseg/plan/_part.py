@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from ..annotations import bounds, is_drawn, read_drawn
 from ..config import PartConfig
 from ..data import SPATIAL, Geometry, Image
 from ..errors import InputError
@@ -135,7 +137,7 @@ def take_part(image: Image, ndim: int, config: PartConfig) -> Part:
     if len(part.frame_axes) > 3:
         raise InputError(f"{image.name!r} has more than 3 axes besides the image itself; split it first.")
     found = parse_ranges(config.frames, {axis: part.size(axis) for axis in part.frame_axes}, "frames")
-    region = parse_ranges(config.region, {axis: part.size(axis) for axis in part.spatial}, "region")
+    region = _region(config.region, {axis: part.size(axis) for axis in part.spatial}, image.name)
     found |= {axis: slice(first(each), first(each) + _length(each)) for axis, each in region.items()}
     return Part(image, tuple(found.get(axis, part.extent(axis)) for axis in image.axes), ndim)
 
@@ -174,6 +176,14 @@ def parse_ranges(text: str | None, sizes: dict[str, int], what: str) -> dict[str
         if not taken:
             raise InputError(f"{what} {text!r} holds nothing: along {axis} there are 0 to {size - 1}.")
     return found
+
+
+def _region(text: str | None, sizes: dict[str, int], name: str) -> dict[str, Extent]:
+    """Return the box that numbers, or the areas in a file, name."""
+    if text is None or not is_drawn(Path(text)):
+        return parse_ranges(text, sizes, "region")
+    y, x = bounds(read_drawn(Path(text), name), (sizes["y"], sizes["x"]), text)
+    return {"y": y, "x": x}
 
 
 def first(part: Extent) -> int:

@@ -219,6 +219,12 @@ class Plan:
         return (*map(float, self._frame(index)), *spatial)
 
     @property
+    def place(self) -> dict[str, list[float]]:
+        """Where the result lies: its first pixel, and the size of each, in pixels of the finest level ((Z), Y, X)."""
+        start = [first * level for first, level in zip(self.part.start, self._levels, strict=True)]
+        return {"start": start, "step": self._levels}
+
+    @property
     def prompt_radius(self) -> float:
         """That of points and lines that have none, in pixels of the image: a quarter of a cell of the latent's grid."""
         return float(getattr(self.model.network, "factor", 1)) / 4 * min(self._steps)

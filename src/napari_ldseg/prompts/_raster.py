@@ -6,8 +6,8 @@ from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.draw import polygon2mask
 
+from ..annotations import inside
 from ..errors import InputError
 from ._prompt import NOTHING, Prompt
 
@@ -134,16 +134,15 @@ def _areas(rings: list[NDArray[np.float64]], shape: tuple[int, ...]) -> Masks:
     depth = np.floor(places[:, :-2] + 0.5).astype(int)
     if (depth != depth[:1]).any():
         raise InputError("A polygon lies in one slice (z) of a volume; draw one for each slice.")
-    low = np.floor(places[:, -2:].min(axis=0)).astype(int)
-    start, stop = _clipped(low, np.ceil(places[:, -2:].max(axis=0)).astype(int) + 1, shape[-2:])
-    sides = _sides(start, stop)
-    inside = np.zeros(sides, dtype=bool)
-    if inside.size:
-        for ring in rings:
-            inside ^= polygon2mask(sides, ring[:, -2:] - start)
+    low, high = places[:, -2:].min(axis=0), places[:, -2:].max(axis=0)
+    _sides(*_clipped(np.floor(low), np.ceil(high) + 1, shape[-2:]))
+    hit = inside([ring[:, -2:] for ring in rings], (shape[-2], shape[-1]))
+    if hit is None:
+        return
+    box, mask = hit
     slices = tuple(depth[0].tolist())
     if all(0 <= z < n for z, n in zip(slices, shape[:-2], strict=True)):
-        yield (*slices, *start), inside.reshape((1,) * len(slices) + sides)
+        yield (*slices, box[0].start, box[1].start), mask.reshape((1,) * len(slices) + mask.shape)
 
 
 def _clipped(

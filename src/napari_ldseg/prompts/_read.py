@@ -1,34 +1,38 @@
-"""Prompts from files: napari's CSV of points, GeoJSON, label images."""
+"""Prompts from files: napari's CSV of points, drawn annotations, label images."""
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import shapely
+
+from ..annotations import Shape, drawn_stem, is_drawn, read_drawn
 from ..data import format_of, read_labels, stem
 from ..errors import InputError
 from ._prompt import Prompt, labels, line, point, polygon
 from ._rows import CLASS_COLUMNS, class_name, from_rows
 
-SUFFIXES = (".csv", ".geojson", ".json")
 # What may follow the name of an image in that of a label image of prompts.
 ENDING = "_prompts"
 PLANES = {"t": "t", "z": "z", "s": "z"}
 
 
-def read_prompts(path: Path, axes: str) -> tuple[Prompt, ...]:
+def read_prompts(path: Path, axes: str, image: str = "") -> tuple[Prompt, ...]:
     """Read what was said of an image.
 
     Parameters
     ----------
     path : Path
         A CSV of points as napari saves them (``axis-0``, ``axis-1``, ...) with a column ``class`` or ``label``, and if
-        wanted ``radius``, ``kind`` and ``prompt``, as a layer of prompts has them (:func:`from_rows`); GeoJSON of
-        points, lines and polygons, each with a class, in x, y from the corner of the first pixel (as QuPath counts); or
-        a label image, in which 255 says nothing.
+        wanted ``radius``, ``kind`` and ``prompt``, as a layer of prompts has them (:func:`from_rows`); points, lines
+        and polygons in GeoJSON, ImageJ's ROIs or COCO, each with a class, in x, y from the corner of the first pixel;
+        or a label image, in which 255 says nothing.
     axes : str
         Axes of the image but the channels, for example ``"tyx"``.
+    image : str
+        Name of the image's file, which COCO needs where it knows several.
 
     Raises
     ------
@@ -36,12 +40,13 @@ def read_prompts(path: Path, axes: str) -> tuple[Prompt, ...]:
         The file cannot be read, or says no class.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() != ".csv" and not is_drawn(path):
         return (labels(read_labels(path).array),)
+    if is_drawn(path):
+        return tuple(_drawn(read_drawn(path, image), path, axes))
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        found = tuple(_points(text, path) if path.suffix.lower() == ".csv" else _features(json.loads(text), path, axes))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        found = tuple(_points(path.read_text(encoding="utf-8-sig"), path))
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The prompts {path} cannot be read ({error}); save them again.") from error
     if not found:
         raise InputError(f"{path} holds no prompts; save the points or shapes again.")
@@ -54,8 +59,8 @@ def find_prompts(given: Path, images: Sequence[Path]) -> dict[Path, Path]:
     Parameters
     ----------
     given : Path
-        A file, for one image; or a folder that holds ``<stem>.csv``, ``<stem>.geojson``, ``<stem>.json`` or a label
-        image ``<stem>_prompts.*`` for some images.
+        A file, for one image; or a folder that holds ``<stem>.csv``, ``<stem>.geojson``, ``<stem>.zip`` (ROIs), ... or
+        a label image ``<stem>_prompts.*`` for some images.
     images : sequence of Path
 
     Raises
@@ -74,8 +79,9 @@ def find_prompts(given: Path, images: Sequence[Path]) -> dict[Path, Path]:
         return {images[0]: given}
     names: dict[str, Path] = {}
     for path in sorted(given.iterdir()):
-        name = path.stem if path.suffix.lower() in SUFFIXES else stem(path)
-        if path.suffix.lower() in SUFFIXES or (format_of(path) is not None and name.endswith(ENDING)):
+        drawn = is_drawn(path) or path.suffix.lower() == ".csv"
+        name = drawn_stem(path) if drawn else stem(path)
+        if drawn or (format_of(path) is not None and name.endswith(ENDING)):
             names.setdefault(name.removesuffix(ENDING), path)
     found = {image: names[stem(image)] for image in images if stem(image) in names}
     if not found:
@@ -106,37 +112,21 @@ def _points(text: str, path: Path) -> Iterator[Prompt]:
     yield from from_rows(positions, cells, str(path))
 
 
-def _features(found: Any, path: Path, axes: str) -> Iterator[Prompt]:
-    if isinstance(found, dict):
-        found = found.get("features", [found])
-    for feature in found if isinstance(found, list) else []:
-        try:
-            yield from _feature(feature, path, axes)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise InputError(f"{path} is no GeoJSON of points, lines and polygons ({error}); save it again.") from error
+def _drawn(shapes: Sequence[Shape], path: Path, axes: str) -> Iterator[Prompt]:
+    """Yield annotations as prompts; where some have a class, QuPath's regions and ignored classes say nothing."""
+    for one in shapes:
+        if one.is_region or one.is_ignored:
+            continue
+        label = class_name(one.name, str(path))
+        lead = [float(one.plane.get(PLANES.get(axis, ""), 0)) for axis in axes[:-2]]
 
+        def vertices(places: Any, lead: list[float] = lead) -> list[list[float]]:
+            return [[*lead, y - 0.5, x - 0.5] for x, y in np.asarray(places)[:, :2].tolist()]
 
-def _feature(feature: dict[str, Any], path: Path, axes: str) -> Iterator[Prompt]:
-    geometry, properties = feature["geometry"], feature.get("properties") or {}
-    known = properties.get("classification") or {}
-    said = known.get("name") if isinstance(known, dict) else known
-    for name in CLASS_COLUMNS:
-        said = properties.get(name) if said is None else said
-    label, radius = class_name(said, str(path)), properties.get("radius")
-    plane = geometry.get("plane") or {}
-    lead = [float(plane.get(PLANES.get(axis, ""), 0)) for axis in axes[:-2]]
-
-    def vertices(coordinates: Any) -> list[list[float]]:
-        return [[*lead, y - 0.5, x - 0.5] for x, y, *_ in coordinates]
-
-    kind, coordinates = geometry["type"], geometry["coordinates"]
-    several = coordinates if kind.startswith("Multi") else [coordinates]
-    for one in several:
-        if kind.endswith("Point"):
-            yield point(vertices([one])[0], label, radius)
-        elif kind.endswith("LineString"):
-            yield line(vertices(one), label, radius)
-        elif kind.endswith("Polygon"):
-            yield polygon([vertices(ring) for ring in one], label)
-        else:
-            raise ValueError(f"a {kind}")
+        for part in shapely.get_parts(one.geometry):
+            if part.geom_type == "Point":
+                yield point(vertices(part.coords)[0], label, one.radius)
+            elif part.geom_type == "LineString":
+                yield line(vertices(part.coords), label, one.radius)
+        for rings in one.areas():
+            yield polygon([vertices(ring) for ring in rings], label)

@@ -9,7 +9,7 @@ from ._evaluation import (
     evaluation_files as evaluation_files,
     write_evaluation as write_evaluation,
 )
-from ._geojson import geojson as geojson
+from ._geojson import geojson as geojson, report_coco as report_coco, report_shapes as report_shapes
 from ._page import page as page
 from ._plot import plot_scores as plot_scores
 from ._report import Report as Report
@@ -26,4 +26,4 @@ from ._review_store import (
 )
 from ._source import read_report as read_report, read_samples as read_samples, samples_beside as samples_beside
 from ._table import Cell as Cell, Table as Table, csv_text as csv_text, table as table, unit_symbol as unit_symbol
-from ._write import write_report as write_report
+from ._write import REPORT_SUFFIXES as REPORT_SUFFIXES, report_suffix as report_suffix, write_report as write_report

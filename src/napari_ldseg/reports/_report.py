@@ -42,6 +42,16 @@ class Report:
     states: dict[int, str] = field(default_factory=dict)
     shown_colors: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def place(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where the labels lie in the full-resolution image: their first corner (y, x), and their pixels in its."""
+        grid: Any = self.provenance.get("grid")
+        try:
+            (top, left), (down, right) = (tuple(float(each) for each in grid[key][-2:]) for key in ("start", "step"))
+        except (KeyError, TypeError, ValueError):
+            return (0.0, 0.0), (1.0, 1.0)
+        return (top, left), (down, right)
+
     def class_name(self, label: int) -> str:
         """Return the name of a class, or "class 7" if it has none."""
         return self.class_names[label] if label < len(self.class_names) else f"class {label}"

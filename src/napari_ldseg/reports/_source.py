@@ -35,7 +35,7 @@ def read_report(
     labels : Path
         Class indices or instance numbers. Everything is measured in the unit of its pixel size.
     image : Path, optional
-        Adds its intensities; it must have the same grid.
+        Adds its intensities. It must have the same grid, or a level of it, or the region that was segmented.
     sd, samples : Path, optional
         By default the files that ``napari-ldseg segment`` wrote beside the labels.
     config : MeasureConfig, optional
@@ -51,6 +51,10 @@ def read_report(
     found = found.replace(array=np.asarray(found.array))
     ndim = len(found.spatial)
     maps = samples_beside(labels)
+    picture = None
+    if image is not None:
+        picture, grid = _on_grid(read_image(image), found.shape, notes.get("grid"))
+        notes = notes if grid is None else {**notes, "grid": grid}
     sd, samples = sd or maps.get("sd"), samples or maps.get("samples")
     source = Measured(
         labels=found.array,
@@ -59,12 +63,29 @@ def read_report(
         masks=None if samples is None else read_samples(samples, found),
         sd=None if sd is None else np.asarray(read_image(sd).array),
         mean=None if "mean" not in maps else _mean(read_image(maps["mean"]), ndim),
-        image=None if image is None else _pixels(read_image(image)),
+        image=None if picture is None else _pixels(picture),
     )
     measurements = follow(measure_objects(source, config))
     names = tuple(map(str, notes.get("class_names", ())))
     name = image.name if image is not None else str(notes.get("image", labels.name))
     return Report(source, measurements, config, name, found.unit, names, provenance=notes)
+
+
+def _on_grid(image: Image, shape: tuple[int, ...], grid: Any) -> tuple[Image, dict[str, list[float]] | None]:
+    """Return the level of an image, or the part of one, that labels of this shape lie on, and where that is."""
+    for level in (image, *image.levels):
+        steps = [n / m for n, m in zip(image.shape, level.shape, strict=True)]
+        if level.shape == shape:
+            return level, {"start": [0.0] * len(steps), "step": steps} if image.levels else None
+        if not isinstance(grid, dict) or len(grid["start"]) > len(steps):
+            continue
+        ndim = len(grid["start"])
+        first = [round(a / b) for a, b in zip(grid["start"], grid["step"], strict=True)]
+        part = {axis: slice(a, a + n) for axis, a, n in zip(level.spatial[-ndim:], first, shape[-ndim:], strict=True)}
+        cut = level.replace(array=level.array[tuple(part.get(axis, slice(None)) for axis in level.axes)], levels=())
+        if np.allclose(grid["step"], steps[-ndim:], rtol=0.01) and cut.shape == shape:
+            return cut, None
+    return image.replace(levels=()), None
 
 
 def _pixels(image: Image) -> NDArray[Any]:

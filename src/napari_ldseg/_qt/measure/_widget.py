@@ -29,7 +29,16 @@ from ..viewer._navigate import add_unselected, show_region
 if TYPE_CHECKING:
     import napari
 
-FILTER = "Table (*.csv);;QuPath objects (*.geojson);;Report (*.html)"
+FILTER = ";;".join(
+    (
+        "Table (*.csv)",
+        "QuPath objects (*.geojson)",
+        "QuPath objects, packed (*.geojson.gz)",
+        "ImageJ ROIs (*.zip)",
+        "COCO (*.json)",
+        "Report (*.html)",
+    )
+)
 Made = tuple[Report, Table]
 
 
@@ -84,7 +93,7 @@ class MeasureWidget(ToolWidget):
         self.measure_button = button("Measure", tip, self.measure)
         tip = "Add a labels layer that numbers the objects, with this table as its features"
         self.layer_button = button("Add as layer", tip, self.add_layer)
-        tip = "Save a table (.csv), objects for QuPath (.geojson) or an illustrated report (.html)"
+        tip = "Save a table (.csv), a report (.html), or outlines: QuPath (.geojson), ImageJ (.zip), COCO (.json)"
         self.save_button = button("Save…", tip, self._on_save)
         self.model = RowModel(self)
         self.table = RowView(self.model)
@@ -124,7 +133,7 @@ class MeasureWidget(ToolWidget):
         add_unselected(self._viewer, objects_layer(subject.layer, numbers, found.rows, found.columns))
 
     def save(self, path: Path) -> None:
-        """Write the table (.csv), the objects for QuPath (.geojson) or the report (.html), in a thread."""
+        """Write the table, the report or the outlines, as the suffix says (:func:`write_report`), in a thread."""
         report = self.report
         if report is None:
             self.show_error(InputError("There is nothing to save yet; press Measure first."))

@@ -1,8 +1,9 @@
 """Manage the user's models in a window: rename, delete, export and import them."""
 
+import tempfile
 from pathlib import Path
 
-from qtpy.QtCore import QSize, QUrl
+from qtpy.QtCore import QSize, QUrl, Signal
 from qtpy.QtGui import QColor, QDesktopServices, QImage, QTextCharFormat, QTextCursor, QTextDocument
 from qtpy.QtWidgets import (
     QDialog,
@@ -29,14 +30,26 @@ from ...checkpoints import (
 from ...errors import CheckpointError
 from .._tool import ToolWidget
 from ..controls._layout import column, row
-from ..controls._message import Message
+from ..controls._message import Message, WrappedLabel, error_text
+from ..threads._background import Done, Task
 from ._events import FILTER, MODELS
 from ._picker import ModelDrops, ModelPicker
 
 ROLE = 256  # Qt.ItemDataRole.UserRole
 BUTTONS = ("Rename…", "Delete…", "Export…", "Import…")
 ONE_FILE = "LDSeg models (*.safetensors)"
+PACKAGE = "bioimage.io package (*.zip)"
 LINK = "#4a90d9"  # Qt's own blue is unreadable on napari's dark grey
+
+
+def pack_model(model: Path, path: Path) -> Path:
+    """Write a model as a package for bioimage.io. Call it in a thread."""
+    from ...checkpoints import load_model  # with torch, which no window should wait for
+    from ...exchange import export_model, package
+
+    with tempfile.TemporaryDirectory() as folder:
+        export_model(load_model(model), folder)
+        return package(folder, path)
 
 
 class Card(QTextBrowser):
@@ -107,13 +120,15 @@ class ManageDialog(QDialog):
         The parent. Its model is selected first.
     """
 
+    packed = Signal()
+
     def __init__(self, picker: ModelPicker) -> None:
         super().__init__(picker)
         self._picker = picker
         self._drops = ModelDrops(picker, self)
         self.list = QListWidget()
         self.card = Card()
-        self.message = Message()
+        self.message, self.note = Message(), WrappedLabel()
         self.buttons = {name: QPushButton(name) for name in BUTTONS}
         self._lay_out()
         self.list.currentItemChanged.connect(self._on_selected)
@@ -171,13 +186,32 @@ class ManageDialog(QDialog):
             self._done(lambda: delete_model(entry))
 
     def export(self) -> None:
-        """Copy the model to a file."""
+        """Copy the model to a file, or pack it for other programs."""
         entry = self.value()
         if entry is not None:
             start = str(Path.home() / f"{entry.name}.safetensors")
-            path = QFileDialog.getSaveFileName(self, "Export a model", start, ONE_FILE)[0]
-            if path:
+            path, kind = QFileDialog.getSaveFileName(self, "Export a model", start, f"{ONE_FILE};;{PACKAGE}")
+            if path and (kind == PACKAGE or path.endswith(".zip")):
+                self.pack(entry, Path(path).with_suffix(".zip"))
+            elif path:
                 self._done(lambda: export_model(entry, Path(path)))
+
+    def pack(self, entry: ModelEntry, path: Path) -> None:
+        """Write the model as a package for bioimage.io, in a thread."""
+        self.note.setText(f"Packing {entry.name}: its networks are traced and checked, which takes a minute…")
+        self.buttons["Export…"].setEnabled(False)
+        task = Task(lambda: pack_model(entry.path, path))
+        task.inform(self, lambda done: self._on_packed(path, done))
+        task.start()
+
+    def _on_packed(self, path: Path, done: Done) -> None:
+        self._on_selected()
+        if done.error is not None:
+            self.note.setText("")
+            self.message.show_error(error_text(done.error, "packing a model"))
+        else:
+            self.note.setText(f"The package is {path}.")
+        self.packed.emit()
 
     def take_in(self) -> None:
         """Copy a file into the user's models."""
@@ -217,5 +251,5 @@ class ManageDialog(QDialog):
         close = QPushButton("Close")
         close.clicked.connect(self.accept)
         top = row((self.list, 2), (self.card, 3))
-        column(self, (top, 1), self.message, row(*self.buttons.values(), (QWidget(), 1), close))
+        column(self, (top, 1), self.note, self.message, row(*self.buttons.values(), (QWidget(), 1), close))
         self.layout().setContentsMargins(9, 9, 9, 9)

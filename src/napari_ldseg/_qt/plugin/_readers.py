@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari import current_viewer
 from napari.utils.transforms import Affine
 
+from ...annotations import holds_drawn
 from ...data import Geometry, Image, format_of, is_label_name, read_image, read_labels, write_image
 from ...errors import InputError
+from ..viewer._drawn_layers import drawn_layer_data, is_picture
 from ..viewer._file_layers import layer_data
 from ..viewer._from_layers import GEOMETRY
 from ..viewer._result_layers import KEY
@@ -16,7 +19,7 @@ from ..viewer._result_layers import KEY
 if TYPE_CHECKING:
     from napari.types import LayerData
 
-READS = ("nifti", "mha", "dicom", "cine")
+READS = ("nifti", "mha", "nrrd", "dicom", "cine")
 # A mask has few values. Images with so few grey levels are rare.
 MOST_CLASSES = 20
 
@@ -24,7 +27,19 @@ MOST_CLASSES = 20
 def get_reader(path: str | Sequence[str]) -> "Callable[[str | Sequence[str]], list[LayerData]] | None":
     """Return the reader of a medical image, a cine, or a folder with one DICOM series; None for other paths."""
     paths = [path] if isinstance(path, str) else list(path)
+    if all(holds_drawn(Path(each)) for each in paths):
+        return read_outlines
     return read_layers if all(format_of(Path(each)) in READS for each in paths) else None
+
+
+def read_outlines(path: str | Sequence[str]) -> "list[LayerData]":
+    """Read annotations of QuPath, ImageJ or COCO as shapes, in the place of the image that is selected or on top."""
+    paths = [path] if isinstance(path, str) else list(path)
+    viewer = current_viewer()
+    images = [] if viewer is None else [layer for layer in reversed(viewer.layers) if is_picture(layer)]
+    active = None if viewer is None else viewer.layers.selection.active
+    image = active if active in images else next(iter(images), None)
+    return [drawn_layer_data(Path(each), image) for each in paths]
 
 
 def read_layers(path: str | Sequence[str]) -> "list[LayerData]":

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLineEdit, QWidget
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QWidget
 
-from ...datasets import DuplicateError, TrainingSet
+from ...annotations import Painted
+from ...datasets import UNLABELLED, DuplicateError, TrainingSet
 from ...errors import InputError, LDSegError
 from ..controls._forms import row_label
-from ..controls._layout import button, check_box, column, combo_box, form
+from ..controls._layout import button, check_box, column, combo_box, form, row
 from ..controls._message import Message, WrappedLabel, error_text
 from ..threads._background import Done, Task
+from ..viewer._drawn_layers import DRAWN_FILTER, paint_file, painted_layer
 from ..viewer._from_layers import frame_axes
 from ..viewer._layer_picker import LayerPicker
 from ..viewer._units import on_layer
@@ -40,6 +42,7 @@ class AddForm(QWidget):
     """
 
     added = Signal()
+    opened = Signal()
 
     def __init__(self, viewer: "ViewerModel", dataset: SetPicker, model: Model, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +51,8 @@ class AddForm(QWidget):
         tip = "The image that the labels belong to; follows the layer selected in the viewer"
         self.image = LayerPicker(viewer, Image, tip)
         self.labels = LayerPicker(viewer, Labels, "The labels, corrected; 255 marks pixels that nobody annotated")
+        tip = "Paint annotations of QuPath (GeoJSON), ImageJ (ROIs) or COCO on the image; what they leave out is 255"
+        self.open_button = button("From a file…", tip, self._on_open)
         self.frames = combo_box(FRAMES, "The frames of the image to add, each with its labels")
         self.chosen = QLineEdit()
         self.group = QLineEdit()
@@ -109,12 +114,44 @@ class AddForm(QWidget):
         self._task.finished.connect(self._on_written)
         self._task.start()
 
+    def open_drawn(self, path: Path) -> None:
+        """Add a labels layer of the annotations in a file, on the chosen image. A thread reads and paints them."""
+        image = self.image.value()
+        self.message.clear()
+        if image is None:
+            self.message.show_error("There is no image layer that the annotations belong to; open the image first.")
+            return
+        folder = self._dataset.value()
+
+        def work() -> Painted:
+            names = TrainingSet(folder).class_names if (folder / "index.jsonl").exists() else None
+            return paint_file(path, image, names, UNLABELLED)
+
+        task = Task(work)
+        task.inform(self, lambda done: self._on_opened(path, image, done))
+        task.start()
+
     def tell(self) -> None:
         """Show what the training set holds. A thread reads it, because the disk may be slow."""
         folder = self._dataset.value()
         task = Task(lambda: _size(TrainingSet(folder)) if (folder / "index.jsonl").exists() else "A new training set.")
         task.inform(self, lambda done: self.count.setText(done.value if done.error is None else str(done.error)))
         task.start()
+
+    def _on_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open annotations", str(Path.home()), DRAWN_FILTER)
+        if path:
+            self.open_drawn(Path(path))
+
+    def _on_opened(self, path: Path, image: Image, done: Done) -> None:
+        if done.error is not None:
+            self.message.show_error(error_text(done.error, "reading annotations"))
+            return
+        layer = painted_layer(done.value, path, image)
+        self._viewer.add_layer(layer)
+        self.labels.setValue(layer)
+        self.count.setText(" ".join((f"Painted {', '.join(done.value.class_names[1:])}.", *done.value.notes)))
+        self.opened.emit()
 
     def _on_written(self, done: Done) -> None:
         self._task = None
@@ -142,7 +179,7 @@ class AddForm(QWidget):
 
     def hide_sources(self) -> None:
         """Hide the choice of labels and frames, which another widget makes."""
-        for widget in (self.labels, self._labels_label, self.frames, self._frames_label, self.button):
+        for widget in (self.labels, self.open_button, self._labels_label, self.frames, self._frames_label, self.button):
             widget.hide()
         self.image.changed.disconnect(self._on_image)
 
@@ -155,7 +192,7 @@ class AddForm(QWidget):
         self._labels_label, self._frames_label, self._chosen_label = map(row_label, ("Labels", "Frames", "Which"))
         fields = form(
             ("Image", self.image),
-            (self._labels_label, self.labels),
+            (self._labels_label, row((self.labels, 1), self.open_button)),
             (self._frames_label, self.frames),
             (self._chosen_label, self.chosen),
             ("Patient", self.group),

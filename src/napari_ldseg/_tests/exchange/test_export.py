@@ -1,6 +1,7 @@
 """Exported models: what a program without napari-ldseg computes from them, and their description."""
 
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ... import SegmentConfig, segment
 from ...config import SamplerName
 from ...data import Image
 from ...errors import EngineError, InputError
-from ...exchange import _torchscript as _export, export_model
+from ...exchange import _torchscript as _export, export_model, export_onnx, package
 from ...exchange._torchscript import Exported
 from ...networks import LDSeg
 from ..builders import make_tiny_model, mean_of
@@ -90,7 +91,7 @@ def test_test_tensors_are_what_the_segmenter_computes(written: list[Exported]) -
 def test_export_that_computes_something_else_is_not_written(
     tmp_path: Path, tiny_model_2d: LDSeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_export, "_difference", lambda *_: 0.5)
+    monkeypatch.setattr(_export, "difference_of", lambda *_: 0.5)
     with pytest.raises(EngineError, match=r"mask_encoder\.pt differs from the model by 5\.0e-01"):
         export_model(tiny_model_2d, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
@@ -102,3 +103,38 @@ def test_folder_that_cannot_be_written(tmp_path: Path, tiny_model_2d: LDSeg) -> 
         export_model(tiny_model_2d, tmp_path / "file")
     with pytest.raises(InputError, match="between 1 and 256"):
         export_model(tiny_model_2d, tmp_path / "out", samples=0)
+
+
+def test_each_file_holds_the_weights_that_it_needs(written: list[Exported]) -> None:
+    model = make_tiny_model(3 if len(np.load(written[0].path.parent / "test_image.npy").shape) == 5 else 2)
+    for name in FILES[:4]:
+        own = getattr(model, name.removesuffix(".pt")).state_dict()
+        held = load(written[0].path.parent / name).state_dict()
+        # The frequencies of the time embedding are a buffer that a model file does not hold.
+        assert 0 <= sum(each.numel() for each in held.values()) - sum(each.numel() for each in own.values()) <= 64
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # bioimageio.spec leaves it open
+def test_the_package_is_what_bioimage_io_reads(written: list[Exported], tmp_path: Path) -> None:
+    spec = pytest.importorskip("bioimageio.spec", reason="needs the extra `testing`")
+    path = package(written[0].path.parent, tmp_path / "a.zip")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    assert {"segmenter.pt", "cover.png", "test_image.npy", "sample_mean.tif", "README.md"} <= names
+    assert "denoiser.pt" not in names
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = spec.load_model_description(path, perform_io_checks=True)
+    assert found.validation_summary.status in ("valid-format", "passed"), found.validation_summary.format()
+    assert found.inputs[0].sample_tensor is not None
+
+
+@pytest.mark.parametrize("changes", [{}, {"guess": True}])
+def test_onnx_computes_what_the_model_does(tmp_path: Path, changes: dict[str, Any]) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs the extra `testing`")
+    found = export_onnx(make_tiny_model(2, **changes), tmp_path)
+    assert [file.path.name for file in found] == ["mask_decoder.onnx", "image_encoder.onnx", "denoiser.onnx"]
+    assert max(file.difference for file in found) < 1e-4
+    for file in found:
+        onnx.checker.check_model(onnx.load(file.path))
+    assert len(list(tmp_path.iterdir())) == 3

@@ -37,7 +37,7 @@ def test_points_of_napari_and_shapes_of_qupath(tmp_path: Path) -> None:
         ("a.csv", "index,axis-0,axis-1,class\n0,1,2,\n", "has no class"),
         ("a.geojson", "{", "cannot be read"),
         ("a.geojson", "{}", "no GeoJSON"),
-        ("a.geojson", "[]", "holds no prompts"),
+        ("a.geojson", "[]", "holds no annotations"),
     ],
 )
 def test_bad_files_are_refused_in_words(tmp_path: Path, name: str, text: str, words: str) -> None:

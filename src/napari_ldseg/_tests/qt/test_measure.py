@@ -136,4 +136,4 @@ def test_what_cannot_be_done_is_said(qtbot: QtBot, tmp_path: Path) -> None:
     assert "no error bars: press Segment" in widget.progress.line.text()
     with qtbot.waitSignal(widget.saved):
         widget.save(tmp_path / "a.pdf")
-    assert "ends in .csv" in widget.message.text()
+    assert "ends in one of .csv" in widget.message.text()

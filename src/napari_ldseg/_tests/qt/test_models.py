@@ -2,6 +2,7 @@
 
 import re
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..._qt import SegmentWidget, TrainWidget
 from ..._qt.models._events import MODELS
+from ..._qt.models._library_dialog import ManageDialog
 from ..._qt.models._picker import CHOOSE, MANAGE, NO_MODEL, OPEN, OPEN_KERAS, ModelPicker, describe
 from ..._util import Progress
 from ...checkpoints import ModelEntry, save_model
@@ -277,3 +279,20 @@ def test_a_download_can_be_cancelled_and_a_failure_is_said(
     with qtbot.waitSignal(picker.failed) as failed:
         picker.download.start(one.replace(name="broken"))
     assert str(failed.args[0]) == "No network."
+
+
+@pytest.mark.slow
+def test_a_model_is_packed_for_other_programs(
+    qtbot: QtBot, user_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_tiny(user_models)
+    picker = ModelPicker()
+    qtbot.addWidget(picker)
+    dialog = ManageDialog(picker)
+    dialog.select("tiny")
+    chosen = (str(tmp_path / "a"), "bioimage.io package (*.zip)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: chosen)
+    with qtbot.waitSignal(dialog.packed, timeout=60_000):
+        dialog.buttons["Export…"].click()
+    assert "segmenter.pt" in zipfile.ZipFile(tmp_path / "a.zip").namelist()
+    assert "a.zip" in dialog.note.text()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ... import Image, MeasureConfig, SegmentConfig, save_model, segment
 from ..._util import follow, write_text
+from ...annotations import rings
 from ...batch._outputs import Task, write_outputs
 from ...cardiac import read_cardiac
 from ...cli import _app as cli
@@ -19,7 +20,6 @@ from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...networks import LDSeg
 from ...reports import Report, csv_text, geojson, page, read_report, table, unit_symbol, write_report
-from ...reports._geojson import rings
 from ..builders import make_ramp, make_row, measured_to_end, save_picture
 
 CONFIG = MeasureConfig(smallest=1)
@@ -78,7 +78,7 @@ def test_geojson_is_what_qupath_reads() -> None:
     assert first["properties"]["objectType"] == "annotation"
     assert first["properties"]["classification"]["name"] == "gland"
     assert len(first["properties"]["classification"]["color"]) == 3
-    assert first["properties"]["measurements"]["area"] == 4
+    assert first["properties"]["measurements"]["Area µm^2"] == 4
 
 
 def test_geojson_of_volumes_and_sequences_names_the_plane() -> None:
@@ -127,7 +127,7 @@ def test_a_report_is_written_by_its_suffix(tmp_path: Path) -> None:
     for suffix in (".csv", ".geojson", ".html"):
         write_report(report, tmp_path / f"new folder/a{suffix}")
     assert len(list((tmp_path / "new folder").iterdir())) == 3
-    with pytest.raises(InputError, match=r"ends in .csv, .geojson or .html"):
+    with pytest.raises(InputError, match=r"ends in one of .csv, .geojson.gz, .geojson, .html, .json, .zip"):
         write_report(report, tmp_path / "a.pdf")
 
 

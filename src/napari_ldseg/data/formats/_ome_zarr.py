@@ -1,7 +1,4 @@
-"""Read and write OME-Zarr (NGFF), multiscale images, piece by piece. Reads 0.4 and 0.5, writes 0.4.
-
-Most programs read version 0.4.
-"""
+"""Read and write OME-Zarr (NGFF) 0.4 and 0.5, multiscale images, piece by piece, also over the network."""
 
 import json
 import math
@@ -14,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._util import optional
 from ...errors import InputError
 from .._image import FRAMES, SPATIAL, Image
+from .._names import address_of, stem
 from .._units import unit_name
 
 KEY = "napari-ldseg"
+VERSIONS = ("0.4", "0.5")
 # A large result keeps its labels here, and a file that identifies model, settings and image.
 LABELS, IDENTITY = "labels/segmentation", "ldseg.json"
 ORDER = "tpsczyx"
@@ -64,25 +64,57 @@ def read_ome_zarr(path: Path | str) -> Image:
     InputError
         If the folder is no OME-Zarr, or damaged.
     """
-    path = Path(path)
-    zarr = _zarr()
-    if not path.is_dir():
+    path, address = Path(path), address_of(path)
+    if address is None and not path.is_dir():
         raise InputError(f"{path} does not exist; check the path.")
     try:
-        group = zarr.open_group(path, mode="r")
-        attributes = dict(group.attrs)
-        multiscale = attributes.get("ome", attributes)["multiscales"][0]
+        group = open_group(path) if address is None else _open_address(address)
+        multiscale = attributes_of(group)["multiscales"][0]
         axes, units = _read_axes(multiscale["axes"])
         levels = [
-            _read_level(group[each["path"]], _scale(each, multiscale), axes, units, path.stem)
+            _read_level(group[each["path"]], _scale(each, multiscale), axes, units, stem(Path(path.name)))
             for each in multiscale["datasets"]
         ]
         return levels[0].replace(levels=tuple(levels[1:]))
     except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
+        if address is not None and not isinstance(error, (KeyError, IndexError, TypeError)):
+            raise InputError(
+                f"{address} cannot be read ({type(error).__name__}: {error}); check the address and the connection. "
+                "It must be that of one image, a folder with .zattrs or zarr.json."
+            ) from error
         raise InputError(
-            f"{path} cannot be read as OME-Zarr 0.4 or 0.5 ({type(error).__name__}: {error}); check that it is the "
-            "folder of one image, and that it was copied whole."
+            f"{address or path} cannot be read as OME-Zarr 0.4 or 0.5 ({type(error).__name__}: {error}); check that it "
+            "is the folder of one image, and that it was copied whole."
         ) from error
+
+
+def open_group(folder: Path, mode: str = "r") -> Any:
+    """Open a group on the disk."""
+    return _zarr().open_group(folder, mode=mode)
+
+
+def attributes_of(group: Any) -> dict[str, Any]:
+    """Return what the standard says of a group, in the place where its version keeps it."""
+    attributes = dict(group.attrs)
+    return dict(attributes.get("ome", attributes))
+
+
+def version_of(group: Any) -> str:
+    """Return the version of the standard that a group follows: 0.5 is Zarr 3, 0.4 Zarr 2."""
+    return VERSIONS[group.metadata.zarr_format == 3]
+
+
+def _open_address(address: str) -> Any:
+    """Open a group over the network; of public buckets no account is needed."""
+    optional("fsspec", "Reading from an address", "cloud")
+    optional(
+        "aiohttp" if address.startswith("http") else "s3fs" if address.startswith("s3") else "gcsfs", "It", "cloud"
+    )
+    anonymous = {} if address.startswith("http") else {"anon": True} if address.startswith("s3") else {"token": "anon"}
+    try:
+        return _zarr().open_group(address, mode="r", storage_options=anonymous)
+    except PermissionError:
+        return _zarr().open_group(address, mode="r")
 
 
 def _read_axes(found: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
@@ -112,21 +144,25 @@ def _read_level(array: Any, scale: NDArray[np.float64], axes: str, units: list[s
     return Image(da.from_array(array, chunks=array.chunks), axes, spacing if known else None, unit, name)
 
 
-def save_ome_zarr(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
-    """Write an OME-Zarr 0.4 with a pyramid, pixel size, unit and provenance (attribute ``napari-ldseg``).
+def save_ome_zarr(path: Path, image: Image, metadata: Mapping[str, Any], version: str = "0.4") -> None:
+    """Write an OME-Zarr with a pyramid, pixel size, unit and provenance (attribute ``napari-ldseg``).
 
     Coarser levels take the majority of class indices (uint8), and the mean of other numbers.
     """
     order = sorted(range(image.array.ndim), key=lambda index: _RANK[image.axes[index]])
     layout = Layout("".join(image.axes[i] for i in order), image.spacing, image.unit)
     values = image.array.transpose(order)
-    levels = create_pyramid(path, values.shape, values.dtype, layout, name=image.name, metadata=metadata)
+    levels = create_pyramid(
+        path, values.shape, values.dtype, layout, name=image.name, metadata=metadata, version=version
+    )
     write_block(levels, (0,) * values.ndim, values, layout.axes)
 
 
 def ome_zarr_notes(path: Path) -> dict[str, Any]:
     """Return the provenance in an OME-Zarr."""
-    notes = dict(_zarr().open_group(path, mode="r").attrs).get(KEY, {})
+    address = address_of(path)
+    group = open_group(path) if address is None else _open_address(address)
+    notes = dict(group.attrs).get(KEY, {})
     return dict(notes) if isinstance(notes, Mapping) else {}
 
 
@@ -146,6 +182,7 @@ def create_pyramid(
     metadata: Mapping[str, Any],
     block: int | None = None,
     colors: Sequence[str] | None = None,
+    version: str = "0.4",
 ) -> list[Any]:
     """Create the empty arrays of a multiscale image, finest first. Each level halves the spatial axes.
 
@@ -164,9 +201,14 @@ def create_pyramid(
         two blocks, so several processes may write at once.
     colors : sequence of str, optional
         "#rrggbb" for each class. They make it a label image.
+    version : {"0.4", "0.5"}
+        Of the standard.
     """
     ndim = sum(axis in SPATIAL for axis in layout.axes)
-    group = _zarr().open_group(folder, mode="a", zarr_format=2)
+    group = _zarr().open_group(folder, mode="a", zarr_format=3 if version == "0.5" else 2)
+    kind: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    if version == "0.5":
+        kind = {"dimension_names": list(layout.axes)}
     levels, datasets = [], []
     depth = max(0, math.ceil(math.log2(max(shape[-ndim:]) / SMALLEST_LEVEL)))
     for level in range(min(depth, block.bit_length() - 1 if block else depth) + 1):
@@ -179,34 +221,51 @@ def create_pyramid(
                 chunks=(*(1 for _ in shape[:-ndim]), *(min(chunk, side) for side in sides)),
                 dtype=dtype,
                 fill_value=0,
-                chunk_key_encoding={"name": "v2", "separator": "/"},
                 overwrite=True,
+                **kind,
             )
         )
         datasets.append({"path": str(level), "coordinateTransformations": _transformations(layout, level)})
     axes = [_axis(axis, layout.unit, first=not index) for index, axis in enumerate(layout.axes)]
-    entry = {"version": "0.4", "name": name, "axes": axes, "datasets": datasets, "type": "mean"}
-    # Through JSON and back, so that only JSON gets in.
-    group.attrs.update({"multiscales": [entry], KEY: json.loads(json.dumps(metadata, default=str))})
+    entry = {"name": name, "axes": axes, "datasets": datasets, "type": "mean" if colors is None else "majority"}
+    found: dict[str, Any] = {"multiscales": [entry]}
     if colors is not None:
-        entry["type"] = "majority"
         shown = [{"label-value": i, "rgba": [*bytes.fromhex(c[1:]), 255 if i else 0]} for i, c in enumerate(colors)]
-        group.attrs.update({"multiscales": [entry], "image-label": {"version": "0.4", "colors": shown}})
+        found["image-label"] = {"colors": shown}
+    # Through JSON and back, so that only JSON gets in.
+    group.attrs.update({KEY: json.loads(json.dumps(metadata, default=str))})
+    describe_group(group, found)
     return levels
+
+
+def describe_group(group: Any, found: Mapping[str, Any]) -> None:
+    """Write what the standard says of a group where its version keeps it."""
+    if version_of(group) == "0.5":
+        group.attrs.update({"ome": {**dict(group.attrs).get("ome", {}), "version": "0.5", **found}})
+        return
+    entries = [{"version": "0.4", **entry} for entry in found.get("multiscales", ())]
+    label = {"version": "0.4", **found["image-label"]} if "image-label" in found else None
+    group.attrs.update(
+        {**found, **({"multiscales": entries} if entries else {}), **({"image-label": label} if label else {})}
+    )
 
 
 def open_levels(folder: Path, mode: str = "r") -> list[Any]:
     """Return the arrays of a multiscale image, finest first."""
-    group = _zarr().open_group(folder, mode=mode)
-    return [group[each["path"]] for each in dict(group.attrs)["multiscales"][0]["datasets"]]
+    group = open_group(folder, mode)
+    return [group[each["path"]] for each in attributes_of(group)["multiscales"][0]["datasets"]]
 
 
-def write_block(levels: Sequence[Any], start: tuple[int, ...], values: NDArray[Any], axes: str) -> None:
+def write_block(
+    levels: Sequence[Any], start: tuple[int, ...], values: NDArray[Any], axes: str, *, nearest: bool = False
+) -> None:
     """Write a block into the finest level, and reduced into the coarser ones.
 
     ``start`` is its first pixel. Along the spatial axes it is a multiple of 2 ** (number of coarser levels).
+    ``nearest`` says that the values are labels, of any type.
     """
-    shrink: Callable[[NDArray[Any], list[int]], NDArray[Any]] = majority if values.dtype == np.uint8 else average
+    votes = nearest or values.dtype == np.uint8
+    shrink: Callable[[NDArray[Any], list[int]], NDArray[Any]] = majority if votes else average
     spatial = [index for index, axis in enumerate(axes) if axis in SPATIAL]
     for number, level in enumerate(levels):
         if number:

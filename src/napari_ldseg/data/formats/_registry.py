@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ._axes_note import KEY
 from ._dicom import read_dicom
 from ._metaimage import metaimage_notes, read_metaimage, save_metaimage
 from ._nifti import nifti_notes, read_nifti, save_nifti
+from ._nrrd import nrrd_notes, read_nrrd, save_nrrd
 from ._ome_zarr import ome_zarr_notes, read_ome_zarr, save_ome_zarr
 from ._picture import read_picture
 from ._tiff_read import read_tiff, tiff_notes
@@ -54,9 +56,11 @@ FORMATS = {
     "picture": Format(read_picture),
     "nifti": Format(read_nifti, save_nifti, nifti_notes),
     "mha": Format(read_metaimage, save_metaimage, metaimage_notes),
+    "nrrd": Format(read_nrrd, save_nrrd, nrrd_notes),
     "dicom": Format(read_dicom),
     "cine": Format(read_cine),
     "ome-zarr": Format(_read_zarr, save_ome_zarr, ome_zarr_notes),
+    "ome-zarr-0.5": Format(_read_zarr, partial(save_ome_zarr, version="0.5"), ome_zarr_notes),
 }
 WRITABLE = tuple(name for name, row in FORMATS.items() if row.save is not None)
 
@@ -89,15 +93,16 @@ def write_image(
     unit: str,
     metadata: Mapping[str, Any],
     geometry: Geometry | None = None,
+    written: str | None = None,
 ) -> None:
-    """Write an image in the format that its suffix names: ImageJ TIFF, OME-TIFF, NIfTI or MetaImage.
+    """Write an image in the format that its suffix names: ImageJ TIFF, OME-TIFF, NIfTI, MetaImage or NRRD.
 
     The file is written beside its place and renamed, so a failure leaves no partial file. A missing folder is created.
 
     Parameters
     ----------
     path : Path
-        Ending in ``.tif``, ``.ome.tif``, ``.nii``, ``.nii.gz`` or ``.mha``.
+        Ending in ``.tif``, ``.ome.tif``, ``.nii``, ``.nii.gz``, ``.mha`` or ``.nrrd``.
     array : array
         A mask is written as uint8.
     axes : str
@@ -109,7 +114,10 @@ def write_image(
     metadata : mapping
         Provenance, everything JSON; :func:`read_notes` finds it again.
     geometry : Geometry, optional
-        That of the source, on the same grid. NIfTI and MetaImage store it.
+        That of the source, on the same grid. NIfTI, MetaImage and NRRD store it.
+
+    written : str, optional
+        The format, where a suffix is that of two: ``"ome-zarr-0.5"`` (a ``.zarr`` is 0.4 otherwise).
 
     Raises
     ------
@@ -117,7 +125,10 @@ def write_image(
         If array, axes and geometry do not fit, the format cannot hold them, or writing fails.
     """
     path = Path(path)
-    save = FORMATS[kind].save if (kind := format_of(path)) is not None else None
+    kind = format_of(path)
+    if written is not None and kind is not None and written.startswith(kind):
+        kind = written
+    save = FORMATS[kind].save if kind is not None else None
     if save is None:
         endings = ", ".join(SUFFIXES_OF[name][0] for name in WRITABLE)
         raise InputError(f"{path} cannot be written: its suffix names no format; end it in one of {endings}.")
@@ -125,8 +136,8 @@ def write_image(
     grid = (1,) * (3 - len(image.shape)) + image.shape
     if geometry is not None and geometry.shape != grid:
         raise InputError(f"{path.name} of shape {grid} does not lie on the grid {geometry.shape} of its source.")
-    with replacing(path) as partial:
-        save(partial, image, metadata)
+    with replacing(path) as unfinished:
+        save(unfinished, image, metadata)
 
 
 def read_notes(path: Path | str) -> dict[str, Any]:
