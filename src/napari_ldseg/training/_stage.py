@@ -90,7 +90,7 @@ def plan_stages(
 
     telling = ("denoiser", "prompt_encoder") if prompted else ("denoiser",)
     if config.learn == "prompts" and corrects:
-        return [Stage("prompts", ("prompt_encoder",), prompt_loss, steps, config.minutes, 2 * rate)]
+        return [Stage("prompts", ("prompt_encoder",), prompt_loss, steps, config.minutes, config.peak_rate)]
     if config.learn == "prompts":
         return [Stage("prompts", telling, denoiser_loss, steps, config.minutes, rate)]
     denoiser = Stage("denoiser", ("image_encoder", *telling), denoiser_loss, steps, minutes(1 - share), rate)
