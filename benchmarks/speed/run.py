@@ -87,7 +87,9 @@ def network(name: str, shape: tuple[int, ...]) -> LDSeg:
         return LDSeg(ModelConfig(name="paper", input=InputConfig(shape=shape))).eval().requires_grad_(False)
     model = load_model(name)
     given = model.config.input.replace(mode="fit", shape=shape)
-    model.config = model.config.replace(input=given.model_dump())
+    # Other scales of the first guess are for images that are cut into tiles.
+    trust = model.config.trust.replace(guess_scales=())
+    model.config = model.config.replace(input=given.model_dump(), trust=trust.model_dump())
     return model
 
 
