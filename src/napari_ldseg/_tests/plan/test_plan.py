@@ -1,5 +1,6 @@
 """The plan: how much memory a run takes, and saying so."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -72,8 +73,14 @@ print(*run(picture(*large), "a.zarr"))
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sequence", "one pass", "tiles", "disk"])
 def test_the_estimate_of_memory_is_right_within_a_factor_of_two_and_a_half(kind: str, tmp_path: object) -> None:
+    # Newer processors get by with half of what a convolution takes on older ones; AVX2 is what all of them have.
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, kind, str(tmp_path)], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", SCRIPT, kind, str(tmp_path)],
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     expected, measured = map(int, done.stdout.split())
     assert measured / 2.5 < expected < 2.5 * measured
