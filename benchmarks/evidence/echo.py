@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
+from benchmarks.evidence.figures import BLUE, GREY, ORANGE, STYLE
 from benchmarks.evidence.score import guess_probabilities
 from napari_ldseg._util import follow
 from napari_ldseg.cardiac import Cardiac, measure_cardiac
 from napari_ldseg.checkpoints import load_model
-from napari_ldseg.config import SegmentConfig
+from napari_ldseg.config import CardiacConfig, SegmentConfig
 from napari_ldseg.data import Image, read_image, read_labels
 from napari_ldseg.inference import Segmentation, segment
 from napari_ldseg.measure import Measured, SampleMasks
@@ -86,7 +89,7 @@ def cardiac(views: dict[str, View], *, reference: bool) -> Cardiac:
         shape = tuple(np.max([each.shape for each in labels], axis=0))
         padded = [np.pad(each, [(0, a - b) for a, b in zip(shape, each.shape, strict=True)]) for each in labels]
         measured.append(Measured(np.stack(padded), 2, view.spacing, masks))
-    return follow(measure_cardiac(*measured)).at(0, 1)
+    return follow(measure_cardiac(*measured, config=CardiacConfig(widen=1.0))).at(0, 1)
 
 
 def patients(
@@ -146,8 +149,36 @@ def agreement(table: np.ndarray) -> dict[str, float]:
         "correlation": float(np.corrcoef(table[:, 0], table[:, 3])[0, 1]),
         "coverage as drawn": coverage(table, 1.0),
         "coverage, widths of the other half": coverage(table, factors),
+        "coverage, widths of the default": coverage(table, CardiacConfig().widen),
         "factor of the widths": widened(table),
     }
+
+
+def plot(table: np.ndarray) -> Figure:
+    """Draw the differences from the reference (Bland and Altman), and the share of intervals that hold it."""
+    found, difference = agreement(table), table[:, 0] - table[:, 3]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((8, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        left.plot((table[:, 0] + table[:, 3]) / 2, difference, "o", color=BLUE)
+        for key, style in (("bias", "-"), ("lower limit of agreement", "--"), ("upper limit of agreement", "--")):
+            left.axhline(found[key], color=ORANGE, linestyle=style)
+            left.annotate(
+                f"{key} {found[key]:+.1f}",
+                (1, found[key]),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                color=ORANGE,
+            )
+        left.set(xlabel="mean of model and reference, EF in %", ylabel="model - reference, points")
+        factors = np.linspace(0.5, 4, 71)
+        right.plot(factors, [coverage(table, float(factor)) for factor in factors], color=BLUE)
+        right.axhspan(0.9, 0.98, color=GREY, alpha=0.3, linewidth=0)
+        right.axvline(CardiacConfig().widen, color=ORANGE, linestyle="--", label="the default")
+        right.set(xlabel="interval widened by", ylabel="share that holds the reference", ylim=(0, 1.02))
+        right.legend(loc="lower right")
+    return figure
 
 
 def table_of(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, float]]:
@@ -175,6 +206,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="how many patients")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON file with the tables and all rows")
+    parser.add_argument("--plot", type=Path, help="SVG file for the ejection fraction's agreement and coverage")
     args = parser.parse_args()
     names = set(json.loads(args.split.read_text())["validation"]) if args.split else None
     model, config = load_model(args.model, "cpu"), SegmentConfig(samples=args.samples, seed=args.seed)
@@ -198,6 +230,9 @@ def main() -> None:
         "ejection fraction (points)": {key: round(value, 3) for key, value in agreement(values).items()},
     }
     print(json.dumps(report, indent=1))  # noqa: T201
+    if args.plot:
+        with matplotlib.rc_context(STYLE):
+            plot(values).savefig(args.plot, metadata={"Date": None})
     if args.out:
         args.out.write_text(json.dumps(report | {"fractions": fractions, "frames": rows}, indent=1))
 

@@ -101,14 +101,19 @@ class Cardiac:
         """(EDV - ESV) / EDV, 0 to 1.
 
         Each sample gives one: both of its volumes are taken from the same sample, so that what is common to both
-        frames (a mask that is generous throughout) cancels, as it does in the fraction itself.
+        frames (a mask that is generous throughout) cancels, as it does in the fraction itself. Samples agree more than
+        they are right: the ends of their interval are moved away from the value by the factor ``config.widen``.
         """
         volume = self.volume
         with np.errstate(divide="ignore", invalid="ignore"):
             value = 1 - volume.values[self.es] / volume.values[self.ed]
             samples = 1 - volume.samples[:, self.es] / volume.samples[:, self.ed]
         same = self.ed == self.es
-        return Spread(math.nan) if same else spread_of(float(value), samples.tolist(), self.config.interval)
+        if same:
+            return Spread(math.nan)
+        found = spread_of(float(value), samples.tolist(), self.config.interval)
+        low, high = (found.value + self.config.widen * (end - found.value) for end in (found.low, found.high))
+        return replace(found, low=low, high=min(high, 1.0))
 
     def _volume(self, frame: int) -> Spread:
         sampled = self.volume.samples[:, frame].tolist()

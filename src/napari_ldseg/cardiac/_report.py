@@ -93,6 +93,7 @@ def cardiac_summary(cardiac: Cardiac) -> dict[str, Any]:
         "ejection fraction (%)": _plain(percent),
         "samples": len(cardiac.volume.samples),
         "interval": cardiac.config.interval,
+        "ejection fraction's interval widened by": cardiac.config.widen,
     }
 
 

@@ -68,6 +68,15 @@ class CardiacConfig(Config):
         lt=1,
         description="Share of the samples inside the interval of each number.",
     )
+    widen: float = setting(
+        2.0,
+        title="Widened",
+        show="more",
+        gt=0,
+        le=10,
+        description="Factor by which the ends of the ejection fraction's interval are moved away from it; 1 leaves what "
+        "the samples say, which is too narrow (docs/cardiac.md).",
+    )
     lv: int = setting(1, title="LV", show="more", ge=1, le=254, description="Class of the left ventricle.")
     myocardium: int = setting(2, title="Muscle", show="more", ge=1, le=254, description="Class of the myocardium.")
     atrium: int = setting(3, title="LA", show="more", ge=1, le=254, description="Class of the left atrium.")

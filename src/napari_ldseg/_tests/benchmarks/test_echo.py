@@ -34,3 +34,11 @@ def test_the_width_that_covers_95_percent_is_a_quantile_with_the_correction_for_
     errors = np.linspace(0.1, 9.9, 99).tolist()
     assert echo.widened(table(errors)) == pytest.approx(np.sort(errors)[94] / 2)  # ceil(0.95 * 100) = 95th smallest
     assert echo.widened(table([1, 2])) == 1.0  # two cases: the largest error
+
+
+def test_the_plot_shows_every_patient_and_the_limits() -> None:
+    figure = echo.plot(np.array([[60.0, 58, 62, 57], [50, 48, 52, 51], [40, 38, 42, 38], [30, 28, 32, 30]]))
+    left, right = figure.axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), [3, -1, 2, 0])
+    assert "bias +1.0" in [text.get_text() for text in left.texts]
+    assert right.lines[0].get_ydata()[-1] == 1  # at four times the width, all are held

@@ -105,6 +105,16 @@ def test_samples_are_paired_so_that_a_common_error_cancels() -> None:
     assert (found.lv_area.values < found.lv_area.high).all()
 
 
+def test_the_interval_of_the_fraction_is_widened_about_its_value() -> None:
+    beat = Measured(cine([25, 15], [0.9, 1.0, 1.1]).labels, 2, (1.0, 1.0), cine([25, 15], [0.9, 1.0, 1.1]).masks)
+    own, wide = (
+        follow(measure_cardiac(beat, config=CardiacConfig(widen=factor))).ejection_fraction for factor in (1.0, 3.0)
+    )
+    assert (wide.value, wide.sd) == (own.value, own.sd)
+    assert wide.value - wide.low == pytest.approx(3 * (own.value - own.low))
+    assert wide.high - wide.value == pytest.approx(3 * (own.high - own.value))
+
+
 def test_without_a_pixel_size_the_fraction_holds() -> None:
     bare = Measured(cine([25, 15]).labels, 2)
     found = follow(measure_cardiac(bare))

@@ -19,7 +19,7 @@ BEFORE = {
     "knee": "99f43c3be8f783a20e517bb2785cf85fa96601dcb09fdb9cb9a4a45c1b08709b",
 }
 # Those that take prompts, and what they say of their map.
-STEERED = {"glas": (0.7, (0.7, 1.4))}
+STEERED: dict[str, tuple[float, tuple[float, ...]]] = {"echo": (0.5, ()), "glas": (0.7, (0.7, 1.4))}
 
 pytestmark = pytest.mark.skipif(not (MODELS / "index.json").is_file(), reason="needs the models of a checkout")
 
