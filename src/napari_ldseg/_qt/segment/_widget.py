@@ -52,7 +52,6 @@ class SegmentWidget(ToolWidget):
         self._results: ResultLayers | None = None
         self._writing = Writing(self)
         self._writing.finished.connect(self._end)
-        self.run_finished.connect(lambda _: self.switches.refresh())
         self.image = LayerPicker(
             self._viewer, Image, "The image layer to segment; follows the layer selected in the viewer"
         )
@@ -67,6 +66,7 @@ class SegmentWidget(ToolWidget):
         self.steer_button, self.steer = QPushButton("Steer"), SteerPanel()
         self.legend, self.switches = Legend(), Switches()
         self._lay_out()
+        self.run_finished.connect(lambda _: self.switches.refresh())
         self.image.changed.connect(self._on_image_changed)
         self.model.changed.connect(self._on_input_changed)
         for form in (self.settings, self.more_settings):

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from ..._qt.viewer._result_layers import SD_RANGE, labels_layer, sd_colormap, sd_layer, show_filled, show_outlined
 from ..builders import make_ramp
-from .test_segment import open_widget, run_to_end
+from ..qt_fixtures import open_widget, run_to_end
 
 
 def layers_of(viewer: ViewerModel) -> tuple[Image, Labels]:
