@@ -22,6 +22,7 @@ from ..threads._segmentation import Engine, Job, Loading, Outcome, Run, engine
 from ..viewer._disk_layers import result_folder
 from ..viewer._layer_picker import LayerPicker
 from ..viewer._result_layers import ResultLayers
+from ..viewer._switches import Switches
 from ..viewer._writing import Writing
 from ._input_form import ReadingForm
 from ._legend import Legend
@@ -63,8 +64,9 @@ class SegmentWidget(ToolWidget):
         self.segment_button = QPushButton("Segment")
         self.cancel_button = QPushButton("Cancel")
         self.steer_button, self.steer = QPushButton("Steer"), SteerPanel()
-        self.legend = Legend()
+        self.legend, self.switches = Legend(), Switches()
         self._lay_out()
+        self.run_finished.connect(lambda _: self.switches.refresh())
         self.image.changed.connect(self._on_image_changed)
         self.model.changed.connect(self._on_input_changed)
         for form in (self.settings, self.more_settings):
@@ -124,9 +126,9 @@ class SegmentWidget(ToolWidget):
         source = self.reading.value()
         assert source.plan is not None
         into = result_folder(layer, entry.name, source.plan.part) if source.plan.on_disk else None
-        return Job(source.plan, entry.path, into), ResultLayers(
-            self._viewer, source, entry.name, mean=self.mean.isChecked()
-        )
+        results = ResultLayers(self._viewer, source, entry.name, mean=self.mean.isChecked())
+        self.switches.follow(layer, results)
+        return Job(source.plan, entry.path, into), results
 
     def _on_steer(self, on: bool) -> None:
         """Begin or end to steer."""
@@ -233,7 +235,7 @@ class SegmentWidget(ToolWidget):
         more = Section("More settings", self.more_settings, self.mean)
         self._forms = QWidget()
         column(self._forms, self.reading, _line(), self.settings, more, spacing=8)
-        outputs = (self.steer, self.progress, self.message, _line(), self.legend)
+        outputs = (self.steer, self.progress, self.message, _line(), self.switches, self.legend)
         self.lay_out(inputs, self._forms, buttons, *outputs, main=self.segment_button)
 
 

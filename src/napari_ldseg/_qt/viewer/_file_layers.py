@@ -124,10 +124,10 @@ def _layers(opened: Opened, config: ModelConfig) -> dict[str, Layer]:
         return layer_of(part, image, name=f"{prefix} {kind}", metadata={KEY: {**opened.notes, "kind": kind}})
 
     made: dict[str, Layer] = {"image": Layer.create(*layer_data(image))}
-    made["labels"] = labels_layer(names=config.class_names, colors=config.class_colors, **result(labels, "labels"))
-    made["labels"].editable = not labels.levels  # it is on disk, and coarser levels would not follow
     if sd is not None:
         made["SD"] = sd_layer(ndim=config.network.ndim, **result(sd, "SD"))
+    made["labels"] = labels_layer(names=config.class_names, colors=config.class_colors, **result(labels, "labels"))
+    made["labels"].editable = not labels.levels  # it is on disk, and coarser levels would not follow
     return made
 
 

@@ -1,5 +1,6 @@
 """Turn results into layers. This happens nowhere else."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,11 @@ KEY = "napari-ldseg"
 HELPER = "napari-ldseg-helper"
 SD_RANGE = (0.0, 0.5)
 SD_OPACITY = 0.8
+# Samples that differ less change no label. Shown, they would cover the border that is to be judged.
+SD_SHOWN = 0.15
+FILL_OPACITY, OUTLINE_OPACITY = 0.5, 0.95
+# An outline is one pixel wide for this many pixels of the image's shorter side, and at most four.
+OUTLINE_PER, WIDEST = 250, 4
 UNKNOWN = "#bbbbbb"
 # Zero is transparent, so that the image stays visible where the samples agree.
 SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0.6, 0.1, 0.9), (1, 1, 0.75, 1))
@@ -100,8 +106,25 @@ def class_colormap(names: Sequence[str], colors: Sequence[str]) -> DirectLabelCo
 
 
 def labels_layer(data: Any, names: Sequence[str], colors: Sequence[str], **options: Any) -> Labels:
-    """Return the layer of a result's classes."""
-    return Labels(data, opacity=0.5, colormap=class_colormap(names, colors), **options)
+    """Return the layer of a result's classes: outlines in slices, filled in 3D."""
+    layer = Labels(data, colormap=class_colormap(names, colors), **options)
+    show_outlined(layer)
+    return layer
+
+
+def show_outlined(layer: Labels) -> None:
+    """Show the labels as outlines, so that the border and the image below can be seen. In 3D they stay filled."""
+    # This is what is meant, so that napari need not warn of it.
+    warnings.filterwarnings("ignore", "Contours are not displayed during 3D rendering")
+    shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
+    layer.contour = int(np.clip(min(shape[-2:]) // OUTLINE_PER, 1, WIDEST))
+    layer.opacity = OUTLINE_OPACITY
+
+
+def show_filled(layer: Labels) -> None:
+    """Show the labels as transparent areas."""
+    layer.contour = 0
+    layer.opacity = FILL_OPACITY
 
 
 def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
@@ -109,7 +132,13 @@ def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
     # In 3D the SD shines through the labels, brighter when nearer.
     style = {"blending": "additive", "rendering": "attenuated_mip"} if ndim == 3 else {"blending": "translucent"}
     layer = Image(
-        data, colormap=sd_colormap(), contrast_limits=SD_RANGE, opacity=SD_OPACITY, rgb=False, **style, **options
+        data,
+        colormap=sd_colormap(SD_SHOWN),
+        contrast_limits=SD_RANGE,
+        opacity=SD_OPACITY,
+        rgb=False,
+        **style,
+        **options,
     )
     layer.contrast_limits_range = (0.0, 1.0)
     # The widget holds the legend, because napari's colorbar on the canvas takes 0.3 s to appear.
@@ -216,7 +245,11 @@ class ResultLayers:
             layer = sd_layer(data, _ndim(result), **common)
         else:
             layer = Image(data, rgb=False, colormap="gray", contrast_limits=(0.0, 1.0), visible=False, **common)
-        return self._viewer.add_layer(layer)
+        below = self._layers.get("labels") if kind == "SD" else None
+        if below is None or below not in self._viewer.layers:
+            return self._viewer.add_layer(layer)
+        self._viewer.layers.insert(self._viewer.layers.index(below), layer)
+        return layer
 
 
 def _levels(kind: str, result: "Segmentation") -> list[Any]:

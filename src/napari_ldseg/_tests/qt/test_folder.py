@@ -90,10 +90,10 @@ def test_a_double_click_opens_image_labels_and_sd(qtbot: QtBot, widget: FolderWi
         with qtbot.waitSignal(widget.opened, timeout=20_000):
             widget.table.doubleClicked.emit(widget.table.rows.index(widget.table.rows.line_of(2), 0))
     layers = widget._viewer.layers
-    assert [layer.name for layer in layers] == ["2", "2 [tiny-2d] labels", "2 [tiny-2d] SD"]
+    assert [layer.name for layer in layers] == ["2", "2 [tiny-2d] SD", "2 [tiny-2d] labels"]
     assert [is_result(layer) for layer in layers] == [False, True, True]
     assert layers[1].data.shape == layers[2].data.shape == (24, 26)
-    assert layers[1].metadata["napari-ldseg"]["model"] == "tiny-2d"
+    assert layers[2].metadata["napari-ldseg"]["model"] == "tiny-2d"
 
 
 def opened_row(folder: Path, labels: str = "a") -> Opened:
@@ -107,16 +107,16 @@ def opened_row(folder: Path, labels: str = "a") -> Opened:
 def test_opened_again_only_what_nobody_has_touched_is_replaced(tmp_path: Path) -> None:
     viewer, config = ViewerModel(), make_tiny_config()
     foreign = viewer.add_image(make_ramp((6, 6)), name="slide")
-    _, labels, sd = show_row(viewer, opened_row(tmp_path), config)
+    _, sd, labels = show_row(viewer, opened_row(tmp_path), config)
     labels.paint((1, 1), 0)
     again = show_row(viewer, opened_row(tmp_path), config)
-    assert list(viewer.layers) == [foreign, again[0], labels, *again[1:]]  # what was painted is not hidden
+    assert list(viewer.layers) == [foreign, *again[:2], labels, again[2]]  # what was painted is not hidden
     assert labels.data[1, 1] == 0
-    assert (again[1].name, again[2].name) == (f"{labels.name} [1]", sd.name)
+    assert (again[2].name, again[1].name) == (f"{labels.name} [1]", sd.name)
     labels.undo()
-    again[1].name = "mine"
+    again[2].name = "mine"
     last = show_row(viewer, opened_row(tmp_path), config)
-    assert {foreign, again[1], *last} == set(viewer.layers)
+    assert {foreign, again[2], *last} == set(viewer.layers)
 
 
 def test_layers_of_other_files_and_results_of_segment_stay(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_layers_of_other_files_and_results_of_segment_stay(tmp_path: Path) -> No
     source = read_layer(first[0], 2, "current", viewer.dims.point)
     run = ResultLayers(viewer, source, config.name)
     run.show(make_result("yx", source.image.array, 1))
-    assert run.layers == (first[1], first[2])  # written over: they are as they were opened
+    assert run.layers == (first[2], first[1])  # written over: they are as they were opened
     third = show_row(viewer, opened_row(tmp_path / "one"), config)
     assert {*first[1:], *second, *third} == set(viewer.layers)
 
@@ -180,7 +180,7 @@ def test_a_result_that_is_larger_than_memory_opens_from_disk(
     assert shown(widget, STATE) == ["done"]
     with qtbot.waitSignal(widget.opened, timeout=20_000):
         widget.open_row(0)
-    image, labels, sd = widget._viewer.layers
+    image, sd, labels = widget._viewer.layers
     assert (image.name, labels.name) == ("slide", "slide [tiny-2d] labels")
     # What the model saw at 1 micrometer lies on the image, corner to corner, and says what made it.
     np.testing.assert_allclose(labels.extent.world, image.extent.world + np.array([[0.25, 0.25], [-0.25, -0.25]]))

@@ -121,7 +121,7 @@ def test_a_large_layer_is_segmented_into_a_folder_that_its_layers_show(qtbot: Qt
     assert "kept on disk; press Segment to go on" in widget.progress.line.text()
     run_to_end(qtbot, widget)
     assert not partial_of(folder).exists()
-    labels, sd = viewer.layers[-2:]
+    sd, labels = viewer.layers[-2:]
     # The coarser level has the model's pixel size, 1 micrometer: its grid, and the image's corner.
     assert labels.data.shape == (150, 60)
     assert np.allclose(labels.scale, 1.0)

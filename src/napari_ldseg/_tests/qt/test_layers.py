@@ -59,7 +59,7 @@ def show(
 def test_axes_and_shape(layer: Image, ndim: int, frames: Frames, axes: str, shape: tuple[int, ...]) -> None:
     viewer, source = show(layer, frames, ndim)
     assert source.image.axes == axes
-    labels, sd = viewer.layers[1:]
+    sd, labels = viewer.layers[1:]
     assert labels.data.shape == sd.data.shape == shape
     assert labels.ndim == layer.ndim
 
@@ -90,7 +90,7 @@ def test_current_frame_lands_on_its_slice() -> None:
 def test_channels_give_one_result_that_shows_with_each() -> None:
     layer = make_layer((4, 8, 9), axis_labels=("c", "y", "x"))
     viewer, _ = show(layer)
-    labels = viewer.layers[1]
+    labels = viewer.layers[2]
     for channel in range(4):
         assert round(labels.world_to_data((channel, 0, 0))[0]) == 0
 
@@ -134,8 +134,8 @@ def test_axes_that_do_not_fit_are_refused(shape: tuple[int, ...], ndim: int, mat
 
 def test_names_colours_and_provenance() -> None:
     viewer, _ = show(make_layer((8, 9)), mean=True)
-    assert [layer.name for layer in viewer.layers[1:]] == [f"cells [glas] {kind}" for kind in ("labels", "mean", "SD")]
-    labels, mean, sd = viewer.layers[1:]
+    assert [layer.name for layer in viewer.layers[1:]] == [f"cells [glas] {kind}" for kind in ("SD", "labels", "mean")]
+    sd, labels, mean = viewer.layers[1:]
     assert isinstance(labels, Labels)
     assert labels.data.dtype == np.uint8
     np.testing.assert_allclose(labels.colormap.map(1), (0xE6 / 255, 0x9F / 255, 0, 1), atol=1e-6)
@@ -163,11 +163,11 @@ def run_again(viewer: ViewerModel, source: Source, samples: int = 5, model: str 
 def test_untouched_layers_of_an_earlier_run_are_written_over() -> None:
     viewer, source = show(make_layer((8, 9)))
     before = list(viewer.layers)
-    before[1].opacity = 0.9
+    before[2].opacity = 0.9
     run_again(viewer, source)
     assert list(viewer.layers) == before
-    np.testing.assert_allclose(viewer.layers[2].data, 1 / 6)
-    assert viewer.layers[1].opacity == 0.9
+    np.testing.assert_allclose(viewer.layers[1].data, 1 / 6)
+    assert viewer.layers[2].opacity == 0.9
 
 
 def paint(layer: Labels) -> None:
@@ -189,7 +189,7 @@ def move(layer: Labels) -> None:
 @pytest.mark.parametrize("touch", [paint, set_data, rename, move])
 def test_touched_labels_stay_and_new_ones_are_added(touch: Any) -> None:
     viewer, source = show(make_layer((8, 9)))
-    labels = viewer.layers[1]
+    labels = viewer.layers[2]
     touch(labels)
     kept = labels.data.copy()
     run_again(viewer, source)
@@ -200,8 +200,8 @@ def test_touched_labels_stay_and_new_ones_are_added(touch: Any) -> None:
 
 def test_painting_that_was_undone_is_no_touch() -> None:
     viewer, source = show(make_layer((8, 9)))
-    paint(viewer.layers[1])
-    viewer.layers[1].undo()
+    paint(viewer.layers[2])
+    viewer.layers[2].undo()
     run_again(viewer, source)
     assert len(viewer.layers) == 3
 
@@ -209,7 +209,7 @@ def test_painting_that_was_undone_is_no_touch() -> None:
 def test_another_model_gets_its_own_layers() -> None:
     viewer, source = show(make_layer((8, 9)))
     run_again(viewer, source, model="nuclei")
-    assert [layer.name for layer in viewer.layers[3:]] == ["cells [nuclei] labels", "cells [nuclei] SD"]
+    assert [layer.name for layer in viewer.layers[3:]] == ["cells [nuclei] SD", "cells [nuclei] labels"]
 
 
 def test_painting_during_a_run_is_kept_and_deleted_layers_stay_away() -> None:
@@ -218,7 +218,7 @@ def test_painting_during_a_run_is_kept_and_deleted_layers_stay_away() -> None:
     source = read_layer(layer, 2, "current", viewer.dims.point)
     run = ResultLayers(viewer, source, "glas")
     run.show(make_result("yx", source.image.array, 1))
-    labels, sd = viewer.layers[1:]
+    sd, labels = viewer.layers[1:]
     paint(labels)
     kept = labels.data.copy()
     viewer.layers.remove(sd)

@@ -61,7 +61,7 @@ def test_one_press_gives_labels_and_sd(qtbot: QtBot, tmp_path: Path) -> None:
     viewer.add_image(make_ramp((32, 40)), name="cells")
     widget.settings.setValue(SegmentConfig(samples=3, seed=7))
     run_to_end(qtbot, widget)
-    assert names(viewer) == ["cells", "cells [tiny-2d] labels", "cells [tiny-2d] SD"]
+    assert names(viewer) == ["cells", "cells [tiny-2d] SD", "cells [tiny-2d] labels"]
     assert widget.progress.line.text() == "Done: 3 samples, 0.5 s on CPU, seed 7."
     assert widget.segment_button.isEnabled()
     assert not widget.cancel_button.isEnabled()
@@ -75,7 +75,7 @@ def test_mean_map_is_added_on_request(qtbot: QtBot, tmp_path: Path) -> None:
     viewer.add_image(make_ramp((32, 40)), name="cells")
     widget.mean.setChecked(True)
     run_to_end(qtbot, widget)
-    assert names(viewer)[1:] == [f"cells [tiny-2d] {kind}" for kind in ("labels", "mean", "SD")]
+    assert names(viewer)[1:] == [f"cells [tiny-2d] {kind}" for kind in ("SD", "labels", "mean")]
 
 
 def test_without_an_image_it_says_so(qtbot: QtBot, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_first_result_comes_before_the_end_and_cancel_keeps_it(qtbot: QtBot, tmp
         widget.cancel_button.click()
     samples = finished.args[0].result.samples
     assert widget.progress.line.text().startswith(f"Stopped after {samples} sample")
-    assert np.all(viewer.layers[2].data == np.float32(1 / (samples + 1)))
+    assert np.all(viewer.layers[1].data == np.float32(1 / (samples + 1)))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_real_engine_segments_layers_of_each_kind(qtbot: QtBot, tmp_path: Pa
     widget.settings.setValue(SegmentConfig(samples=2, steps=2))
     outcome = run_to_end(qtbot, widget)
     assert outcome.error is None
-    labels, sd = viewer.layers[1:]
+    sd, labels = viewer.layers[1:]
     for result in (labels, sd):
         assert result.data.shape == array.shape[: layer.ndim]
         np.testing.assert_allclose(result.extent.world, layer.extent.world)

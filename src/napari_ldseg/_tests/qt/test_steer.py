@@ -68,7 +68,8 @@ def click(widget: SegmentWidget, *places: Any, background: bool = False, tool: A
 
 
 def picture(viewer: Any) -> list[Any]:
-    return [np.array(layer.data) for layer in viewer.layers if "[tiny" in layer.name]
+    made = {layer.name.rpartition(" ")[2]: layer for layer in viewer.layers if "[tiny" in layer.name}
+    return [np.array(made[kind].data) for kind in ("labels", "SD")]
 
 
 def prompt_layer(viewer: Any) -> Points:
@@ -86,7 +87,7 @@ def test_a_click_is_true_and_undo_brings_the_picture_back(qtbot: QtBot, tmp_path
     viewer.add_image(make_ramp((32, 40)), name="cells")
     wait(qtbot, widget, widget.steer_button.click)
     assert names(viewer) == [
-        "cells", "cells [tiny-2d] labels", "cells [tiny-2d] SD", "cells prompts",
+        "cells", "cells [tiny-2d] SD", "cells [tiny-2d] labels", "cells prompts",
     ]  # fmt: skip
     assert viewer.layers.selection.active is prompt_layer(viewer)
     before = picture(viewer)
