@@ -74,7 +74,7 @@ class CardiacConfig(Config):
         show="more",
         gt=0,
         le=10,
-        description="Factor by which the ends of the ejection fraction's interval are moved away from it; 1 leaves what "
+        description="Factor by which the ends of the ejection fraction's interval are moved away from it; 1 keeps what "
         "the samples say, which is too narrow (docs/cardiac.md).",
     )
     lv: int = setting(1, title="LV", show="more", ge=1, le=254, description="Class of the left ventricle.")
