@@ -111,5 +111,11 @@ def test_a_run_shares_the_cores_and_gives_the_same_result(folder: Path, tiny_mod
         shared = end.value
     assert 4 in seen
     assert torch.get_num_threads() == 8
-    np.testing.assert_array_equal(shared.labels, alone.labels)
+    # Another number of threads adds up in another order: a class may change where both are equally probable.
+    assert alone.mean is not None
+    assert shared.mean is not None
+    np.testing.assert_allclose(shared.mean, alone.mean, atol=1e-5)
+    changed = shared.labels != alone.labels
+    highest = np.sort(alone.mean, axis=0)[-2:, changed]
+    np.testing.assert_allclose(highest[1], highest[0], atol=2e-5)
     np.testing.assert_allclose(shared.sd, alone.sd, atol=1e-6)
