@@ -98,7 +98,7 @@ def test_a_run_shares_the_cores_and_gives_the_same_result(folder: Path, tiny_mod
     side = 64 if tiny_model.config.network.ndim == 2 else 16
     pixels = np.random.default_rng(0).integers(0, 256, (side,) * tiny_model.config.network.ndim + (3,), dtype=np.uint8)
     axes = "zyxc"[-pixels.ndim :]
-    image, settings = Image(pixels, axes), SegmentConfig(samples=3, device="cpu")
+    image, settings = Image(pixels, axes), SegmentConfig(samples=3, device="cpu", precision="float32")
     alone = follow(segment(tiny_model, image, settings))
     mark(folder, os.getppid())
     seen = set()
