@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from ..controls._forms import row_label
-from ..viewer._result_layers import SD_COLORS, SD_RANGE, class_colors
+from ..viewer._result_layers import SD_RANGE, SD_SHOWN, class_colors, sd_colormap
 
 SWATCH = 12
 
@@ -60,14 +59,16 @@ def _swatch(name: str, color: str) -> QWidget:
 
 
 class _Gradient(QWidget):
-    """The SD colours over a light and a dark half, with ticks: transparent means certain."""
+    """The SD colours over a light and a dark half, with ticks: transparent means that no label would change."""
 
     HEIGHT = 12
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Standard deviation of the probability over the samples: transparent where they agree")
+        self.setToolTip(
+            "Standard deviation of the probability over the samples. Nothing is shown below 0.15: there no label would change"
+        )
 
     def sizeHint(self) -> QSize:
         """The size of the bar and a line of numbers."""
@@ -80,7 +81,8 @@ class _Gradient(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         bar = QRectF(0, 0, self.width(), self.HEIGHT)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
-        for at, color in zip(np.linspace(0, 1, len(SD_COLORS)), SD_COLORS, strict=True):
+        shown = sd_colormap(SD_SHOWN)
+        for at, color in zip(shown.controls, shown.colors, strict=True):
             gradient.setColorAt(float(at), QColor.fromRgbF(*map(float, color)))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(225, 220, 225))

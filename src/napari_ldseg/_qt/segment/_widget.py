@@ -30,7 +30,7 @@ from ._legend import Legend
 if TYPE_CHECKING:
     import napari
 
-    from ...inference import SegmentProgress
+    from ...inference import Segmentation, SegmentProgress
 
 
 class SegmentWidget(ToolWidget):
@@ -183,13 +183,17 @@ class SegmentWidget(ToolWidget):
         self.progress.show_progress(progress)
         preview: Any = getattr(progress, "preview", None)
         if self._results is not None and preview is not None:
-            self._writing.write(self._results.steps(preview))
+            self._writing.write(self._written(preview))
 
     def _on_finished(self, outcome: Outcome) -> None:
-        steps: Iterator[None] = iter(())
-        if outcome.result is not None and self._results is not None:
-            steps = self._results.steps(outcome.result)
-        self._writing.write(steps, outcome)
+        self._writing.write(self._written(outcome.result), outcome)
+
+    def _written(self, result: "Segmentation | None") -> Iterator[None]:
+        """Write a result or a preview, a layer at each step, and show it as the switches stand."""
+        if result is not None and self._results is not None:
+            for _ in self._results.steps(result):
+                self.switches.refresh()
+                yield
 
     def _end(self, outcome: Outcome) -> None:
         self._run = None

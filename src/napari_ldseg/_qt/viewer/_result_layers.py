@@ -31,8 +31,9 @@ FILL_OPACITY, OUTLINE_OPACITY = 0.5, 0.95
 # An outline is one pixel wide for this many pixels of the image's shorter side, and at most four.
 OUTLINE_PER, WIDEST = 250, 4
 UNKNOWN = "#bbbbbb"
-# Zero is transparent, so that the image stays visible where the samples agree.
-SD_COLORS = ((0, 0, 0.3, 0), (0.25, 0, 0.6, 0.55), (0.85, 0.1, 0.45, 0.8), (1, 0.6, 0.1, 0.9), (1, 1, 0.75, 1))
+# Zero is transparent, so that the image stays visible where the samples agree. Of all hues, lime is the one that is
+# farthest (CIEDE2000) from the colours of the released classes, from haematoxylin and eosin, and from grey.
+SD_COLORS = ((0.1, 0.5, 0, 0), (0.15, 0.65, 0, 0.55), (0.25, 0.85, 0, 0.75), (0.4, 1, 0.1, 0.9), (0.75, 1, 0.55, 1))
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def show_filled(layer: Labels) -> None:
 
 def sd_layer(data: Any, ndim: int, **options: Any) -> Image:
     """Return the layer of a result's SD. ``ndim`` is that of the model."""
-    # In 3D the SD shines through the labels, brighter when nearer.
-    style = {"blending": "additive", "rendering": "attenuated_mip"} if ndim == 3 else {"blending": "translucent"}
+    # Additive blending would turn labels below into another class' colour. In 3D the SD shines through the labels.
+    style = {"blending": "translucent", **({"rendering": "attenuated_mip"} if ndim == 3 else {})}
     layer = Image(
         data,
         colormap=sd_colormap(SD_SHOWN),

@@ -1,8 +1,10 @@
 """One row of switches: what of an image and its result is shown, and how."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from napari.layers import Labels, Layer
+from napari.utils.events import Event
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from ..controls._layout import button, column, row
@@ -33,12 +35,17 @@ class Switches(QWidget):
 
     def follow(self, image: Layer, results: ResultLayers) -> None:
         """Switch the layers of these from now on."""
+        if self._image is not None:
+            self._image.events.visible.disconnect(self._on_eye)
         self._image, self._results = image, results
         self.image.setChecked(image.visible)
+        self._watch(image)
 
     def refresh(self) -> None:
         """Bring layers that are new into line with the buttons."""
         self.setVisible(bool(self._of("labels")))
+        for layer in (*self._of("labels"), *self._of("SD")):
+            self._watch(layer)
         self._on_outline(self.outline.isChecked())
         if not self.labels.isChecked():
             self._on_labels(False)
@@ -53,6 +60,17 @@ class Switches(QWidget):
         made.setShortcut(key)
         made.toggled.connect(slot)
         return made
+
+    def _watch(self, layer: Layer) -> None:
+        """Let the button follow the eye in napari's list of layers."""
+        layer.events.visible.disconnect(self._on_eye)
+        layer.events.visible.connect(self._on_eye)
+
+    def _on_eye(self, event: Event) -> None:
+        kind = event.source.metadata.get(KEY, {}).get("kind")
+        made = {"labels": self.labels, "SD": self.sd}.get(kind, self.image)
+        with suppress(RuntimeError):  # deleted already
+            made.setChecked(event.source.visible)
 
     def _of(self, kind: str) -> list[Layer]:
         layers = self._results.layers if self._results is not None else ()

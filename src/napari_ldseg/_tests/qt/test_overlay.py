@@ -1,15 +1,30 @@
 """What a result looks like: outlines above, doubt below, and a row of switches."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from napari.utils.colormaps.standardize_color import transform_color
+from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
+from skimage.color import deltaE_ciede2000, rgb2lab
 
-from ..._qt.viewer._result_layers import SD_RANGE, labels_layer, sd_colormap, sd_layer, show_filled, show_outlined
+from ..._qt.viewer._result_layers import (
+    SD_RANGE,
+    SD_SHOWN,
+    labels_layer,
+    sd_colormap,
+    sd_layer,
+    show_filled,
+    show_outlined,
+)
+from ...checkpoints import list_models
+from ...inference import Segmentation
 from ..builders import make_ramp
 from ..qt_fixtures import open_widget, run_to_end
 
@@ -80,3 +95,58 @@ def test_the_next_result_is_shown_as_the_switches_stand(qtbot: QtBot, tmp_path: 
     assert (labels.contour, sd.visible) == (0, False)
     widget.switches.image.click()
     assert (first.visible, second.visible) == (True, False)
+
+
+def test_buttons_follow_the_eye_in_the_list_of_layers(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer, widget = open_widget(qtbot, tmp_path)
+    picture = viewer.add_image(make_ramp((32, 40)), name="cells")
+    run_to_end(qtbot, widget)
+    sd, labels = layers_of(viewer)
+    switches = widget.switches
+    for made, layer in ((switches.image, picture), (switches.labels, labels), (switches.sd, sd)):
+        layer.visible = False
+        assert not made.isChecked()
+        layer.visible = True
+        assert made.isChecked()
+    viewer.layers.remove(picture)
+    other = viewer.add_image(make_ramp((32, 40)), name="others")
+    run_to_end(qtbot, widget)
+    picture.visible = False
+    assert switches.image.isChecked()
+    other.visible = False
+    assert not switches.image.isChecked()
+
+
+def test_a_preview_is_shown_as_the_switches_stand(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer, widget = open_widget(qtbot, tmp_path)
+    viewer.add_image(make_ramp((32, 40)), name="cells")
+    widget.switches.outline.setChecked(False)
+    widget.switches.sd.setChecked(False)
+    seen: set[tuple[int, bool]] = set()
+    written = widget._written
+
+    def watched(result: Segmentation | None) -> Iterator[None]:
+        for _ in written(result):
+            yield
+        if len(viewer.layers) == 3:
+            sd, labels = layers_of(viewer)
+            seen.add((labels.contour, sd.visible))
+
+    widget._written = watched  # type: ignore[method-assign]
+    run_to_end(qtbot, widget)
+    assert seen == {(0, False)}
+
+
+def lab(*colors: Any) -> NDArray[np.float64]:
+    return np.asarray(rgb2lab(np.array([transform_color(color)[0, :3] for color in colors])))
+
+
+def test_sd_is_no_colour_of_a_class_or_a_stain() -> None:
+    shown = sd_colormap(SD_SHOWN).map(np.linspace(SD_SHOWN + 0.01, SD_RANGE[1], 20) / SD_RANGE[1])[:, :3]
+    classes = {color for entry in list_models() for color in entry.config.class_colors[1:]}
+    assert len(classes) >= 7
+    # Haematoxylin, eosin and white of a slide, and the greys of echo, MRI and CT.
+    stains = ["#73409a", "#4c2673", "#ed9ec7", "#d973a6", "#ffffff", "#808080"]
+    for other in (*classes, *stains):
+        apart = deltaE_ciede2000(lab(*shown), lab(other))
+        assert apart.min() > 15, other
