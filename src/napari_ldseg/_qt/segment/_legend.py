@@ -67,7 +67,8 @@ class _Gradient(QWidget):
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Standard deviation of the probability over the samples. Nothing is shown below 0.15: there no label would change"
+            "Standard deviation of the probability over the samples. Below 0.15 it is not shown: "
+            "no label would change there"
         )
 
     def sizeHint(self) -> QSize:
