@@ -48,6 +48,8 @@ def plan_outputs(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder as --out.")
+    if written == "dicom-seg" and "samples" in kinds:
+        raise InputError("Samples cannot be written as DICOM; leave out --masks, or choose another --format.")
     tasks, said = [], find_prompts(prompts, images) if prompts is not None else {}
     for image in images:
         suffix = output_suffix(image, written)
@@ -89,6 +91,8 @@ def write_outputs(result: "Segmentation", task: Task) -> None:
         "samples": result.samples,
         "class_names": list(result.class_names),
     }
+    if task.written == "dicom-seg":
+        metadata |= {"source": str(task.image), "class_colors": list(result.class_colors)}
     for kind, path in task.outputs.items():
         if kind == "prompts" and task.prompts is not None:
             copy = shutil.copytree if task.prompts.is_dir() else shutil.copyfile

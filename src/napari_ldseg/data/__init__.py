@@ -21,6 +21,7 @@ from ._names import (
 from ._read import read_image as read_image, read_labels as read_labels
 from ._units import convert_spacing as convert_spacing, unit_name as unit_name
 from .formats._axes_note import fold as fold, note_text as note_text, parse_notes as parse_notes, unfold as unfold
+from .formats._dicom import holds_labels as holds_labels
 from .formats._ome_labels import put_labels as put_labels
 from .formats._ome_zarr import (
     IDENTITY as IDENTITY,

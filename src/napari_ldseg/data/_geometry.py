@@ -1,6 +1,6 @@
 """Keep where a medical image lies in the patient, so that results lie on their source."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,12 +25,15 @@ class Geometry:
     header : bytes
         The source's own header: the bytes of NIfTI, the lines of MetaImage. Empty if there is none to keep, and after
         :meth:`moved`. Results in the same format are written with it, so that no number is rounded.
+    source : str
+        The file or folder of a DICOM image, which a segmentation in DICOM must name. It never leaves the computer.
     """
 
     affine: tuple[tuple[float, ...], ...]
     shape: tuple[int, int, int]
     kind: Kind
     header: bytes = b""
+    source: str = field(default="", compare=False)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

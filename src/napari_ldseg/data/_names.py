@@ -14,6 +14,7 @@ SUFFIXES_OF = {
     "mha": (".mha", ".mhd"),
     "nrrd": (".nrrd", ".nhdr"),
     "dicom": (".dcm", ".dicom", ".ima"),
+    "dicom-seg": (".dcm",),
     "cine": (".avi", ".mp4", ".mov"),
     "ome-zarr": (".ome.zarr", ".zarr"),
     "ome-zarr-0.5": (".ome.zarr",),

@@ -9,7 +9,7 @@ from napari import current_viewer
 from napari.utils.transforms import Affine
 
 from ...annotations import holds_drawn
-from ...data import Geometry, Image, format_of, is_label_name, read_image, read_labels, write_image
+from ...data import Geometry, Image, format_of, holds_labels, is_label_name, read_image, read_labels, write_image
 from ...errors import InputError
 from ..viewer._drawn_layers import drawn_layer_data, is_picture
 from ..viewer._file_layers import layer_data
@@ -49,7 +49,9 @@ def read_layers(path: str | Sequence[str]) -> "list[LayerData]":
 
 
 def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write an image or labels layer as OME-TIFF, NIfTI or MetaImage, with its pixel size, unit and geometry.
+    """Write an image or labels layer as OME-TIFF, NIfTI, MetaImage or NRRD, with its pixel size, unit and geometry.
+
+    Labels of a DICOM image can also become a DICOM segmentation.
 
     A layer that came from a medical image, or was made from one, is written onto its source's grid.
     """
@@ -72,13 +74,15 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         axes + "c" * colour,
         spacing=tuple(float(step) for step in steps) if known else None,
         unit=unit if known else "pixel",
-        metadata={**metadata.get(KEY, {}), "layer": attributes.get("name", "")},
+        metadata={**metadata.get(KEY, {}), **_names(attributes), "layer": attributes.get("name", "")},
         geometry=geometry,
     )
     return [path]
 
 
 def _layer(path: Path) -> "LayerData":
+    if format_of(path) == "dicom" and holds_labels(path):
+        return layer_data(read_labels(path), "labels")
     image = read_image(path)
     return layer_data(read_labels(path), "labels") if _holds_classes(image, path) else layer_data(image)
 
@@ -108,6 +112,18 @@ def _writable(array: Any) -> Any:
             raise InputError("The layer holds numbers of more than 32 bits; relabel it first.")
         return array.astype(fitting[0])
     return array
+
+
+def _names(attributes: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the names of the classes, which a result has in its features, one for each label from 0 on."""
+    features = attributes.get("features")
+    if (
+        features is None
+        or not {"index", "class"} <= set(features)
+        or list(features["index"]) != [*range(len(features))]
+    ):
+        return {}
+    return {"class_names": [str(name) for name in features["class"]]}
 
 
 def _axes(attributes: dict[str, Any], ndim: int) -> str:

@@ -94,6 +94,21 @@ def test_a_dicom_folder_and_what_is_not_ours(tmp_path: Path) -> None:
     assert len(read_layers([str(tmp_path / "ct")] * 2)) == 2
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_labels_of_a_dicom_series_become_a_dicom_segmentation(tmp_path: Path) -> None:
+    for number in range(4):
+        make_slice(tmp_path / "ct" / f"{number}.dcm", number, StudyInstanceUID="1.2.9", FrameOfReferenceUID="1.2.8")
+    image: Any = opened(tmp_path / "ct")
+    labels = np.zeros(image.data.shape, np.uint8)
+    labels[1:3, 1, 2:] = 1
+    layer = Labels(labels, scale=image.scale, translate=image.translate, units=image.units, metadata=image.metadata)
+    save(layer, tmp_path / "seg.dcm")
+    again = opened(tmp_path / "seg.dcm")
+    assert isinstance(again, Labels)
+    np.testing.assert_array_equal(again.data, labels)
+    np.testing.assert_allclose(again.scale, image.scale)
+
+
 def test_the_manifest_offers_them() -> None:
     manifest = PluginManifest.from_file(Path(napari_ldseg.__file__).with_name("napari.yaml"))
     (reader,) = manifest.contributions.readers or []

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from ..._util import optional
 from ...errors import InputError
 from .._geometry import Geometry, rows, voxel_size
 from .._image import Image
-from .._names import dicom_files, shortlist, stem
+from .._names import dicom_files, format_of, shortlist, stem
+from ._dicom_seg import is_map, is_segmentation, read_map, read_probabilities, read_segmentation
 
 _PIXEL_DATA = 0x7FE00010
 _LPS = np.diag([-1.0, -1.0, 1.0])
 _CENTIMETER = 3  # The unit of regions in an ultrasound image.
+# So many pixels of a slide are read at once.
+_WHOLE = 20_000**2
 # A slice may be off its place by this share of a step.
 _UNEVEN = 0.05
 
@@ -30,7 +34,43 @@ def read_dicom(path: Path, palette: bool = True) -> Image:
     is brighter. Colours have the axis ``c``. Frames are ``t``, or ``z`` if each has its own place in the patient.
     """
     with _quiet():
-        return _read_series(path) if path.is_dir() else _read_file(path)
+        if path.is_dir():
+            return _from(path, _read_series(path))
+        data = optional("pydicom", "DICOM").dcmread(path, stop_before_pixels=True)
+        if is_segmentation(data):
+            return read_probabilities(path) if palette else read_segmentation(path)
+        return read_map(path) if is_map(data) else _from(path, _read_file(path))
+
+
+def _from(path: Path, image: Image) -> Image:
+    """Note the file or folder of an image that has a place in the patient."""
+    if image.geometry is None:
+        return image
+    return image.replace(geometry=replace(image.geometry, source=str(path.resolve())))
+
+
+def holds_labels(path: Path) -> bool:
+    """Whether a file is a DICOM segmentation, which is read as labels."""
+    if path.is_dir():
+        return False
+    with _quiet():
+        return is_segmentation(optional("pydicom", "DICOM").dcmread(path, stop_before_pixels=True))
+
+
+def source_images(path: Path) -> list[Any]:
+    """Return the data sets of a DICOM image: of a file, or of the slices of the series in a folder.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    with _quiet():
+        files = dicom_files(path) if path.is_dir() else [path] if format_of(path) == "dicom" else []
+        found = [data for data in map(_load, files) if "PixelData" in data and not is_segmentation(data)]
+    if not found:
+        raise InputError(f"{path} is no DICOM image, and so no source of a DICOM segmentation; choose another format.")
+    return sorted(found, key=lambda data: int(data.get("InstanceNumber") or 0))
 
 
 def is_series(files: Sequence[Path]) -> bool:
@@ -55,8 +95,23 @@ def _header(path: Path) -> Any:
     return header if found else None
 
 
+def _read_tiles(path: Path, data: Any) -> Image:
+    """Read one level of a slide, whose frames are its tiles."""
+    hd = optional("highdicom", "DICOM slides")
+    rows, columns = int(data.TotalPixelMatrixRows), int(data.TotalPixelMatrixColumns)
+    if rows * columns > _WHOLE:
+        raise InputError(
+            f"{path} is a slide of {rows} x {columns} pixels; name the file of a smaller level, or save it as OME-Zarr."
+        )
+    kind = np.uint8 if int(data.BitsAllocated) == 8 else np.uint16
+    array = hd.imread(str(path)).get_total_pixel_matrix(dtype=kind, apply_icc_profile=False)
+    return _image(array, "yx" + "c" * (array.ndim - 2), _pixel_size(data), [], stem(path))
+
+
 def _read_file(path: Path) -> Image:
     data = _load(path)
+    if "TotalPixelMatrixColumns" in data:
+        return _read_tiles(path, data)
     array, frames = _pixels(path, data), _count(data)
     colour = "c" if array.ndim == (4 if frames > 1 else 3) else ""
     places = _frame_places(data, frames)
@@ -72,7 +127,7 @@ def _read_file(path: Path) -> Image:
 def _read_series(folder: Path) -> Image:
     """Read slices of one series, sorted by their place along their common normal."""
     loaded = [(file, _load(file)) for file in dicom_files(folder)]
-    slices = [(file, data) for file, data in loaded if "PixelData" in data]
+    slices = [(file, data) for file, data in loaded if "PixelData" in data and not is_segmentation(data)]
     if not slices:
         raise InputError(f"{folder} holds no DICOM image; export it again.")
     if len({str(data.get("SeriesInstanceUID", "")) for _, data in slices}) > 1:
@@ -152,8 +207,8 @@ def _pixels(path: Path, data: Any) -> NDArray[Any]:
         if "missing" not in str(error) and "plugins" not in str(error):
             raise
         raise InputError(
-            f"{path} is compressed as {syntax.name}; install the package pylibjpeg with its plugins "
-            "(pip install 'pylibjpeg[all]'), or export it uncompressed."
+            f"{path} is compressed as {syntax.name}; install the package python-gdcm "
+            "(pip install 'napari-ldseg[medical]'), or export it uncompressed."
         ) from error
     if data.PhotometricInterpretation == "PALETTE COLOR":
         return np.asarray((pixels.apply_color_lut(array, data) >> 8).astype(np.uint8))

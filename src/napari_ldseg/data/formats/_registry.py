@@ -15,6 +15,7 @@ from .._image import Image
 from .._names import SUFFIXES_OF, format_of
 from ._axes_note import KEY
 from ._dicom import read_dicom
+from ._dicom_seg import dicom_notes, save_dicom_seg
 from ._metaimage import metaimage_notes, read_metaimage, save_metaimage
 from ._nifti import nifti_notes, read_nifti, save_nifti
 from ._nrrd import nrrd_notes, read_nrrd, save_nrrd
@@ -57,7 +58,8 @@ FORMATS = {
     "nifti": Format(read_nifti, save_nifti, nifti_notes),
     "mha": Format(read_metaimage, save_metaimage, metaimage_notes),
     "nrrd": Format(read_nrrd, save_nrrd, nrrd_notes),
-    "dicom": Format(read_dicom),
+    "dicom": Format(read_dicom, notes=dicom_notes),
+    "dicom-seg": Format(read_dicom, save_dicom_seg, dicom_notes),
     "cine": Format(read_cine),
     "ome-zarr": Format(_read_zarr, save_ome_zarr, ome_zarr_notes),
     "ome-zarr-0.5": Format(_read_zarr, partial(save_ome_zarr, version="0.5"), ome_zarr_notes),
@@ -78,6 +80,8 @@ def output_suffix(image: Path, wanted: str | None = None) -> str:
     if wanted is not None and wanted not in WRITABLE:
         raise InputError(f"There is no format {wanted!r} to write; choose one of {', '.join(WRITABLE)}.")
     own = format_of(image)
+    if wanted == "dicom-seg" and own != "dicom":
+        raise InputError(f"{image} is no DICOM image, of which alone a DICOM segmentation can be made; choose nifti.")
     if own == "nifti" and wanted in (None, "nifti") and image.name.lower().endswith(".nii"):
         return ".nii"
     name = wanted or (own if own in WRITABLE else "nifti" if own == "dicom" else "tif")
@@ -95,14 +99,15 @@ def write_image(
     geometry: Geometry | None = None,
     written: str | None = None,
 ) -> None:
-    """Write an image in the format that its suffix names: ImageJ TIFF, OME-TIFF, NIfTI, MetaImage or NRRD.
+    """Write an image in the format that its suffix names: TIFF, OME-TIFF, NIfTI, MetaImage, NRRD, OME-Zarr, DICOM.
 
     The file is written beside its place and renamed, so a failure leaves no partial file. A missing folder is created.
 
     Parameters
     ----------
     path : Path
-        Ending in ``.tif``, ``.ome.tif``, ``.nii``, ``.nii.gz``, ``.mha`` or ``.nrrd``.
+        Ending in ``.tif``, ``.ome.tif``, ``.nii``, ``.nii.gz``, ``.mha``, ``.nrrd``, ``.zarr`` or ``.dcm`` (a DICOM
+        segmentation, whose images ``metadata["source"]`` names).
     array : array
         A mask is written as uint8.
     axes : str
@@ -128,6 +133,7 @@ def write_image(
     kind = format_of(path)
     if written is not None and kind is not None and written.startswith(kind):
         kind = written
+    kind = "dicom-seg" if kind == "dicom" else kind
     save = FORMATS[kind].save if kind is not None else None
     if save is None:
         endings = ", ".join(SUFFIXES_OF[name][0] for name in WRITABLE)
