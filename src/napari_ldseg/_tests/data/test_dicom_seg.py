@@ -88,7 +88,7 @@ def test_mean_and_sd_are_probabilities_and_a_map(series: Path, tmp_path: Path) -
     mean = np.stack([drawn() == number for number in range(4)], axis=1).astype(np.float32) * 0.8
     path = save(tmp_path / "a_mean.dcm", mean, "zcyx", image)
     other = highdicom.seg.segread(str(path))
-    assert (other.segmentation_type.value, other.segmentation_fractional_type.value) == ("FRACTIONAL", "PROBABILITY")
+    assert (other.SegmentationType, other.SegmentationFractionalType) == ("FRACTIONAL", "PROBABILITY")
     found = other.get_volume(combine_segments=False).array
     assert sorted(np.unique(found.round(2))) == pytest.approx([0, 0.8], abs=0.01)
     again = read_image(path)
