@@ -15,7 +15,7 @@ from ..._util import optional
 from ...errors import InputError
 from .._geometry import Geometry, rows, voxel_size
 from .._image import Image
-from .._names import dicom_files, format_of, shortlist, stem
+from .._names import dicom_files, shortlist, stem
 from ._dicom_seg import is_map, is_segmentation, read_map, read_probabilities, read_segmentation
 
 _PIXEL_DATA = 0x7FE00010
@@ -55,22 +55,6 @@ def holds_labels(path: Path) -> bool:
         return False
     with _quiet():
         return is_segmentation(optional("pydicom", "DICOM").dcmread(path, stop_before_pixels=True))
-
-
-def source_images(path: Path) -> list[Any]:
-    """Return the data sets of a DICOM image: of a file, or of the slices of the series in a folder.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    with _quiet():
-        files = dicom_files(path) if path.is_dir() else [path] if format_of(path) == "dicom" else []
-        found = [data for data in map(_load, files) if "PixelData" in data and not is_segmentation(data)]
-    if not found:
-        raise InputError(f"{path} is no DICOM image, and so no source of a DICOM segmentation; choose another format.")
-    return sorted(found, key=lambda data: int(data.get("InstanceNumber") or 0))
 
 
 def is_series(files: Sequence[Path]) -> bool:

@@ -18,7 +18,7 @@ from ...config import class_color
 from ...errors import InputError
 from .._geometry import Geometry, rows, voxel_size
 from .._image import Image
-from .._names import stem
+from .._names import dicom_files, format_of, stem
 from ._axes_note import parse_notes
 
 SOURCE = "source"
@@ -51,6 +51,22 @@ def is_map(data: Any) -> bool:
     return str(data.get("SOPClassUID", "")) == MAP
 
 
+def source_images(path: Path) -> list[Any]:
+    """Return the data sets of a DICOM image: of a file, or of the slices of the series in a folder.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    read = optional("pydicom", "DICOM").dcmread
+    files = dicom_files(path) if path.is_dir() else [path] if format_of(path) == "dicom" else []
+    found = [data for data in map(read, files) if "PixelData" in data and not is_segmentation(data)]
+    if not found:
+        raise InputError(f"{path} is no DICOM image, and so no source of a DICOM segmentation; choose another format.")
+    return sorted(found, key=lambda data: int(data.get("InstanceNumber") or 0))
+
+
 def save_dicom_seg(path: Path, image: Image, metadata: Mapping[str, Any]) -> None:
     """Write labels, mean probabilities (axis c) or an SD map, on the grid of the DICOM images that it comes from.
 
@@ -61,8 +77,6 @@ def save_dicom_seg(path: Path, image: Image, metadata: Mapping[str, Any]) -> Non
     InputError
         If there is no source, it is no DICOM image, or the result does not lie on it.
     """
-    from ._dicom import source_images
-
     hd = optional("highdicom", "DICOM segmentations")
     source = str(metadata.get(SOURCE) or (image.geometry.source if image.geometry is not None else ""))
     if not source:
