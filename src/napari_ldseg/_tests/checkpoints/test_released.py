@@ -19,7 +19,7 @@ BEFORE = {
     "knee": "99f43c3be8f783a20e517bb2785cf85fa96601dcb09fdb9cb9a4a45c1b08709b",
 }
 # Those that take prompts, and what the files say of the map.
-STEERED = ("echo", "glas")
+STEERED = ("echo", "glas", "glas-small")
 TRUSTED: dict[str, tuple[float, tuple[float, ...]]] = {
     "echo": (0.5, ()),
     "glas": (0.7, (0.7, 1.4)),
