@@ -25,6 +25,10 @@ def measure(
     samples: Annotated[
         Path | None, typer.Option("--samples", help="The samples. Default: <stem>_samples beside the labels.")
     ] = None,
+    cores: Annotated[
+        Path | None,
+        typer.Option("--cores", help="TMA cores of QuPath (GeoJSON): each object gets the name of its core."),
+    ] = None,
     write: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,11 +43,14 @@ def measure(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Measure objects, with error bars if their samples were kept: tables, pages, outlines for other programs."""
-    from ..reports import REPORT_SUFFIXES, read_report, write_report
+    from ..annotations import read_drawn
+    from ..reports import REPORT_SUFFIXES, name_cores, read_report, write_report
 
     config = given.config(MeasureConfig)
-    if len(labels) > 1 and (image, sd, samples) != (None, None, None):
-        raise InputError("--image, --sd and --samples belong to one LABELS file; measure the files one by one.")
+    if len(labels) > 1 and (image, sd, samples, cores) != (None, None, None, None):
+        raise InputError(
+            "--image, --sd, --samples and --cores belong to one LABELS file; measure the files one by one."
+        )
     from ..data import stem
 
     suffixes = [f".{each.lower().lstrip('.')}" for each in write or ("csv", "geojson", "html")]
@@ -56,6 +63,7 @@ def measure(
         raise InputError("Two of the LABELS files have one name; measure them into two folders.")
     for path, files in outputs.items():
         report = read_report(path, image=image, sd=sd, samples=samples, config=config)
+        report = report if cores is None else name_cores(report, read_drawn(cores))
         for file in files:
             write_report(report, file)
         say(f"{path.name}: {len(report.measurements)} objects measured into {files[0]}.")

@@ -1,5 +1,6 @@
 """Write measurements and scores to files: CSV, GeoJSON for QuPath, and an illustrated page (no torch)."""
 
+from ._cores import name_cores as name_cores
 from ._display import to_display as to_display
 from ._evaluation import (
     ERRORS as ERRORS,

@@ -112,6 +112,7 @@ def _planes(report: Report, region: Region) -> Iterator[tuple[dict[str, int], An
 def _feature(shape: Shape, region: Region, report: Report) -> dict[str, Any]:
     geometry = json.loads(shapely.to_geojson(shape.geometry))
     geometry["coordinates"] = _rounded(geometry["coordinates"])
+    core = {"core": report.cores.get(region.number, "")} if report.cores else {}
     return {
         "type": "Feature",
         "id": shape.identity,
@@ -121,7 +122,7 @@ def _feature(shape: Shape, region: Region, report: Report) -> dict[str, Any]:
             "name": shape.title,
             "classification": {"name": shape.name, "color": list(shape.color or (200, 0, 0))},
             "measurements": shape.measurements,
-            "metadata": {"object": str(region.shown), "review": report.states.get(region.number, "to do")},
+            "metadata": {"object": str(region.shown), "review": report.states.get(region.number, "to do"), **core},
         },
     }
 

@@ -27,6 +27,8 @@ class Report:
         That of the segmentation, all JSON; empty if unknown.
     states : dict
         States from the review, by the number of the object.
+    cores : dict
+        The TMA core of each object, by the object's number; empty without a microarray. See :func:`name_cores`.
     shown_colors : dict
         The viewer's colours (#rrggbb) for labels that are no classes of a model.
     """
@@ -41,6 +43,7 @@ class Report:
     provenance: dict[str, Any] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
     shown_colors: dict[int, str] = field(default_factory=dict)
+    cores: dict[int, str] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[tuple[float, float], tuple[float, float]]:

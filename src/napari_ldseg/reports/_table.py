@@ -44,7 +44,7 @@ def table(report: Report, *, symbols: bool = False) -> Table:
     frames = [f"frame {i + 1}" for i in range(source.labels.ndim - source.ndim)]
     names = list(dict.fromkeys(name for one in report.measurements for name in one.values))
     sampled = source.masks is not None
-    columns = ["object", "class", *frames, *"zyx"[-source.ndim :]]
+    columns = ["object", "class", *["core"] * bool(report.cores), *frames, *"zyx"[-source.ndim :]]
     for name in names:
         columns.append(_head(name, report.unit, symbols))
         columns += [f"{name} SD", f"{name} low", f"{name} high"] if sampled else []
@@ -56,7 +56,9 @@ def table(report: Report, *, symbols: bool = False) -> Table:
     rows: list[list[Cell]] = []
     for one in report.measurements:
         region = one.region
-        row: list[Cell] = [region.shown, report.class_name(region.label), *region.frame, *region.anchor]
+        row: list[Cell] = [region.shown, report.class_name(region.label)]
+        row += [report.cores.get(region.number, "")] * bool(report.cores)
+        row += [*region.frame, *region.anchor]
         for name in names:
             spread = one.values[name]
             row += [spread.value, spread.sd, spread.low, spread.high] if sampled else [spread.value]

@@ -11,10 +11,11 @@ from qtpy.QtCore import QModelIndex, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from ..._util import Progress
+from ...annotations import read_drawn
 from ...config import MeasureConfig
 from ...errors import InputError, LDSegError
 from ...measure import measure_objects
-from ...reports import Report, Table, find_review, match_entries, table, write_report
+from ...reports import Report, Table, find_review, match_entries, name_cores, table, write_report
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm
 from ..controls._layout import button, check_box, form, row
@@ -93,6 +94,8 @@ class MeasureWidget(ToolWidget):
         self.measure_button = button("Measure", tip, self.measure)
         tip = "Add a labels layer that numbers the objects, with this table as its features"
         self.layer_button = button("Add as layer", tip, self.add_layer)
+        tip = "Read the TMA cores of QuPath (GeoJSON), and say of each object in which core it lies"
+        self.cores_button = button("Cores…", tip, self._on_cores)
         tip = "Save a table (.csv), a report (.html), or outlines: QuPath (.geojson), ImageJ (.zip), COCO (.json)"
         self.save_button = button("Save…", tip, self._on_save)
         self.model = RowModel(self)
@@ -143,10 +146,33 @@ class MeasureWidget(ToolWidget):
         task.inform(self, lambda done: self._on_saved(path, done))
         task.start()
 
+    def read_cores(self, path: Path) -> None:
+        """Name the core of each object from a file of QuPath, in a thread."""
+        report = self.report
+        if report is None:
+            self.show_error(InputError("There are no objects yet; press Measure first."))
+            return
+        task = Task(lambda: name_cores(report, read_drawn(path)))
+        task.inform(self, self._on_named)
+        task.start()
+
+    def _on_cores(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open TMA cores", str(Path.home()), "QuPath (*.geojson *.geojson.gz)"
+        )
+        if path:
+            self.read_cores(Path(path))
+
+    def _on_named(self, done: Done) -> None:
+        if done.error is not None:
+            self.show_error(done.error)
+        elif self._subject is not None:
+            self._on_measured(self._subject, (done.value, table(done.value, symbols=True)))
+
     def _on_measured(self, subject: Subject, made: Made) -> None:
         (report, found), self._subject = made, subject
         self.report = report
-        texts = {"class", "review"}
+        texts = {"class", "core", "review"}
         whole = {"object", "z", "y", "x"}
         columns = [
             Column(
@@ -192,7 +218,11 @@ class MeasureWidget(ToolWidget):
         more = Section("More settings", self.more_settings)
         parts = (top, self.settings, self.volume, more, self.measure_button, self.progress, self.message)
         self.lay_out(
-            *parts, self.table, row(self.layer_button, self.save_button), main=self.measure_button, grow=self.table
+            *parts,
+            self.table,
+            row(self.layer_button, self.cores_button, self.save_button),
+            main=self.measure_button,
+            grow=self.table,
         )
 
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from ...annotations import Painted
-from ...datasets import UNLABELLED, DuplicateError, TrainingSet
+from ...datasets import UNLABELLED, DuplicateError, TrainingSet, read_nnunet, write_nnunet
 from ...errors import InputError, LDSegError
 from ..controls._forms import row_label
 from ..controls._layout import button, check_box, column, combo_box, form, row
@@ -68,6 +68,8 @@ class AddForm(QWidget):
         self.image.changed.connect(self._on_image)
         self.frames.currentIndexChanged.connect(self._on_image)
         dataset.changed.connect(self.tell)
+        dataset.imported.connect(self.import_nnunet)
+        dataset.exported.connect(self.export_nnunet)
         self._on_image()
         self.tell()
 
@@ -94,10 +96,6 @@ class AddForm(QWidget):
 
     def write(self, found: list[Annotation]) -> None:
         """Add these frames in a thread."""
-        if self._task is not None:
-            self.message.show_error("The last images are still being written; wait a moment.")
-            return
-        self.message.clear()
         folder, names = self._dataset.value(), tuple(self._model()[1])
         foreground, replace = self.foreground.isChecked(), self.replace.isChecked()
         if foreground:
@@ -108,8 +106,15 @@ class AddForm(QWidget):
             refused = keep(dataset, found, foreground=foreground, replace=replace)
             return len(found) - len(refused), refused, _size(dataset)
 
+        self._write(work, f"Adding {_many(len(found), 'image')}…")
+
+    def _write(self, work: Callable[[], tuple[int, list[InputError], str]], text: str) -> None:
+        if self._task is not None:
+            self.message.show_error("The last images are still being written; wait a moment.")
+            return
+        self.message.clear()
         self.button.setEnabled(False)
-        self.count.setText(f"Adding {_many(len(found), 'image')}…")
+        self.count.setText(text)
         self._task = Task(work)
         self._task.finished.connect(self._on_written)
         self._task.start()
@@ -129,6 +134,37 @@ class AddForm(QWidget):
 
         task = Task(work)
         task.inform(self, lambda done: self._on_opened(path, image, done))
+        task.start()
+
+    def import_nnunet(self, source: Path) -> None:
+        """Add all cases of an nnU-Net data set to the training set, in a thread."""
+        folder = self._dataset.value()
+
+        def work() -> tuple[int, list[InputError], str]:
+            outcomes = [outcome for _, outcome in read_nnunet(source, folder)]
+            refused = [outcome for outcome in outcomes if isinstance(outcome, InputError)]
+            return len(outcomes) - len(refused), refused, _size(TrainingSet(folder))
+
+        self._write(work, f"Importing {source.name}…")
+
+    def export_nnunet(self, target: Path) -> None:
+        """Write the training set as a new data set of nnU-Net, in a thread."""
+        folder = self._dataset.value()
+        self.message.clear()
+
+        def work() -> str:
+            cases = write_nnunet(TrainingSet(folder), target, target.name.split("_", 1)[-1])
+            return f"{_many(len(cases), 'case')} written to {target}. {_size(TrainingSet(folder))}"
+
+        def end(done: Done) -> None:
+            if done.error is not None:
+                self.message.show_error(error_text(done.error, "exporting a training set"))
+            else:
+                self.count.setText(str(done.value))
+
+        self.count.setText(f"Exporting to {target.name}…")
+        task = Task(work)
+        task.inform(self, end)
         task.start()
 
     def tell(self) -> None:

@@ -137,3 +137,19 @@ def test_what_cannot_be_done_is_said(qtbot: QtBot, tmp_path: Path) -> None:
     with qtbot.waitSignal(widget.saved):
         widget.save(tmp_path / "a.pdf")
     assert "ends in one of .csv" in widget.message.text()
+
+
+def test_objects_get_the_names_of_their_cores(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    add_result(viewer)
+    widget = open_measure(qtbot, viewer)
+    press_measure(qtbot, widget)
+    path = tmp_path / "cores.geojson"
+    box = {"type": "Polygon", "coordinates": [[[0, 0], [99, 0], [99, 99], [0, 99], [0, 0]]]}
+    feature = {"type": "Feature", "geometry": box, "properties": {"objectType": "tma_core", "name": "B-3"}}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with qtbot.waitSignal(widget.measured):
+        widget.read_cores(path)
+    assert widget.report is not None
+    assert set(widget.report.cores.values()) == {"B-3"}
+    assert "Core" in [column.title for column in widget.model.columns]

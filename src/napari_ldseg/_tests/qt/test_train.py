@@ -263,3 +263,19 @@ def test_correct_it_teach_it_and_segment_again(
     segment.model.setValue("tiny-tuned")
     assert run_to_end(qtbot, segment).error is None
     assert any("[tiny-tuned] labels" in layer.name for layer in viewer.layers)
+
+
+def test_a_set_goes_to_nnunet_and_comes_back(qtbot: QtBot, widget: TrainWidget, tmp_path: Path) -> None:
+    train, made = widget, TrainingSet(tmp_path / "set")
+    out = tmp_path / "Dataset007_Cells"
+    train.page.dataset.exported.emit(out)
+    qtbot.waitUntil(lambda: "3 cases written" in train.page.add.count.text(), timeout=PATIENCE)
+    assert len(list((out / "imagesTr").iterdir())) == 3
+    train.page.dataset.setValue(tmp_path / "again")
+    with qtbot.waitSignal(train.page.add.added, timeout=PATIENCE):
+        train.page.dataset.imported.emit(out)
+    again = TrainingSet(tmp_path / "again")
+    assert sorted(entry.id for entry in again.entries()) == sorted(entry.id for entry in made.entries())
+    with qtbot.waitSignal(train.page.add.added, timeout=PATIENCE):
+        train.page.dataset.imported.emit(tmp_path)
+    assert "dataset.json" in train.page.add.message.text()

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from typer.testing import CliRunner
 
 from ... import Image, MeasureConfig, SegmentConfig, save_model, segment
 from ..._util import follow, write_text
-from ...annotations import rings
+from ...annotations import read_drawn, rings
 from ...batch._outputs import Task, write_outputs
 from ...cardiac import read_cardiac
 from ...cli import _app as cli
@@ -19,7 +20,7 @@ from ...data import read_image, write_image
 from ...errors import InputError
 from ...measure import Measured, SampleMasks
 from ...networks import LDSeg
-from ...reports import Report, csv_text, geojson, page, read_report, table, unit_symbol, write_report
+from ...reports import Report, csv_text, geojson, name_cores, page, read_report, table, unit_symbol, write_report
 from ..builders import make_ramp, make_row, measured_to_end, save_picture
 
 CONFIG = MeasureConfig(smallest=1)
@@ -255,3 +256,29 @@ def test_a_memory_too_small_for_one_sample_is_said(tmp_path: Path, tiny_model_2d
     result = follow(segment(tiny_model_2d, picture, SegmentConfig(samples=1, steps=1, keep_mb=0)))
     with pytest.raises(InputError, match=r"not one sample of this image fits.*raise it"):
         write_outputs(result, Task(tmp_path / "a.tif", {"samples": tmp_path / "a_samples.tif"}))
+
+
+def core(name: str, box: tuple[float, float, float, float], kind: str = "tma_core") -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": json.loads(shapely.to_geojson(shapely.box(*box))),
+        "properties": {"objectType": kind, "name": name},
+    }
+
+
+def test_objects_are_named_by_their_core(tmp_path: Path) -> None:
+    """Two objects of a level of half the size, at (3, 4) to (5, 6) and (10, 12), in a slide of 40 x 40."""
+    labels = np.zeros((20, 20), np.uint8)
+    labels[3:6, 4:7] = labels[10, 12] = labels[18, 18] = 1
+    report = make_report(labels, provenance={"grid": {"start": [0, 0], "step": [2, 2]}})
+    path = tmp_path / "cores.geojson"
+    features = [core("A-1", (8, 6, 14, 12)), core("A-2", (24, 20, 26, 22)), core("", (0, 0, 40, 40), "annotation")]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    named = name_cores(report, read_drawn(path))
+    found = table(named)
+    assert [row[found.columns.index("core")] for row in found.rows] == ["A-1", "A-2", ""]
+    metadata = [each["properties"]["metadata"] for each in json.loads(geojson(named))["features"]]
+    assert [each["core"] for each in metadata] == ["A-1", "A-2", ""]
+    assert "core" not in table(report).columns
+    with pytest.raises(InputError, match="no TMA cores"):
+        name_cores(report, read_drawn(path)[2:])
