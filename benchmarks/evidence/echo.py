@@ -38,6 +38,7 @@ from napari_ldseg.networks import LDSeg
 PHASES, VIEWS = ("ED", "ES"), ("4CH", "2CH")
 STRUCTURES = ("left ventricle", "myocardium", "left atrium")
 LEVEL = 0.95
+LIGHTS = ("green", "amber", "red")
 
 
 @dataclass
@@ -92,6 +93,20 @@ def cardiac(views: dict[str, View], *, reference: bool) -> Cardiac:
     return follow(measure_cardiac(*measured, config=CardiacConfig(widen=1.0))).at(0, 1)
 
 
+def light_of(found: Segmentation) -> str:
+    """Return the traffic light of a frame."""
+    limits, score = found.provenance.get("ood_limits"), float(np.max(found.ood))
+    return "unknown" if limits is None else LIGHTS[int(score > limits[0]) + int(score > limits[1])]
+
+
+def errors_by_light(fractions: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the mean absolute error of the ejection fraction by the worst light of a patient's frames."""
+    groups: dict[str, list[float]] = defaultdict(list)
+    for row in fractions:
+        groups[row["light"]].append(abs(row["values"][0] - row["values"][3]))
+    return {key: {"patients": len(each), "mean absolute error": float(np.mean(each))} for key, each in groups.items()}
+
+
 def patients(
     model: LDSeg, folder: Path, names: set[str] | None, config: SegmentConfig, limit: int | None
 ) -> Iterator[tuple[str, list[dict[str, Any]], Cardiac | None, Cardiac | None]]:
@@ -106,6 +121,7 @@ def patients(
                 values = dice(np.asarray(each.labels), reference, 4)[1:]
                 guess = dice(guess_probabilities(model, image).argmax(axis=0), reference, 4)[1:]
                 keys = {"view": name, "phase": phase, "quality": row["image_quality"], "ef": row["ef_percent"]}
+                keys["light"] = light_of(each)
                 of_guess = {f"guess: {key}": float(value) for key, value in zip(STRUCTURES, guess, strict=True)}
                 scores.append(keys | dict(zip(STRUCTURES, map(float, values), strict=True)) | of_guess)
             views[name] = View([reference for _, reference in pairs], found, pairs[0][0].spacing)
@@ -217,7 +233,9 @@ def main() -> None:
         if found is not None and truth is not None:
             fraction, reference = found.ejection_fraction, truth.ejection_fraction
             parts = (fraction.value, fraction.low, fraction.high, reference.value)
-            fractions.append({"patient": patient, "stated": scores[0]["ef"], "values": [100 * part for part in parts]})
+            light = max((row["light"] for row in scores), key=("unknown", *LIGHTS).index)
+            values = [100 * part for part in parts]
+            fractions.append({"patient": patient, "stated": scores[0]["ef"], "light": light, "values": values})
             print(patient, [round(100 * part, 1) for part in parts], flush=True)  # noqa: T201
     values = np.array([row["values"] for row in fractions])
     values = values[np.isfinite(values).all(axis=1)]
@@ -226,8 +244,9 @@ def main() -> None:
         "seed": args.seed,
         "sha256": model.sha256,
         "all": means(rows),
-        **{key: table_of(rows, key) for key in ("view", "phase", "quality")},
+        **{key: table_of(rows, key) for key in ("view", "phase", "quality", "light")},
         "ejection fraction (points)": {key: round(value, 3) for key, value in agreement(values).items()},
+        "ejection fraction by light": errors_by_light(fractions),
     }
     print(json.dumps(report, indent=1))  # noqa: T201
     if args.plot:

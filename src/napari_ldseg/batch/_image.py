@@ -87,7 +87,9 @@ def segment_file(
     def record(files: Iterable[Path]) -> Record:
         settings = all_settings(config, part, task.prompts)
         summary = replace(
-            summarize(result, time.perf_counter() - started), reading=plan.sentence(), warnings=plan.warnings()
+            summarize(result, time.perf_counter() - started),
+            reading=plan.sentence(),
+            warnings=[*plan.warnings(), *result.doubts()],
         )
         outputs = {path.name: Fingerprint.of(path) for path in files}
         return Record(task.image.name, digest, model.config.name, model.sha256, settings, outputs, summary)

@@ -167,7 +167,7 @@ def measure_cardiac(
             "2 myocardium, 3 left atrium, or give the class of the left ventricle."
         )
     first = measured[0]
-    other = None if second is None else [measured[1][place] for place in _stretched(counts[1], counts[0])]
+    other = None if second is None else [measured[1][place] for place in stretched(counts[1], counts[0])]
     if other is not None:
         samples = min(len(first[0]), len(other[0]))
         first, other = [row[:samples] for row in first], [row[:samples] for row in other]
@@ -200,7 +200,7 @@ def _same_count(rows: list[list[Ventricle]]) -> list[list[Ventricle]]:
     return [row[:common] for row in rows]
 
 
-def _stretched(count: int, wanted: int) -> list[int]:
+def stretched(count: int, wanted: int) -> list[int]:
     """Frames of a cine of ``count`` frames at the same share of it as those of one of ``wanted`` frames."""
     if wanted == 1:
         return [0]

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..measure import Measured, Spread
 from ..reports import Cell, Table, csv_text, read_samples, samples_beside
 from ._measure import Cardiac, measure_cardiac
+from ._quality import judge
 
 
 def read_cardiac(
@@ -108,10 +109,24 @@ def write_cardiac(cardiac: Cardiac, path: Path, provenance: dict[str, Any]) -> N
     if path.suffix.lower() == ".csv":
         write_text(path, csv_text(cardiac_table(cardiac)))
     elif path.suffix.lower() == ".json":
-        notes = {**cardiac_summary(cardiac), "settings": cardiac.config.model_dump(), "provenance": provenance}
+        notes = {
+            **cardiac_summary(cardiac),
+            **_quality(cardiac, provenance),
+            "settings": cardiac.config.model_dump(),
+            "provenance": provenance,
+        }
         write_text(path, json.dumps(notes, indent=1, default=str) + "\n")
     else:
         raise InputError(f"{path.name} cannot be written: choose a name that ends in .csv or .json.")
+
+
+def _quality(cardiac: Cardiac, provenance: dict[str, Any]) -> dict[str, Any]:
+    found = judge(cardiac, *(notes for notes in provenance.values() if isinstance(notes, dict)))
+    return {"quality": found.light, "out-of-distribution scores": [_number(score) for score in found.scores]}
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
 
 
 def cardiac_provenance(paths: list[Path]) -> dict[str, Any]:

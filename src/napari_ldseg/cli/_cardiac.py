@@ -33,7 +33,7 @@ def cardiac(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Measure an echocardiogram: areas over the beat, LV volumes and ejection fraction, with intervals over samples."""
-    from ..cardiac import cardiac_provenance, cardiac_words, read_cardiac, write_cardiac
+    from ..cardiac import cardiac_provenance, cardiac_words, judge, read_cardiac, write_cardiac
 
     config = given.config(CardiacConfig)
     files = [out / f"{labels.stem}_cardiac{suffix}" for suffix in (".csv", ".json")]
@@ -43,4 +43,5 @@ def cardiac(
     provenance = cardiac_provenance([path for path in (labels, second) if path is not None])
     for file in files:
         write_cardiac(found, file, provenance)
+    say(judge(found, *provenance.values()).words)
     say(f"{', '.join(cardiac_words(found).values())}. Written to {files[0]} and {files[1].name}.")

@@ -60,6 +60,13 @@ class ModelConfig(Config):
     views: Literal[1, 2, 4, 8] = Field(
         1, description="Mirror images that the samples take turns with by default (test-time augmentation)."
     )
+    smoothing: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="SD, in frames, of the average over the embeddings of neighbouring frames, used by default for "
+        "sequences of at least 8 frames.",
+    )
     score: str = Field("", description="Validation score in a few words, with its split.")
     trust: TrustConfig = Field(default_factory=TrustConfig)
     objects: ObjectsConfig = Field(default_factory=ObjectsConfig)

@@ -128,15 +128,17 @@ class SegmentConfig(Config):
         "in the mask decoder.",
         offers=(32, 64, 128),
     )
-    smoothing: float = setting(
-        0.0,
+    smoothing: float | None = setting(
+        None,
         title="Smoothing",
         show="more",
         group=TILES,
+        absent="model default",
         ge=0,
         le=100,
         description="Standard deviation, in frames, of a Gaussian over the embeddings of a sequence (axis t); "
-        "0 segments each frame on its own.",
+        "0 segments each frame on its own; by default the model's own, for sequences of at least 8 frames.",
+        offers=(0, 0.5, 1.0, 2.0),
     )
 
     precision: Precision = setting(

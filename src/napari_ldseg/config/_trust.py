@@ -25,10 +25,18 @@ class TrustConfig(Config):
         description="SD of the noise, on intensities of 0 to 1, above which an image is smoothed first; None: never.",
     )
 
+    ood_limits: tuple[float, float] | None = Field(
+        None,
+        description="Out-of-distribution scores: up to the first an image is like those of training, above the second "
+        "it is not; None: not measured.",
+    )
+
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if len(self.guess_scales) > 4 or not all(0.25 <= scale <= 4 for scale in self.guess_scales):
             raise ValueError("guess_scales are at most four multiples of the pixel size, between 0.25 and 4")
+        if self.ood_limits is not None and not 0 < self.ood_limits[0] <= self.ood_limits[1] < math.inf:
+            raise ValueError("ood_limits are two positive scores, rising")
         if self.denoise_above is not None and not math.isfinite(self.denoise_above):
             raise ValueError("denoise_above must be finite")
         return self

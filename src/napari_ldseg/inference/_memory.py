@@ -66,6 +66,7 @@ class MemoryCanvas:
         self.sd = np.zeros((*frames.leading, *frames.shape), dtype=np.float32)
         self.labels = np.zeros((*frames.leading, *frames.shape), dtype=np.uint8)
         self.sizes = np.full((*frames.leading, plan.wanted, classes), np.nan)
+        self.ood = np.full(frames.leading, math.nan)
         self.samples = 0
         # Masks stay on the networks' grid, where they were drawn: nothing is lost, and it is the smaller grid.
         kept = min(plan.wanted, plan.settings.keep_mb * MEGABYTE // math.prod((*frames.leading, *plan.grid.inner)))
@@ -99,6 +100,7 @@ class MemoryCanvas:
 
     def show_guess(self, index: tuple[int, ...], statistics: RunningStatistics) -> None:
         """Write what the first guess adds to the maps of a frame."""
+        self.ood[index] = statistics.disagreement
         # Not together with mean and SD, whose last bits would depend on the number of maps.
         self.highest[index] = restore(statistics.highest[None, None], self._grid)[0, 0]
         if self.probability is not self.mean:
@@ -129,11 +131,19 @@ class MemoryCanvas:
             class_colors=plan.model.class_colors,
             probability=self.probability,
             highest=self.highest,
+            ood=self.ood,
             samples=self.samples,
-            provenance={**provenance, "samples": self.samples},
+            provenance={**provenance, "samples": self.samples, **self._strangeness()},
         )
 
     result = preview
+
+    def _strangeness(self) -> dict[str, Any]:
+        """Note the out-of-distribution scores, frame by frame, and the model's limits, where there are any."""
+        limits = self.plan.model.trust.ood_limits
+        if limits is None or not np.isfinite(self.ood).all():
+            return {}
+        return {"ood_scores": [round(float(score), 4) for score in self.ood.ravel()], "ood_limits": list(limits)}
 
     def write_samples(self, number: int, index: tuple[int, ...], samples: range, probabilities: Tensor) -> None:
         """Store the area or volume of each class in these samples, (N, C, *outer), and their masks if wanted."""

@@ -49,6 +49,9 @@ class Segmentation:
     highest : float32 array like ``sd``, or None
         The largest probability of anything but background that the mean of the samples, or the first guess at any
         pixel size, gives: where it is high and the labels say background, something may have been missed.
+    ood : float64 array, shape ``(*frames)``, or None
+        Out-of-distribution score of each frame: how far samples and first guess disagree, as a share of what they
+        found (:attr:`RunningStatistics.disagreement`). nan where the model makes no guess; None on disk.
     geometry : Geometry or None
         That of the input, if it is a medical image.
     path : Path or None
@@ -71,13 +74,37 @@ class Segmentation:
     masks: SampleMasks | None = None
     probability: NDArray[np.float32] | None = None
     highest: NDArray[np.float32] | None = None
+    ood: NDArray[np.float64] | None = None
     geometry: Geometry | None = None
     path: Path | None = None
     coarser: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
+    def doubts(self) -> tuple[str, ...]:
+        """Say in a sentence that the image is unlike those that the model was trained on; empty if it is not."""
+        return ood_words(self.provenance)
+
     def levels(self, kind: Literal["labels", "sd"]) -> list[Any]:
         """Return labels or SD at all available pixel sizes, finest first. In memory there is only one."""
         return [self.labels if kind == "labels" else self.sd, *self.coarser.get(kind, ())]
+
+
+def ood_words(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say which frames of a result are unlike the images of training; empty if none is, or if it is not known."""
+    scores, limits = provenance.get("ood_scores"), provenance.get("ood_limits")
+    if not scores or not limits:
+        return ()
+    strange = [number for number, score in enumerate(scores) if score > limits[1]]
+    if not strange:
+        return ()
+    if len(scores) == 1:
+        what = f"This image looks unlike those that the model was trained on (score {scores[0]:.2f}"
+    else:
+        first = ", ".join(map(str, strange[:5])) + (" ..." if len(strange) > 5 else "")
+        what = (
+            f"{len(strange)} of {len(scores)} frames look unlike those that the model was trained on ({first}; score "
+            f"up to {max(scores):.2f}"
+        )
+    return (f"{what}, limit {limits[1]:.2f}): do not trust the result. Check the view, or choose another model.",)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Runner:
         self.gate: Gate | None = None
         self.mixes = True
         self.prompts = plan.said.notes()
-        self.place = plan.place
+        self.place, self.time_smoothing = plan.place, 0.0
         self._held: Tensor | None = None
         self._started = time.perf_counter()
 
@@ -219,6 +219,7 @@ class Runner:
             "guess_scales": list(self.guess_scales),
             "noise": None if self.gate is None else round(self.gate.sigma, 4),
             "denoising": self.smoothing,
+            "time_smoothing": self.time_smoothing,
             "batch": self.batch,
             "grid": self.place,
             "seed": self.config.seed,

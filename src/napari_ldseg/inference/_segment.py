@@ -196,12 +196,15 @@ class SegmentRun:
         if self._in_memory:
             self._plan = self._plan.loaded()
         plan, frames = self._plan, self._plan.frames
-        if plan.settings.smoothing and "t" in frames.letters:
+        # A session draws single frames again, at once; there, only a smoothing that was asked for counts.
+        smoothing = plan.smoothing if self._in_memory and self._memory is None else plan.settings.smoothing
+        if smoothing and "t" in frames.letters:
             readers = [self._reader(index) for index in frames.indices]
             views = range(min(self._runner.views, plan.wanted))
             time = frames.letters.index("t")
+            self._runner.time_smoothing = smoothing
             with computing(self._runner.device):
-                found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views)
+                found = yield from smooth_conditions(self._runner, readers, frames.leading, time, views, smoothing)
             self._smooth, self._guesses = Kept(), found.guesses
             for (number, view), each in found.conditions.items():
                 self._smooth.put(((frames.indices[number], ()), view), each)

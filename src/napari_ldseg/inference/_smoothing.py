@@ -29,7 +29,12 @@ class Smoothed(NamedTuple):
 
 
 def smooth_conditions(
-    runner: Runner, readers: Sequence[Callable[[], Tensor]], leading: tuple[int, ...], time: int, views: range
+    runner: Runner,
+    readers: Sequence[Callable[[], Tensor]],
+    leading: tuple[int, ...],
+    time: int,
+    views: range,
+    sigma: float,
 ) -> Generator[SegmentProgress, None, Smoothed]:
     """Embed all frames and average their conditions, and their first guesses, along time.
 
@@ -47,6 +52,8 @@ def smooth_conditions(
         Which of these axes is time.
     views : range
         Numbers of the flips that are needed.
+    sigma : float
+        SD of the Gaussian, in frames.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def smooth_conditions(
             yield runner.progress(f"frame {number + 1} of {len(readers)} embedded")
         scaled = [runner.guess_at(pixels, scale) for scale in runner.guess_scales]
         guesses.append([torch.cat(seen).mean(dim=0), *(each[0] for each in scaled)] if seen else [])
-    weights = torch.from_numpy(gaussian_matrix(leading[time], runner.config.smoothing))
+    weights = torch.from_numpy(gaussian_matrix(leading[time], sigma))
 
     def smooth(frames: Tensor) -> Tensor:
         along = frames.unflatten(0, leading).movedim(time, 0)

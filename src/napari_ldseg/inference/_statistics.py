@@ -70,6 +70,20 @@ class RunningStatistics:
         return 1 - least
 
     @property
+    def disagreement(self) -> float:
+        """Out-of-distribution score: how much the samples' mean m and the first guess g disagree on what they found.
+
+        Their total variation distance, ``sum_x 1/2 sum_c |m_c(x) - g_c(x)|``, as a share of the pixels that either of
+        them calls foreground; nan without a guess. Both were trained to give the same map. They do on images like those
+        of training, each in its own way; on others they err apart.
+        """
+        if not self.guesses:
+            return math.nan
+        guess = sum(self.guesses[1:], start=self.guesses[0]) / len(self.guesses)
+        found = ((self.mean[0] < 0.5) | (guess[0] < 0.5)).sum()
+        return float((self.mean - guess).abs().sum() / (2 * (found + 1)))
+
+    @property
     def sd(self) -> Tensor:
         """Standard deviation over the samples, ``sqrt(sum_c Var_c / 2)``, shape S; 0 for a single sample.
 

@@ -32,6 +32,8 @@ MIN_AUTO, AUTO_AT_ONCE = 8, 16
 MEGABYTE = 2**20
 # About so many float32 channels are held by the networks for each pixel that they see at a time.
 NETWORK_CHANNELS = 96
+# The model's own smoothing in time is for sequences of so many frames; two frames may be the two ends of a beat.
+LEAST_SMOOTHED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +100,14 @@ class Plan:
     def is_single(self) -> bool:
         """Whether there is only one frame, seen in one pass."""
         return self.number == 1 and not self.tiles
+
+    @property
+    def smoothing(self) -> float:
+        """SD of the average over neighbouring frames, in frames: as set, or the model's own for long sequences."""
+        if self.settings.smoothing is not None:
+            return self.settings.smoothing
+        long = "t" in self.frames.letters and self.frames.leading[self.frames.letters.index("t")] >= LEAST_SMOOTHED
+        return self.model.smoothing if long and not self.tiles and not self.on_disk else 0.0
 
     @property
     def needs_disk(self) -> bool:
@@ -254,7 +264,10 @@ class Plan:
         if self.on_disk:
             said.append("written to disk block by block")
         if self.part.frames > 1:
-            said.append("each segmented on its own")
+            alone = not (self.smoothing and "t" in self.frames.letters)
+            said.append(
+                "each segmented on its own" if alone else f"smoothed over {self.smoothing:g} frames of its neighbours"
+            )
         if self.said:
             said.append(f"steered by {len(self.said)} prompt{'s' if len(self.said) > 1 else ''}")
         return ", ".join(said)

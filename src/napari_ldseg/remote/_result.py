@@ -12,7 +12,7 @@ from ..measure import SampleMasks
 from ..plan import Plan
 from ._wire import pack
 
-MAPS = ("labels", "mean", "sd", "sizes", "probability", "highest", "masks")
+MAPS = ("labels", "mean", "sd", "sizes", "probability", "highest", "ood", "masks")
 
 
 def pack_result(result: Segmentation) -> bytes:
@@ -56,5 +56,6 @@ def result_of(plan: Plan, values: Any, maps: Mapping[str, NDArray[Any]], server:
         masks=None if masks is None or not np.size(masks) else SampleMasks(masks, frames.shape),
         probability=maps.get("probability", maps["mean"]),
         highest=maps.get("highest"),
+        ood=maps.get("ood"),
         geometry=plan.image.geometry,
     )

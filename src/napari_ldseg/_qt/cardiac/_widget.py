@@ -16,13 +16,14 @@ from qtpy.QtWidgets import (
 )
 
 from ..._util import Progress
-from ...cardiac import Cardiac, cardiac_words, measure_cardiac, write_cardiac
+from ...cardiac import Cardiac, cardiac_words, judge, measure_cardiac, write_cardiac
 from ...config import CardiacConfig
 from ...errors import InputError, LDSegError
 from ...measure import Measured
 from .._tool import ToolWidget
 from ..controls._forms import ConfigForm, form_layout, row_label
 from ..controls._layout import button, check_box, column, combo_box, row
+from ..controls._message import WrappedLabel
 from ..controls._section import Section
 from ..viewer._labels_source import Subject, read_subject
 from ..viewer._layer_picker import LayerPicker
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import napari
 
 FILTER = "Table (*.csv);;Summary (*.json)"
+# Light colours that are told apart with any kind of colour vision; the word stands beside them.
+LIGHTS = {"green": "#3fb97f", "amber": "#f0b429", "red": "#e5484d", "unknown": "#8a8f98"}
 PHASES = {"ED frame": "end-diastole", "ES frame": "end-systole"}
 
 
@@ -67,7 +70,7 @@ class CardiacWidget(ToolWidget):
         self.kind = combo_box(("Area", "Volume"), "What the curve shows")
         self.plot = CurvePlot()
         self.fraction = QLabel()
-        self.volumes = QLabel()
+        self.volumes, self.quality = QLabel(), WrappedLabel()
         self.ed, self.es = QSpinBox(), QSpinBox()
         tip = "The curves as a table (.csv), or volumes and EF with all settings (.json)"
         self.save_button = button("Save…", tip, self._on_save)
@@ -171,6 +174,8 @@ class CardiacWidget(ToolWidget):
         self.fraction.setText(words["EF"])
         self.volumes.setText(f"{words['EDV']}\n{words['ESV']}")
         self.plot.show_phases(result.ed, result.es)
+        quality = judge(result, *self._provenance.values())
+        self.quality.setText(f'<span style="color: {LIGHTS[quality.light]}">\u25cf</span> {quality.words}')
         for box, frame in ((self.ed, result.ed), (self.es, result.es)):
             box.blockSignals(True)
             box.setRange(0, result.frames - 1)
@@ -218,7 +223,8 @@ class CardiacWidget(ToolWidget):
             box.setToolTip(f"The frame used as {PHASES[name]}")
         phases = [(_beside(name, box), 1) for name, box in zip(PHASES, (self.ed, self.es), strict=True)]
         numbers = row(self.fraction, (QWidget(), 1), self.volumes)
-        column(self.found, numbers, self.kind, (self.plot, 1), row(*phases, self.save_button), spacing=8)
+        self.quality.setToolTip("How well the model knows frames like those of ED and ES")
+        column(self.found, numbers, self.quality, self.kind, (self.plot, 1), row(*phases, self.save_button), spacing=8)
 
 
 def _beside(name: str, box: QSpinBox) -> QWidget:

@@ -203,6 +203,8 @@ class SegmentWidget(ToolWidget):
             self.show_error(outcome.error)
         elif outcome.result is not None:
             self.progress.finish(summary(outcome.result, stopped=outcome.stopped))
+            if doubts := outcome.result.doubts():
+                self.message.show_error(" ".join(doubts))
         else:
             self.progress.finish("Stopped before the first sample.")
         self.run_finished.emit(outcome)

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from typer.testing import Result
 
 from ..._util import follow
-from ...cardiac import Cardiac, area_length, disk_summation, find_phases, measure_cardiac, measure_ventricle
+from ...cardiac import (
+    Cardiac,
+    Curve,
+    area_length,
+    disk_summation,
+    find_phases,
+    judge,
+    measure_cardiac,
+    measure_ventricle,
+)
 from ...config import CardiacConfig
 from ...data import write_image
 from ...errors import InputError
@@ -216,3 +225,32 @@ def test_camus_volumes_by_biplane_disks(tmp_path: Path, camus: Path | None) -> N
         assert found.end_diastolic_volume.value == pytest.approx(float(info["LVedv"]), abs=1.5)
         assert found.end_systolic_volume.value == pytest.approx(float(info["LVesv"]), abs=1.5)
         assert 100 * found.ejection_fraction.value == pytest.approx(float(info["LVef"]), abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("scores", "light"),
+    [
+        ([0.1, 0.9, 0.1, 0.1, 0.1], "green"),
+        ([0.3, 0.1, 0.1, 0.1, 0.1], "amber"),
+        ([0.1, 0.1, 0.1, 0.6, 0.1], "red"),
+        ([0.1] * 4, "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_the_light_is_that_of_the_frames_that_count(scores: list[float], light: str) -> None:
+    """Frame 0 is end-diastole, and frame 3 end-systole."""
+    curve = Curve(np.ones(5), np.ones((0, 5)), np.ones(5), np.ones(5))
+    found = Cardiac(curve, curve, curve, np.ones(5), 0, 3, True, False, CardiacConfig())
+    assert judge(found, {"ood_scores": scores, "ood_limits": [0.2, 0.5]}).light == light
+    assert judge(found, {"ood_scores": scores}).light == "unknown"
+
+
+def test_the_worse_view_gives_the_light() -> None:
+    curve = Curve(np.ones(5), np.ones((0, 5)), np.ones(5), np.ones(5))
+    found = Cardiac(curve, curve, curve, np.ones(5), 0, 4, True, True, CardiacConfig())
+    good = {"ood_scores": [0.1] * 5, "ood_limits": [0.2, 0.5]}
+    bad = {"ood_scores": [0.1, 0.1, 0.9], "ood_limits": [0.2, 0.5]}  # its last frame is matched to the last one
+    assert judge(found, good, bad).light == "red"
+    assert judge(found, good, {}).light == "unknown"
+    assert judge(found, bad, {}).light == "red"
+    np.testing.assert_allclose(judge(found, good, bad).scores, [0.1, 0.1, 0.1, 0.9, 0.9])

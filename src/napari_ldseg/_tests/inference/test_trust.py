@@ -13,6 +13,7 @@ from ...inference import segment
 from ...inference._gate import choose_smoothing, estimate_noise
 from ...inference._statistics import RunningStatistics
 from ...networks import LDSeg
+from ...plan import plan_image
 from ..builders import make_ramp, make_tiny_model, mean_of
 
 QUICK = SegmentConfig(samples=3, steps=2, device="cpu")
@@ -109,3 +110,53 @@ def test_noisy_images_are_smoothed_first(tiles: str) -> None:
     plain = follow(segment(with_guess(), image, config))
     assert np.array_equal(mean_of(off), mean_of(plain))
     assert off.provenance["denoising"] == 0
+
+
+def test_the_out_of_distribution_score_counted_by_hand() -> None:
+    statistics = RunningStatistics()
+    statistics.add(torch.tensor([[0.2, 0.9, 0.9], [0.8, 0.1, 0.1]])[None])  # three pixels; the first is foreground
+    assert np.isnan(statistics.disagreement)
+    statistics.guesses = [torch.tensor([[0.3, 0.4, 0.9], [0.7, 0.6, 0.1]])]  # so are the first and the second
+    assert statistics.disagreement == pytest.approx((0.1 + 0.5) / (2 + 1))
+
+
+def test_a_strange_image_is_said_to_be_one() -> None:
+    quiet = follow(segment(with_guess(), PICTURE, QUICK))
+    guess = follow(segment(with_guess(), PICTURE, QUICK.replace(guess_weight=1.0))).probability
+    assert guess is not None
+    apart = np.abs(mean_of(quiet) - guess).sum() / 2
+    found = ((mean_of(quiet)[0] < 0.5) | (guess[0] < 0.5)).sum()
+    assert quiet.ood is not None
+    assert float(quiet.ood) == pytest.approx(apart / (found + 1), rel=0.05)
+    assert quiet.doubts() == ()
+    assert "ood_scores" not in quiet.provenance
+    still = Image(np.stack([PICTURE.array] * 2), "tyxc", (1.0, 1.0), "micrometer", "still")
+    for limits, count in (((1e-6, 1e-5), 1), ((1e5, 1e6), 0)):
+        model = with_guess(ood_limits=limits)
+        assert len(follow(segment(model, PICTURE, QUICK)).doubts()) == count
+        cine = follow(segment(model, still, QUICK))
+        assert cine.provenance["ood_limits"] == list(limits)
+        assert len(cine.provenance["ood_scores"]) == 2
+        assert [sentence[:39] for sentence in cine.doubts()] == ["2 of 2 frames look unlike those that th"] * count
+    values = make_tiny_model(2).config.model_dump()
+    with pytest.raises(InputError, match="two positive scores, rising"):
+        ModelConfig.parse({**values, "trust": {"ood_limits": (0.5, 0.2)}})
+
+
+def test_long_sequences_are_smoothed_as_the_model_says() -> None:
+    """Fewer than eight frames are not, and what was asked for counts first."""
+    model = with_guess()
+    model.config = model.config.replace(smoothing=1.0)
+    rng = np.random.default_rng(0)
+    cine = Image(rng.integers(0, 255, (8, 20, 24, 3), np.uint8), "tyxc", (1.0, 1.0), "micrometer", "cine")
+    own = follow(segment(model, cine, QUICK))
+    asked = follow(segment(model, cine, QUICK.replace(smoothing=1.0)))
+    alone = follow(segment(model, cine, QUICK.replace(smoothing=0.0)))
+    assert np.array_equal(mean_of(own), mean_of(asked))
+    assert not np.array_equal(mean_of(own), mean_of(alone))
+    assert [each.provenance["time_smoothing"] for each in (own, asked, alone)] == [1.0, 1.0, 0.0]
+    short = cine.replace(array=cine.array[:7])
+    found = follow(segment(model, short, QUICK))
+    assert np.array_equal(mean_of(found), mean_of(alone)[:7])
+    assert "smoothed over 1 frames" in plan_image(cine, model.config, QUICK).sentence()
+    assert "each segmented on its own" in plan_image(short, model.config, QUICK).sentence()
