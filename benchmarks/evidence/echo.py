@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from benchmarks.evidence.figures import BLUE, GREY, ORANGE, STYLE
 from benchmarks.evidence.score import guess_probabilities
 from napari_ldseg._util import follow
-from napari_ldseg.cardiac import Cardiac, measure_cardiac
+from napari_ldseg.cardiac import LIGHTS, Cardiac, light_of, measure_cardiac
 from napari_ldseg.checkpoints import load_model
 from napari_ldseg.config import CardiacConfig, SegmentConfig
 from napari_ldseg.data import Image, read_image, read_labels
@@ -38,7 +38,6 @@ from napari_ldseg.networks import LDSeg
 PHASES, VIEWS = ("ED", "ES"), ("4CH", "2CH")
 STRUCTURES = ("left ventricle", "myocardium", "left atrium")
 LEVEL = 0.95
-LIGHTS = ("green", "amber", "red")
 
 
 @dataclass
@@ -93,12 +92,6 @@ def cardiac(views: dict[str, View], *, reference: bool) -> Cardiac:
     return follow(measure_cardiac(*measured, config=CardiacConfig(widen=1.0))).at(0, 1)
 
 
-def light_of(found: Segmentation) -> str:
-    """Return the traffic light of a frame."""
-    limits, score = found.provenance.get("ood_limits"), float(np.max(found.ood))
-    return "unknown" if limits is None else LIGHTS[int(score > limits[0]) + int(score > limits[1])]
-
-
 def errors_by_light(fractions: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Return the mean absolute error of the ejection fraction by the worst light of a patient's frames."""
     groups: dict[str, list[float]] = defaultdict(list)
@@ -121,7 +114,8 @@ def patients(
                 values = dice(np.asarray(each.labels), reference, 4)[1:]
                 guess = dice(guess_probabilities(model, image).argmax(axis=0), reference, 4)[1:]
                 keys = {"view": name, "phase": phase, "quality": row["image_quality"], "ef": row["ef_percent"]}
-                keys["light"] = light_of(each)
+                limits = each.provenance.get("ood_limits")
+                keys["light"] = "unknown" if limits is None else light_of(float(np.max(each.ood)), limits)
                 of_guess = {f"guess: {key}": float(value) for key, value in zip(STRUCTURES, guess, strict=True)}
                 scores.append(keys | dict(zip(STRUCTURES, map(float, values), strict=True)) | of_guess)
             views[name] = View([reference for _, reference in pairs], found, pairs[0][0].spacing)

@@ -22,12 +22,11 @@ from skimage.color import rgb2gray
 
 from napari_ldseg import SegmentConfig, load_model, segment
 from napari_ldseg._util import follow
+from napari_ldseg.cardiac import LIGHTS, light_of
 from napari_ldseg.data import Image, find_images, read_image, read_labels
 from napari_ldseg.datasets import find_pairs
 from napari_ldseg.metrics import dice
 from napari_ldseg.networks import LDSeg
-
-LIGHTS = ("green", "amber", "red")
 
 
 def auroc(unknown: np.ndarray, score: np.ndarray) -> float:
@@ -81,11 +80,6 @@ def score_of(model: LDSeg, image: Image, args: argparse.Namespace) -> tuple[floa
     return float(np.max(result.ood)), result.labels
 
 
-def lights(score: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Return 0 (green), 1 (amber) or 2 (red) for each score."""
-    return (score > limits[0]).astype(int) + (score > limits[1])
-
-
 def main() -> None:
     """Score, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,15 +125,15 @@ def report(rows: list[dict[str, object]], quantiles: tuple[float, float], out: P
         red = float(np.mean(np.array(numbers) > limits[1]))
         print(f"| {kind} | {len(numbers)} | {np.median(numbers):.3f} | {red:.0%} |")  # noqa: T201
     half = np.array([len({r["image"].split("_")[0] for r in rows[: i + 1]}) % 2 for i in range(len(rows))])
-    light = np.zeros(len(rows), int)
+    light = np.full(len(rows), LIGHTS[0])
     for part in (0, 1):  # the limits come from the other half of the patients
         cut = np.quantile(score[~unknown & (half != part)], quantiles)
-        light[half == part] = lights(score[half == part], (cut[0], cut[1]))
+        light[half == part] = [light_of(each, cut) for each in score[half == part]]
     dsc = np.array([row.get("dsc", np.nan) for row in rows], float)
     print("| light (limits of the other half) | known | their DSC | unknown |\n|---|---|---|---|")  # noqa: T201
     table = []
-    for number, word in enumerate(LIGHTS):
-        here = light == number
+    for word in LIGHTS:
+        here = light == word
         mean = float(np.nanmean(dsc[here & ~unknown])) if (here & ~unknown).any() else float("nan")
         shares = (float((here & ~unknown).sum() / (~unknown).sum()), float((here & unknown).sum() / unknown.sum()))
         table.append({"light": word, "known": shares[0], "dsc": mean, "unknown": shares[1]})

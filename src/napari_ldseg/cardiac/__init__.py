@@ -1,7 +1,7 @@
 """Measure echocardiograms: areas, volumes and the ejection fraction of a segmented cine."""
 
 from ._measure import Cardiac as Cardiac, Curve as Curve, find_phases as find_phases, measure_cardiac as measure_cardiac
-from ._quality import Quality as Quality, judge as judge
+from ._quality import LIGHTS as LIGHTS, Quality as Quality, judge as judge, light_of as light_of
 from ._report import (
     cardiac_provenance as cardiac_provenance,
     cardiac_summary as cardiac_summary,

@@ -1,7 +1,7 @@
 """Give a measurement one traffic light: are the frames that it rests on like those that the model knows."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ._measure import Cardiac, stretched
 
-GREEN, AMBER, RED, UNKNOWN = "green", "amber", "red", "unknown"
+LIGHTS = GREEN, AMBER, RED = "green", "amber", "red"
+UNKNOWN = "unknown"
 _MEANING = {
     GREEN: "both frames are like those of training",
     AMBER: "look at the outlines of both frames before you trust the numbers",
@@ -40,6 +41,11 @@ class Quality:
         return f"{self.light.capitalize()}: {_MEANING[self.light]}."
 
 
+def light_of(score: float, limits: Sequence[float]) -> str:
+    """Return the light of an out-of-distribution score: green up to the first limit, red above the second."""
+    return RED if score > limits[1] else AMBER if score > limits[0] else GREEN
+
+
 def judge(cardiac: Cardiac, *provenances: Mapping[str, Any]) -> Quality:
     """Return the light of a measurement.
 
@@ -57,8 +63,7 @@ def judge(cardiac: Cardiac, *provenances: Mapping[str, Any]) -> Quality:
             lights.append(UNKNOWN)
             continue
         views.append(scores[stretched(len(scores), cardiac.frames)])
-        worst = max(views[-1][cardiac.ed], views[-1][cardiac.es])
-        lights.append(RED if worst > limits[1] else AMBER if worst > limits[0] else GREEN)
+        lights.append(light_of(max(views[-1][cardiac.ed], views[-1][cardiac.es]), limits))
     order = (GREEN, AMBER, UNKNOWN, RED)
     scores = np.max(views, axis=0) if views else np.full(cardiac.frames, math.nan)
     return Quality(max(lights, key=order.index, default=UNKNOWN), scores)

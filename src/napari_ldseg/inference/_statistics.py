@@ -58,8 +58,7 @@ class RunningStatistics:
         """The map that the labels come from, (C, *S): the mean, or its mixture with the mean of the guesses."""
         if not (self._weight and self.guesses):
             return self.mean
-        guess = sum(self.guesses[1:], start=self.guesses[0]) / len(self.guesses)
-        return torch.lerp(self.mean, guess, self._weight)
+        return torch.lerp(self.mean, self._guess, self._weight)
 
     @property
     def highest(self) -> Tensor:
@@ -68,6 +67,11 @@ class RunningStatistics:
         for guess in self.guesses:
             least = torch.minimum(least, guess[0])
         return 1 - least
+
+    @property
+    def _guess(self) -> Tensor:
+        """Mean over the guesses, (C, *S)."""
+        return sum(self.guesses[1:], start=self.guesses[0]) / len(self.guesses)
 
     @property
     def disagreement(self) -> float:
@@ -79,7 +83,7 @@ class RunningStatistics:
         """
         if not self.guesses:
             return math.nan
-        guess = sum(self.guesses[1:], start=self.guesses[0]) / len(self.guesses)
+        guess = self._guess
         found = ((self.mean[0] < 0.5) | (guess[0] < 0.5)).sum()
         return float((self.mean - guess).abs().sum() / (2 * (found + 1)))
 

@@ -36,10 +36,10 @@ def read_dicom(path: Path, palette: bool = True) -> Image:
     with _quiet():
         if path.is_dir():
             return _from(path, _read_series(path))
-        data = optional("pydicom", "DICOM").dcmread(path, stop_before_pixels=True)
+        data = _load(path)
         if is_segmentation(data):
             return read_probabilities(path) if palette else read_segmentation(path)
-        return read_map(path) if is_map(data) else _from(path, _read_file(path))
+        return read_map(path) if is_map(data) else _from(path, _read_file(path, data))
 
 
 def _from(path: Path, image: Image) -> Image:
@@ -92,8 +92,7 @@ def _read_tiles(path: Path, data: Any) -> Image:
     return _image(array, "yx" + "c" * (array.ndim - 2), _pixel_size(data), [], stem(path))
 
 
-def _read_file(path: Path) -> Image:
-    data = _load(path)
+def _read_file(path: Path, data: Any) -> Image:
     if "TotalPixelMatrixColumns" in data:
         return _read_tiles(path, data)
     array, frames = _pixels(path, data), _count(data)
@@ -117,7 +116,7 @@ def _read_series(folder: Path) -> Image:
     if len({str(data.get("SeriesInstanceUID", "")) for _, data in slices}) > 1:
         raise InputError(f"{folder} holds several DICOM series; put each into a folder of its own.")
     if len(slices) == 1:
-        return _read_file(slices[0][0]).replace(name=stem(folder))
+        return _read_file(*slices[0]).replace(name=stem(folder))
     if any(_count(data) > 1 for _, data in slices):
         raise InputError(f"{folder} holds several DICOM files of many frames; name the files one by one.")
     places = [place for _, data in slices for place in _place(data)]
